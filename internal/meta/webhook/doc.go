@@ -1,0 +1,10 @@
+// Package webhook is the wire format of WhatsApp webhooks: signatures, the ids that decide who a webhook belongs to, and
+// the types to decode it into.
+//
+// The order of use is the order of trust. PeekIDs reads ids from bytes that nobody vouches for, only to pick the secrets
+// to try. Verify checks the signature on the exact bytes received. DuplicateKeys finds bodies that two JSON parsers
+// could read differently. Decode and the methods of Change read the rest.
+//
+// The package does not serve HTTP, does not know which ids belong to whom, and stores nothing. Message types other than
+// text are kept raw for whoever handles them.
+package webhook

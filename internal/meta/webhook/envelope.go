@@ -1,0 +1,116 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+)
+
+// Fields of webhooks that this project reads. Others are kept raw.
+const (
+	FieldMessages      = "messages"
+	FieldStandby       = "standby"
+	FieldHandovers     = "messaging_handovers"
+	FieldAccountUpdate = "account_update"
+)
+
+// ObjectWhatsApp is the Envelope.Object of WhatsApp.
+const ObjectWhatsApp = "whatsapp_business_account"
+
+// Envelope is the body of a webhook. It may batch updates of several accounts.
+type Envelope struct {
+	Object string  `json:"object"`
+	Entry  []Entry `json:"entry"`
+}
+
+// Entry is what happened to one account.
+type Entry struct {
+	// ID is the WhatsApp Business Account, but a business portfolio for the PARTNER events of account_update.
+	ID meta.ID `json:"id"`
+	// Time is empty for messages.
+	Time    Timestamp `json:"time"`
+	Changes []Change  `json:"changes"`
+}
+
+// Change is one update. Its value depends on the field.
+type Change struct {
+	Field string          `json:"field"`
+	Value json.RawMessage `json:"value"`
+}
+
+// Decode reads a body. Verify it first. The error does not quote the body.
+//
+// See developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components.
+func Decode(body []byte) (Envelope, error) {
+	// encoding/json itself allows ten thousand levels.
+	if err := scan(body, ignore{}); err != nil {
+		return Envelope{}, err
+	}
+	var e Envelope
+	if err := decode(body, &e); err != nil {
+		return Envelope{}, err
+	}
+	return e, nil
+}
+
+// ignore is the visitor of a scan that only bounds the depth.
+type ignore struct{}
+
+func (ignore) object(int, bool)                         {}
+func (ignore) member(int, []byte, []byte, []byte) error { return nil }
+
+// decode is json.Unmarshal with errors that are safe to print: those of encoding/json quote the input.
+func decode(data []byte, out any) error {
+	err := json.Unmarshal(data, out)
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *json.SyntaxError:
+		return fmt.Errorf("%w at byte %d", ErrSyntax, e.Offset)
+	case *json.UnmarshalTypeError:
+		return fmt.Errorf("%w: the member that ends at byte %d has another type than documented", ErrShape, e.Offset)
+	default:
+		return ErrShape
+	}
+}
+
+// Messages reads the value of a change of FieldMessages.
+func (c Change) Messages() (Value, error) {
+	var v Value
+	err := decode(c.Value, &v)
+	return v, err
+}
+
+// Standby reads the value of a change of FieldStandby: a copy of what another responder receives. Never answer it.
+func (c Change) Standby() (Value, error) {
+	var v struct {
+		Value
+		Standby Value `json:"standby"`
+	}
+	if err := decode(c.Value, &v); err != nil {
+		return Value{}, err
+	}
+	inner := v.Standby
+	if inner.Metadata.PhoneNumberID == "" {
+		inner.Metadata = v.Metadata
+	}
+	if len(inner.Contacts) == 0 {
+		inner.Contacts = v.Contacts
+	}
+	return inner, nil
+}
+
+// Handover reads the value of a change of FieldHandovers.
+func (c Change) Handover() (Handover, error) {
+	var h Handover
+	err := decode(c.Value, &h)
+	return h, err
+}
+
+// AccountUpdate reads the value of a change of FieldAccountUpdate. Confirm what it says by a read before acting on it.
+func (c Change) AccountUpdate() (AccountUpdate, error) {
+	var u AccountUpdate
+	err := decode(c.Value, &u)
+	return u, err
+}

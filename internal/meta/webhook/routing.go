@@ -1,0 +1,184 @@
+package webhook
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+)
+
+// maxCandidates bounds the ids of each kind that PeekIDs collects. A genuine batch of many accounts is signed with one
+// secret, so the first few ids find it.
+const maxCandidates = 64
+
+// idKind says what an id at some place names.
+type idKind int
+
+const (
+	notAnID idKind = iota
+	phoneNumberID
+	wabaID
+	// entityID is a phone number id if its neighbour entity_type says so.
+	entityID
+)
+
+// routingKeys are the keys that decide who a webhook belongs to, or lead to one that does.
+var routingKeys = []string{
+	"object", "entry", "id", "changes", "field", "value", "metadata", "standby", "recipient", "waba_info",
+	"phone_number_id", "waba_id", "entity_id", "entity_type",
+}
+
+// kindOf classifies a member by its key and the key of the object it stands in.
+func kindOf(parent, key []byte) idKind {
+	switch {
+	case keyIs(key, "phone_number_id") && (keyIs(parent, "metadata") || keyIs(parent, "recipient")):
+		return phoneNumberID
+	case keyIs(key, "waba_id") && keyIs(parent, "waba_info"):
+		return wabaID
+	case keyIs(key, "id") && keyIs(parent, "entry"):
+		return wabaID
+	case keyIs(key, "entity_id"):
+		return entityID
+	default:
+		return notAnID
+	}
+}
+
+// PeekIDs collects the ids in a body that may name a phone number or a WhatsApp Business Account, without repetition and
+// at most 64 of each. The body need not be trusted or well-formed: what was found before an error is returned with it.
+// The ids say which secrets are worth trying, and nothing else. The id of an entry is among the accounts even where it
+// names a business.
+func PeekIDs(body []byte) (phoneNumberIDs, wabaIDs []string, err error) {
+	c := &collector{limit: maxCandidates, peek: true}
+	err = scan(body, c)
+	if errors.Is(err, errStop) {
+		err = nil
+	}
+	return c.phones, c.wabas, err
+}
+
+// RoutingIDs returns every phone number id and every account id in the value of a change, whatever they look like: all
+// of them must belong to the app whose secret verified the webhook. The id of the entry is not part of the change. A
+// value with more ids than any webhook of Meta yields the empty id too, which belongs to nobody.
+func (c Change) RoutingIDs() (phoneNumberIDs, wabaIDs []string) {
+	found := &collector{limit: maxCandidates}
+	var alert struct {
+		EntityType string  `json:"entity_type"`
+		EntityID   meta.ID `json:"entity_id"`
+	}
+	if scan(c.Value, found) != nil || found.overflow {
+		found.phones, found.wabas = append(found.phones, ""), append(found.wabas, "")
+	}
+	// An account alert names its number in its own way. A value that is no object has no entity.
+	if json.Unmarshal(c.Value, &alert) == nil && strings.EqualFold(alert.EntityType, "PHONE_NUMBER") {
+		found.phones = append(found.phones, string(alert.EntityID))
+	}
+	return found.phones, found.wabas
+}
+
+// collector gathers ids during a scan.
+type collector struct {
+	phones, wabas []string
+	// limit bounds the ids of each kind.
+	limit    int
+	overflow bool
+	// peek drops what can't be an id of Meta, and ends the scan when both kinds are full.
+	peek bool
+}
+
+func (c *collector) object(int, bool) {}
+
+func (c *collector) member(_ int, parent, key, scalar []byte) error {
+	if scalar == nil {
+		return nil
+	}
+	switch kindOf(parent, key) {
+	case phoneNumberID:
+		c.add(&c.phones, scalar)
+	case entityID:
+		// The entity may also be a business; when peeking, a candidate too many does no harm.
+		if c.peek {
+			c.add(&c.phones, scalar)
+		}
+	case wabaID:
+		c.add(&c.wabas, scalar)
+	case notAnID:
+	}
+	if c.peek && len(c.phones) >= c.limit && len(c.wabas) >= c.limit {
+		return errStop
+	}
+	return nil
+}
+
+func (c *collector) add(to *[]string, scalar []byte) {
+	id := idText(scalar)
+	switch {
+	case c.peek && !allDigits(id), slices.Contains(*to, id):
+	case len(*to) >= c.limit:
+		c.overflow = true
+	default:
+		*to = append(*to, id)
+	}
+}
+
+// idText is the text of an id, from a string or a number. What is too long to be an id is cut, so that it matches none.
+func idText(scalar []byte) string {
+	if scalar[0] != '"' {
+		return string(scalar[:min(len(scalar), maxIDText)])
+	}
+	// A digit takes six bytes when it is escaped.
+	id, ok := unquote(scalar, 6*maxIDText)
+	if !ok {
+		return string(scalar[:min(len(scalar), maxIDText)])
+	}
+	return string(id)
+}
+
+func allDigits(s string) bool {
+	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789") == ""
+}
+
+// maxReported bounds the findings of DuplicateKeys.
+const maxReported = 8
+
+// DuplicateKeys returns the routing keys that a body spells twice in one object, or in other than lower case. Meta sends
+// no such body. encoding/json matches keys without regard to case and merges repeated objects, other parsers do not, so
+// such a body could name one tenant to one reader and another tenant to the next. The result is nil for a sound body.
+func DuplicateKeys(body []byte) ([]string, error) {
+	d := &duplicates{}
+	err := scan(body, d)
+	if errors.Is(err, errStop) {
+		err = nil
+	}
+	return d.found, err
+}
+
+// duplicates remembers which routing keys each open object has had.
+type duplicates struct {
+	seen  [maxDepth + 1]uint32
+	found []string
+}
+
+func (d *duplicates) object(depth int, open bool) {
+	if open {
+		d.seen[depth] = 0
+	}
+}
+
+func (d *duplicates) member(depth int, _, key, _ []byte) error {
+	i, exact := matchKey(key, routingKeys...)
+	if i < 0 {
+		return nil
+	}
+	repeated := d.seen[depth]&(1<<i) != 0
+	d.seen[depth] |= 1 << i
+	if (repeated || !exact) && !slices.Contains(d.found, routingKeys[i]) {
+		d.found = append(d.found, routingKeys[i])
+	}
+	if len(d.found) >= maxReported {
+		return errStop
+	}
+	return nil
+}
