@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	once := flag.Bool("once", false, "exit as soon as everything was seen, with 1 if something was not")
+	flag.Parse()
+	if err := run(ctx, *once); err != nil {
+		fmt.Fprintln(os.Stderr, "\ndemo: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+// run brings up the world, plays the story in it and takes it down again.
+func run(ctx context.Context, once bool) (err error) {
+	out := newNarrator(os.Stdout)
+	w, err := newWorld(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := w.stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	if err := newStory(w, out).play(ctx); err != nil {
+		return fmt.Errorf("%w\n%s", err, w.logTails())
+	}
+	if once {
+		out.title("Everything was seen.")
+		return nil
+	}
+	w.invite(out)
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,218 @@
+package serverapi
+
+import "time"
+
+// Paths of the API.
+const (
+	PathReports      = "/internal/v1/reports"
+	PathSnapshot     = "/internal/v1/snapshot"
+	PathTestMessages = "/internal/v1/test-messages"
+)
+
+const (
+	// DefaultLimit and MaxLimit bound how many reports one call returns.
+	DefaultLimit = 200
+	MaxLimit     = 1000
+)
+
+// Cursor is a position in a store's reports. It is opaque, survives restarts of the server and is the same on every replica of one
+// store. The empty Cursor is before the oldest report that is kept. A Cursor that a store did not give out, because the store was
+// replaced, counts as empty: its user sees old reports again rather than miss new ones, so handling a report must be idempotent.
+// Reports are kept for 30 days.
+type Cursor string
+
+// Reports is the answer to PathReports.
+type Reports struct {
+	// Reports in the order in which they were written, oldest first.
+	Reports []Report `json:"reports"`
+	// Next is the cursor after the last of Reports; the request's own when there are none.
+	Next Cursor `json:"next"`
+}
+
+// Kind says what a Report is about.
+type Kind string
+
+// The kinds of reports. The comment names the member of Detail that is set, if any.
+const (
+	// KindTraffic: a line had traffic; at most one per line and hour. Detail.Traffic.
+	KindTraffic Kind = "Traffic"
+	// KindWebhookVerified: Meta has shaken hands with, or delivered genuinely to, this server. Detail.Webhook.
+	KindWebhookVerified Kind = "WebhookVerified"
+	// KindVerifyTokenMismatch: somebody tried a handshake with a verify token that nobody has. It names no line.
+	KindVerifyTokenMismatch Kind = "VerifyTokenMismatch"
+	// KindSecurityEvent: requests of one minute that were not trusted. Detail.Security.
+	KindSecurityEvent Kind = "SecurityEvent"
+	// KindTokenRejected: Graph refused a line's access token on a send. Detail.Graph.
+	KindTokenRejected Kind = "TokenRejected"
+	// KindLineParked: sends of a line are on hold until its credential or condition changes. Detail.Graph.
+	KindLineParked Kind = "LineParked"
+	// KindLineResumed: sends of a parked line go on.
+	KindLineResumed Kind = "LineResumed"
+	// KindTestMessage: a test message has changed its state; from Waiting to Queued because its tester has written. Detail.TestMessage.
+	KindTestMessage Kind = "TestMessage"
+	// KindAccountEvent: Meta announced something about an account or number; read Graph before acting on it. Detail.Account.
+	KindAccountEvent Kind = "AccountEvent"
+	// KindAssistantHealth: a line's assistant began or ceased to work. Detail.Assistant.
+	KindAssistantHealth Kind = "AssistantHealth"
+)
+
+// Report is one thing that the server has learnt. Ids that don't apply are empty.
+type Report struct {
+	// ID is the cursor right after this report.
+	ID Cursor `json:"id"`
+	// Time when it was learnt; of an aggregate, the start of its minute or hour.
+	Time time.Time `json:"time"`
+	Kind Kind      `json:"kind"`
+	// Namespace and LineID of the channel, as projected.
+	Namespace string `json:"namespace,omitempty"`
+	LineID    string `json:"lineID,omitempty"`
+	// PhoneNumberID and AppID at Meta. Of a SecurityEvent they are ours that were claimed or concerned.
+	PhoneNumberID string `json:"phoneNumberID,omitempty"`
+	AppID         string `json:"appID,omitempty"`
+	// Count of occurrences, at least 1.
+	Count int64 `json:"count"`
+	// Detail by kind.
+	Detail Detail `json:"detail"`
+}
+
+// Detail holds what a kind of report tells beyond ids; at most one member is set.
+type Detail struct {
+	Traffic     *Traffic     `json:"traffic,omitempty"`
+	Webhook     *Webhook     `json:"webhook,omitempty"`
+	Security    *Security    `json:"security,omitempty"`
+	Graph       *Graph       `json:"graph,omitempty"`
+	TestMessage *TestOutcome `json:"testMessage,omitempty"`
+	Account     *Account     `json:"account,omitempty"`
+	Assistant   *Assistant   `json:"assistant,omitempty"`
+}
+
+// Traffic tells when messages passed, in UTC. LastReceived and LastSent are rounded down to the hour: reports are no record of
+// anybody's habits. Zero means not told by this report.
+type Traffic struct {
+	FirstReceived time.Time `json:"firstReceived,omitzero"`
+	LastReceived  time.Time `json:"lastReceived,omitzero"`
+	LastSent      time.Time `json:"lastSent,omitzero"`
+}
+
+// Proof says how a webhook was verified.
+type Proof string
+
+// Proofs of a webhook.
+const (
+	// Handshake: a GET presented the verify token.
+	Handshake Proof = "Handshake"
+	// Delivery: a POST carried a genuine signature.
+	Delivery Proof = "Delivery"
+)
+
+// Webhook is the detail of KindWebhookVerified.
+type Webhook struct {
+	Proof Proof `json:"proof"`
+}
+
+// SecurityReason says why a request or a part of it was not trusted.
+type SecurityReason string
+
+// Reasons of security events.
+const (
+	// BadSignature: the body names a number or account that is served, but no secret of its app signed it.
+	BadSignature SecurityReason = "BadSignature"
+	// UnknownSender: the body names nothing that is served, and no known secret signed it.
+	UnknownSender SecurityReason = "UnknownSender"
+	// ForeignID: a genuinely signed body names a number or account that does not belong to the app that signed.
+	ForeignID SecurityReason = "ForeignID"
+	// DuplicateKeys: a genuinely signed body spells a routing key twice or in another case.
+	DuplicateKeys SecurityReason = "DuplicateKeys"
+	// Unreadable: a genuinely signed body is no webhook.
+	Unreadable SecurityReason = "Unreadable"
+	// Tombstoned: a genuinely signed body is for a number that was served until lately.
+	Tombstoned SecurityReason = "Tombstoned"
+)
+
+// Security is the detail of KindSecurityEvent: Count requests of one minute.
+type Security struct {
+	Reason SecurityReason `json:"reason"`
+}
+
+// Graph is an error of the Graph API, as numbers and a reason of ours; Meta's text is not passed on.
+type Graph struct {
+	// Reason such as InvalidAccessToken, in the vocabulary of conditions.
+	Reason  string `json:"reason"`
+	Code    int    `json:"code,omitempty"`
+	Subcode int    `json:"subcode,omitempty"`
+	// CredentialRevision of the token that was used, so that a report about an older token can be told apart.
+	CredentialRevision string `json:"credentialRevision,omitempty"`
+}
+
+// Account is the detail of KindAccountEvent.
+type Account struct {
+	// Field of the webhook, such as account_update.
+	Field string `json:"field"`
+	// Event within it, such as PARTNER_REMOVED; empty when the field has none.
+	Event string `json:"event,omitempty"`
+	// WABAID is the account that it concerns.
+	WABAID string `json:"wabaID,omitempty"`
+}
+
+// Assistant is the detail of KindAssistantHealth.
+type Assistant struct {
+	Healthy bool `json:"healthy"`
+	// Reason such as ModelUnavailable; empty when healthy.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Snapshot is the answer to PathSnapshot: what one replica has loaded.
+type Snapshot struct {
+	// Synced is true once the replica has seen every projection that existed when it started.
+	Synced bool `json:"synced"`
+	// Objects are the revisions (runtimeconfig.Revision of the data) of the loaded Objects by name.
+	Objects map[string]string `json:"objects"`
+	// Problems are Objects that could not be read.
+	Problems []Problem `json:"problems"`
+}
+
+// Problem is an Object that a replica could not read.
+type Problem struct {
+	Object  string `json:"object"`
+	Message string `json:"message"`
+}
+
+// TestMessage asks for a text to be sent once. The same Key may be posted again, to any replica, to learn the state.
+type TestMessage struct {
+	// Key identifies the wish: at most 128 letters, digits and -_.:/ signs. One Key, one message, whatever else changes.
+	Key string `json:"key"`
+	// PhoneNumberID and LineID must name the same channel.
+	PhoneNumberID string `json:"phoneNumberID"`
+	LineID        string `json:"lineID"`
+	// To is a phone number, digits only.
+	To string `json:"to"`
+	// Body of at most 4096 characters.
+	Body string `json:"body"`
+}
+
+// TestState is what became of a test message.
+type TestState string
+
+// States of a test message, in order. Failed ends any of them.
+const (
+	// TestWaiting: the recipient has not written in the last 24 hours, so Meta would refuse a free text. Once he writes it goes on
+	// by itself.
+	TestWaiting TestState = "Waiting"
+	// TestQueued: it is on its way to Meta.
+	TestQueued TestState = "Queued"
+	// TestSent: Meta took it.
+	TestSent TestState = "Sent"
+	// TestDelivered: it reached the recipient's phone.
+	TestDelivered TestState = "Delivered"
+	// TestFailed: it was refused, not delivered, or nobody knows; it is not sent again.
+	TestFailed TestState = "Failed"
+)
+
+// TestOutcome is a test message's state: the answer to PathTestMessages and a report's detail.
+type TestOutcome struct {
+	Key   string    `json:"key"`
+	State TestState `json:"state"`
+	// Code is Meta's error code and Reason a stable word, if it failed.
+	Code   int    `json:"code,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the database that the product embeds
+)
+
+// floorQueue is far above the connections that the load uses, so that it never fills.
+const floorQueue = 4096
+
+// floor is a bare durable receiver: signature, one row, one fsync for all that wait. What it leaves out is all that a product adds.
+type floor struct {
+	secret []byte
+	db     *sql.DB
+	queue  chan floorRow
+	server *http.Server
+	done   chan struct{}
+}
+
+type floorRow struct {
+	id     []byte
+	body   []byte
+	answer chan error
+}
+
+// startFloor serves until stop.
+func startFloor(ctx context.Context, dir string, secret []byte) (f *floor, url string, err error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "floor.db")+
+		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
+	if err != nil {
+		return nil, "", err
+	}
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "CREATE TABLE inbox (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"); err != nil {
+		return nil, "", errors.Join(err, db.Close())
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", errors.Join(err, db.Close())
+	}
+	f = &floor{secret: secret, db: db, queue: make(chan floorRow, floorQueue), done: make(chan struct{})}
+	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		defer close(f.done)
+		f.write(ctx)
+	}()
+	go func() { _ = f.server.Serve(listener) }() // ends with ErrServerClosed in stop
+	return f, "http://" + listener.Addr().String() + webhookPath, nil
+}
+
+func (f *floor) stop(ctx context.Context) error {
+	err := f.server.Shutdown(ctx)
+	close(f.queue)
+	<-f.done
+	return errors.Join(err, f.db.Close())
+}
+
+// ServeHTTP answers 200 once the body is durable.
+func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 3<<20))
+	if err != nil {
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	mac := hmac.New(sha256.New, f.secret)
+	mac.Write(body)
+	sum := mac.Sum(nil)
+	given, err := hex.DecodeString(r.Header.Get(signatureHeader)[len("sha256="):])
+	if err != nil || !hmac.Equal(sum, given) {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	row := floorRow{id: sum, body: body, answer: make(chan error, 1)}
+	f.queue <- row
+	if err := <-row.answer; err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+}
+
+// write commits everything that waits in one transaction; what arrives meanwhile is the next group.
+func (f *floor) write(ctx context.Context) {
+	for first := range f.queue {
+		group := []floorRow{first}
+		for len(f.queue) > 0 {
+			group = append(group, <-f.queue)
+		}
+		err := f.commit(ctx, group)
+		for _, row := range group {
+			row.answer <- err
+		}
+	}
+}
+
+func (f *floor) commit(ctx context.Context, group []floorRow) (err error) {
+	tx, err := f.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
+	if err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	defer func() { err = errors.Join(err, insert.Close()) }()
+	for _, row := range group {
+		if _, err := insert.ExecContext(ctx, row.id, row.body); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+	}
+	return tx.Commit()
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// options say how much is measured.
+type options struct {
+	only     string
+	rounds   int
+	duration time.Duration
+	requests int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.StringVar(&o.only, "only", "", "measure one thing: ingest or onboarding")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds of the ingest measurement; the median counts")
+	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one ingest run")
+	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
+	flag.Parse()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "perf: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (err error) {
+	switch o.only {
+	case "", "ingest", "onboarding":
+	default:
+		return fmt.Errorf("-only must be ingest or onboarding, not %q", o.only)
+	}
+	dir, err := os.MkdirTemp("", "whatsapp-perf-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if removeErr := os.RemoveAll(dir); err == nil {
+			err = removeErr
+		}
+	}()
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/manager", "./cmd/webhook-server", "./cmd/metasim")
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	if o.only != "onboarding" {
+		if err := measureIngest(ctx, dir, o); err != nil {
+			return fmt.Errorf("ingest: %w", err)
+		}
+	}
+	if o.only != "ingest" {
+		if err := measureOnboarding(ctx, dir, o); err != nil {
+			return fmt.Errorf("onboarding: %w", err)
+		}
+	}
+	return nil
+}

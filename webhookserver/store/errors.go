@@ -1,0 +1,38 @@
+package store
+
+import "errors"
+
+// Errors that callers match with errors.Is. Their texts carry no data of a
+// message, so that they can be logged.
+var (
+	// ErrBusy means that the queue in front of the database is full. Nothing
+	// was stored; the same call may be repeated at once elsewhere or later here.
+	ErrBusy = errors.New("store: the write queue is full; try again later")
+
+	// ErrUnavailable means that the database cannot be written: no space, no
+	// connection, read-only, or closed. Nothing is known to be stored.
+	ErrUnavailable = errors.New("store: the database cannot be written")
+
+	// ErrQuarantineFull means that the quarantine of one app has used up its
+	// bytes. Nothing was stored.
+	ErrQuarantineFull = errors.New("store: the quarantine of this app is full")
+
+	// ErrNothingDue means that there is nothing to claim at present.
+	ErrNothingDue = errors.New("store: nothing is due")
+
+	// ErrLeaseLost means that somebody else has claimed the turn or send since,
+	// or that it is over. Nothing was changed.
+	ErrLeaseLost = errors.New("store: the lease is lost")
+
+	// ErrSuperseded means that the customer wrote again while the turn was
+	// prepared. The turn is over without a reply, and its conversation is due
+	// again with the newer messages.
+	ErrSuperseded = errors.New("store: newer messages have arrived for this turn")
+
+	// ErrNotFound means that the named row does not exist on the named line.
+	ErrNotFound = errors.New("store: no such row")
+
+	// ErrInvalid means that an argument can never be stored. Repeating the call
+	// does not help.
+	ErrInvalid = errors.New("store: the row is not storable")
+)

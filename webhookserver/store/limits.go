@@ -1,0 +1,55 @@
+package store
+
+import "time"
+
+// The figures that are part of the contract. Implementations use them; the
+// contract suite checks them.
+const (
+	// ReplyDebounce is how long a reply waits after a message for another one
+	// to follow: people send one thought in several messages.
+	ReplyDebounce = 1500 * time.Millisecond
+	// ReplyDueAtMost bounds that wait, counted from the first unanswered
+	// message, so that somebody who keeps typing is answered nevertheless.
+	ReplyDueAtMost = 8 * time.Second
+
+	// MaxTurnAttempts is how often a turn is tried before a person has to
+	// look at it.
+	MaxTurnAttempts = 3
+	// TurnBackoff is the wait after the first failed attempt; each further one
+	// waits four times longer.
+	TurnBackoff = 5 * time.Second
+
+	// MaxSupersedes and SupersedeFor bound how often, and how long after the
+	// first unanswered message, newer messages may discard a prepared reply.
+	MaxSupersedes = 2
+	SupersedeFor  = 20 * time.Second
+
+	// WindowLength is the customer service window after a customer's message,
+	// less a margin for the way to Meta: a reply sent into a closed window is
+	// refused with error 131047. See
+	// https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages.
+	WindowLength = 24*time.Hour - 2*time.Minute
+
+	// PairInterval and PairBurst are the pace for one pair of business number
+	// and customer: one message in 6 seconds, 45 at once.
+	PairInterval = 6 * time.Second
+	PairBurst    = 45
+
+	// ResendAfter is how long a status may still tell what became of a send
+	// whose outcome is unknown before it is sent again.
+	ResendAfter = 2 * time.Minute
+	// UnconfirmedAfter is when a send without a witness is given up.
+	UnconfirmedAfter = 10 * time.Minute
+
+	// QuarantineBytes is what one app may keep in quarantine.
+	QuarantineBytes = 64 << 20
+	// QuarantineFor is a day longer than Meta retries a delivery.
+	QuarantineFor = 8 * 24 * time.Hour
+
+	// MinRetention is the shortest time for which messages are kept: copies of
+	// a delivery may come for 7 days and must still be known as copies.
+	MinRetention = 9 * 24 * time.Hour
+	// ReportRetention is how long the manager may be away without losing a
+	// report.
+	ReportRetention = 30 * 24 * time.Hour
+)

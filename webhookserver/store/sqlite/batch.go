@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// thread is the part of a conversation row that ingestion reads and writes.
+type thread struct {
+	id                int64
+	line              string
+	bsuid, phone      string
+	phoneAt           int64
+	name, username    string
+	state             string
+	lastSeq           int64
+	answeredSeq       int64
+	firstUnansweredID int64
+	firstUnansweredAt int64
+	replyDueAt        int64
+	lastUserAt        int64
+
+	dirty bool
+}
+
+const threadColumns = `c.id, c.line, c.bsuid, c.phone, c.phone_at, c.name, c.username, c.state, c.last_seq, c.answered_seq,
+	c.first_unanswered_id, c.first_unanswered_at, c.reply_due_at, c.last_user_at`
+
+func (h *thread) fields() []any {
+	return []any{
+		&h.id, &h.line, &h.bsuid, &h.phone, &h.phoneAt, &h.name, &h.username, &h.state, &h.lastSeq, &h.answeredSeq,
+		&h.firstUnansweredID, &h.firstUnansweredAt, &h.replyDueAt, &h.lastUserAt,
+	}
+}
+
+// lineKey is an identity within a line.
+type lineKey struct{ line, value string }
+
+// batch is one attempt to apply items: the conversations that it has loaded,
+// each read once and written once. It is thrown away if the attempt fails.
+type batch struct {
+	t       *tx
+	byID    map[int64]*thread
+	byBSUID map[lineKey]*thread
+	byPhone map[lineKey]*thread
+	traffic map[string]bool
+	// dirty lists the threads to write, in the order of their first change.
+	dirty []*thread
+	// testers lists the threads whose customer may be awaited by a test message.
+	testers []*thread
+}
+
+func newBatch(t *tx) *batch {
+	return &batch{
+		t:    t,
+		byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
+		traffic: map[string]bool{},
+	}
+}
+
+func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
+	eventAt := min(millis(m.EventTime), b.t.now)
+	if eventAt <= 0 {
+		eventAt = b.t.now
+	}
+	h, err := b.resolve(m.Line, m.PhoneNumberID, m.From, eventAt)
+	if err != nil {
+		return 0, err
+	}
+	var seq int64
+	if m.ReplyWorthy {
+		seq = h.lastSeq + 1
+	}
+	result := outcomeNew
+	id, err := b.t.insertInbound(m, h.id, seq, eventAt)
+	if err == nil && id == 0 {
+		result = outcomeDuplicate
+		if m.Source == store.SourceMessages {
+			if id, err = b.t.replaceStandby(m, h.id, seq, eventAt); id != 0 {
+				result = outcomeUpgraded
+			}
+		}
+	}
+	if err != nil || id == 0 {
+		return result, err
+	}
+	if seq > 0 {
+		h.lastSeq = seq
+		h.await(id, b.t.now)
+	}
+	if m.OpensWindow {
+		h.lastUserAt = max(h.lastUserAt, eventAt)
+		if b.t.w.waitingTests[m.Line] {
+			b.testers = append(b.testers, h)
+		}
+	}
+	b.touch(h)
+	return result, b.noteTraffic(m.Line)
+}
+
+// await makes the conversation due for a reply to the message, received now.
+func (h *thread) await(messageID, now int64) {
+	if h.firstUnansweredID == 0 {
+		h.firstUnansweredID, h.firstUnansweredAt = messageID, now
+	}
+	if h.state == string(store.ConversationActive) {
+		h.replyDueAt = dueAt(h.firstUnansweredAt, now)
+	}
+}
+
+// dueAt is when a reply is due: soon after the newest message, and not too
+// late after the first.
+func dueAt(firstUnansweredAt, now int64) int64 {
+	return min(firstUnansweredAt+store.ReplyDueAtMost.Milliseconds(), now+store.ReplyDebounce.Milliseconds())
+}
+
+func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
+	author := store.AuthorCustomer
+	if m.Source == store.SourceEcho || m.Source == store.SourceHistory {
+		author = store.AuthorBusiness
+	}
+	return t.insert(`
+		INSERT INTO messages (phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, seq, event_at, received_at, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
+		m.PhoneNumberID, m.WAMID, conversation, string(author), string(m.Source), m.Type, m.Text, m.ContextWAMID, seq, eventAt, t.now, m.Raw)
+}
+
+// replaceStandby puts the copy from the messages field in the place of one
+// from standby. It returns 0 if there is none: then m is a plain copy.
+func (t *tx) replaceStandby(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
+	n, err := t.exec(`DELETE FROM messages WHERE phone_number_id = ? AND wamid = ? AND source = 'standby'`, m.PhoneNumberID, m.WAMID)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return t.insertInbound(m, conversation, seq, eventAt)
+}
+
+// touch marks the thread as changed.
+func (b *batch) touch(h *thread) {
+	if !h.dirty {
+		h.dirty = true
+		b.dirty = append(b.dirty, h)
+	}
+}
+
+// flush writes the changed threads, then the test messages that they allow.
+func (b *batch) flush() error {
+	for _, h := range b.dirty {
+		_, err := b.t.exec(`
+			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?
+			WHERE id = ?`,
+			h.phoneAt, h.lastSeq, h.firstUnansweredID, h.firstUnansweredAt, h.replyDueAt, h.lastUserAt, h.id)
+		if err != nil {
+			return err
+		}
+		h.dirty = false
+	}
+	b.dirty = b.dirty[:0]
+	for _, h := range b.testers {
+		if err := b.t.releaseTestMessages(h); err != nil {
+			return err
+		}
+	}
+	b.testers = b.testers[:0]
+	return nil
+}
+
+// noteTraffic reports, once per line and hour, that messages come in.
+func (b *batch) noteTraffic(line string) error {
+	const hourMillis = 3_600_000
+	hour := b.t.now - b.t.now%hourMillis
+	if b.traffic[line] || b.t.w.trafficHour[line] >= hour {
+		return nil
+	}
+	b.traffic[line] = true
+	w := b.t.w
+	b.t.afterCommit = append(b.t.afterCommit, func() { w.trafficHour[line] = hour })
+	return b.t.reportTraffic(line, hour)
+}

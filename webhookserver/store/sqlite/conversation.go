@@ -1,0 +1,310 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// claimable picks the conversation that has been due longest. Its parameters:
+// now three times, the excluded lines as a JSON array, now, and the limit of
+// leases per line.
+const claimable = `
+	SELECT id, attempts FROM conversations
+	WHERE reply_due_at > 0 AND reply_due_at <= ? AND retry_at <= ? AND lease_until <= ?
+	  AND line NOT IN (SELECT line FROM parked_lines)
+	  AND line NOT IN (SELECT value FROM json_each(?))
+	  AND line NOT IN (SELECT line FROM conversations WHERE lease_until > 0 AND lease_until > ? GROUP BY line HAVING count(*) >= ?)
+	ORDER BY reply_due_at LIMIT 1`
+
+// ClaimConversation implements store.Turns.
+func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
+	exclude, err := jsonLines(req.ExcludeLines)
+	if err != nil {
+		return nil, err
+	}
+	args := func(now int64) []any {
+		return []any{now, now, now, exclude, now, max(1, req.PerLineLimit)}
+	}
+	// Looking first without writing keeps an idle server from committing.
+	if due, err := s.anyRow(ctx, claimable, args(s.clock().UnixMilli())); err != nil || !due {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	var t *store.Turn
+	var answered, firstID int64
+	err = s.write(ctx, func(tx *tx) error {
+		for {
+			var id int64
+			var attempts int
+			if found, err := tx.found(claimable, args(tx.now), &id, &attempts); err != nil || !found {
+				return err
+			}
+			if attempts < store.MaxTurnAttempts {
+				t, answered, firstID, err = tx.leaseTurn(id, req)
+				return err
+			}
+			if err := tx.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt"); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil || t == nil {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	if err := s.loadTurn(ctx, t, answered, firstID, req.History); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// cmpErr is err, or otherwise if err is nil.
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+func jsonLines(lines []string) (string, error) {
+	if len(lines) == 0 {
+		return "[]", nil
+	}
+	b, err := json.Marshal(lines)
+	if err != nil {
+		return "", fmt.Errorf("%w: lines: %w", store.ErrInvalid, err)
+	}
+	return string(b), nil
+}
+
+func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answered, firstID int64, err error) {
+	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: instant(t.now)}
+	until := t.now + req.Lease.Milliseconds()
+	turn.LeaseUntil = instant(until)
+	var firstAt int64
+	err = t.row(`
+		UPDATE conversations SET owner = ?, epoch = epoch + 1, lease_until = ?, attempts = attempts + 1 WHERE id = ?
+		RETURNING line, phone_number_id, bsuid, phone, name, username, epoch, attempts, last_seq, answered_seq, superseded,
+		          first_unanswered_id, first_unanswered_at`,
+		[]any{req.Owner, until, id},
+		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
+		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt)
+	turn.FirstUnansweredAt = instant(firstAt)
+	return turn, answered, firstID, err
+}
+
+// loadTurn reads the turn's messages outside of the writer: what arrives
+// meanwhile has a higher number and is left out.
+func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID int64, history int) error {
+	var err error
+	t.Unanswered, err = s.messages(ctx, `
+		WHERE m.conversation_id = ? AND m.id >= ? AND m.seq > ? AND m.seq <= ? ORDER BY m.event_at, m.seq`,
+		t.ConversationID, firstID, answered, t.LoadedSeq)
+	if err != nil || history <= 0 {
+		return err
+	}
+	t.History, err = s.messages(ctx, `
+		WHERE m.id IN (SELECT id FROM messages WHERE conversation_id = ? AND seq <= ? ORDER BY id DESC LIMIT ?) ORDER BY m.event_at, m.id`,
+		t.ConversationID, answered, history)
+	return err
+}
+
+// held is what a turn's end has to know of the row.
+type held struct {
+	lastSeq, firstID, firstAt int64
+	superseded, attempts      int
+}
+
+// hold checks that the turn still owns its conversation.
+func (t *tx) hold(turn *store.Turn) (held, error) {
+	var h held
+	found, err := t.found(`
+		SELECT last_seq, first_unanswered_id, first_unanswered_at, superseded, attempts FROM conversations WHERE id = ? AND epoch = ? AND owner = ? AND lease_until > 0`,
+		[]any{turn.ConversationID, turn.Epoch, turn.Owner}, &h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts)
+	if err == nil && !found {
+		err = store.ErrLeaseLost
+	}
+	return h, err
+}
+
+// ExtendLease implements store.Turns.
+func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Duration) error {
+	var until int64
+	err := s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		until = t.now + lease.Milliseconds()
+		return t.exec1(`UPDATE conversations SET lease_until = ? WHERE id = ?`, until, turn.ConversationID)
+	})
+	if err == nil {
+		turn.LeaseUntil = instant(until)
+	}
+	return err
+}
+
+// HasNewer implements store.Turns.
+func (s *Store) HasNewer(ctx context.Context, turn *store.Turn) (bool, error) {
+	return s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = ? AND last_seq > ?`, []any{turn.ConversationID, turn.LoadedSeq})
+}
+
+// CommitReply implements store.Turns.
+func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []store.OutboxDraft, o store.Outcome) error {
+	var superseded bool
+	err := s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if superseded = t.supersedes(turn, h, o); superseded {
+			return t.requeueSuperseded(turn, h)
+		}
+		for i := range replies {
+			if _, err := t.enqueue(draftOf(turn, &replies[i])); err != nil {
+				return err
+			}
+		}
+		if err := t.finishTurn(turn, h, ""); err != nil || o.Kind != store.OutcomeHandOff {
+			return err
+		}
+		return t.setWaiting(turn.ConversationID, o.Reason)
+	})
+	if err == nil && superseded {
+		return store.ErrSuperseded
+	}
+	return err
+}
+
+func (t *tx) supersedes(turn *store.Turn, h held, o store.Outcome) bool {
+	return turn.AllowSupersede && o.Kind != store.OutcomeHandOff && h.lastSeq > turn.LoadedSeq &&
+		h.superseded < store.MaxSupersedes && t.now-h.firstAt < store.SupersedeFor.Milliseconds()
+}
+
+func (t *tx) requeueSuperseded(turn *store.Turn, h held) error {
+	return t.exec1(`
+		UPDATE conversations SET owner = '', lease_until = 0, attempts = 0, superseded = superseded + 1, reply_due_at = ? WHERE id = ?`,
+		dueAt(h.firstAt, t.now), turn.ConversationID)
+}
+
+func draftOf(turn *store.Turn, d *store.OutboxDraft) enqueued {
+	e := enqueued{
+		line: turn.Line, number: turn.PhoneNumberID, conversation: turn.ConversationID,
+		author: store.AuthorAssistant, draft: d,
+	}
+	for i := range turn.Unanswered {
+		e.answersAt = max(e.answersAt, millis(turn.Unanswered[i].EventTime))
+	}
+	return e
+}
+
+// finishTurn records what the turn has dealt with. What came later makes the
+// conversation due again. skipped is empty if the turn was answered.
+func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
+	var firstID, firstAt, due int64
+	if h.lastSeq > turn.LoadedSeq {
+		found, err := t.found(`
+			SELECT id, received_at FROM messages WHERE conversation_id = ? AND id >= ? AND seq > ? ORDER BY id LIMIT 1`,
+			[]any{turn.ConversationID, h.firstID, turn.LoadedSeq}, &firstID, &firstAt)
+		if err != nil {
+			return err
+		}
+		if found {
+			due = dueAt(firstAt, t.now)
+		}
+	}
+	return t.exec1(`
+		UPDATE conversations SET answered_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?,
+		       owner = '', lease_until = 0, attempts = 0, superseded = 0, retry_at = 0, skipped_reason = ?
+		WHERE id = ?`, turn.LoadedSeq, firstID, firstAt, due, skipped, turn.ConversationID)
+}
+
+// setWaiting leaves the conversation to a person. Whoever has it claimed loses
+// it.
+func (t *tx) setWaiting(id int64, reason string) error {
+	return t.exec1(`
+		UPDATE conversations SET state = 'Waiting', waiting_reason = ?, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
+		WHERE id = ?`, reason, id)
+}
+
+// SkipTurn implements store.Turns.
+func (s *Store) SkipTurn(ctx context.Context, turn *store.Turn, reason string) error {
+	return s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		return t.finishTurn(turn, h, reason)
+	})
+}
+
+// ReleaseTurn implements store.Turns.
+func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore time.Time) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = ? WHERE id = ?`,
+			millis(notBefore), turn.ConversationID)
+	})
+}
+
+// FailTurn implements store.Turns.
+func (s *Store) FailTurn(ctx context.Context, turn *store.Turn, cause string) error {
+	return s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if h.attempts >= store.MaxTurnAttempts {
+			return t.giveUpTurn(turn.ConversationID, store.ReasonTurnFailed, cause)
+		}
+		backoff := store.TurnBackoff.Milliseconds() << (2 * (h.attempts - 1))
+		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, retry_at = ? WHERE id = ?`, t.now+backoff, turn.ConversationID)
+	})
+}
+
+// giveUpTurn leaves a turn that nobody could complete to a person.
+func (t *tx) giveUpTurn(id int64, reason, cause string) error {
+	var line string
+	if err := t.row(`SELECT line FROM conversations WHERE id = ?`, []any{id}, &line); err != nil {
+		return err
+	}
+	if err := t.insertDeadLetter(&store.DeadLetter{Line: line, Kind: kindTurn, Reason: reason + ": " + cause}); err != nil {
+		return err
+	}
+	return t.setWaiting(id, reason)
+}
+
+// Resume implements store.Turns.
+func (s *Store) Resume(ctx context.Context, line string, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`
+			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
+			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0
+			WHERE id = ? AND line = ? AND state = 'Waiting'`, id, line)
+		if err != nil || n > 0 {
+			return err
+		}
+		// An Active one stays as it is: there is nothing to resume.
+		return t.row(`SELECT id FROM conversations WHERE id = ? AND line = ?`, []any{id, line}, &id)
+	})
+}
+
+// exec1 runs a statement that must change a row.
+func (t *tx) exec1(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n == 0 {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// anyRow tells whether the query, limited to one row, finds anything in what is
+// committed.
+func (s *Store) anyRow(ctx context.Context, query string, args []any) (bool, error) {
+	rows, err := list(ctx, s, func(*sql.Rows) (struct{}, error) { return struct{}{}, nil }, query, args...)
+	return len(rows) > 0, err
+}

@@ -1,0 +1,13 @@
+// Package sqlite keeps the store in one SQLite file: the default that needs no
+// set-up, for one replica of the webhook-server.
+//
+// One goroutine writes. It gathers whatever waits while the previous commit
+// runs and commits it as one group with synchronous=FULL, so that a call
+// returns only after fsync, and an idle server adds no latency. Readers use
+// connections of their own and never wait for the writer.
+//
+// The package refuses to open a file that another process has open, that lies
+// on a network file system, whose schema is newer than the binary, or whose
+// durability settings are weaker than it asked for. It does not replicate, and
+// several replicas cannot share the file.
+package sqlite

@@ -1,0 +1,132 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// unknownSend is a send of which nobody knows whether Meta took it.
+type unknownSend struct {
+	sequence, conversation, stateAt, sentAt int64
+	number, id                              string
+	resends                                 int
+}
+
+// ResolveUnknown implements store.Outbox.
+func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
+	var r store.Resolution
+	now := s.clock().UnixMilli()
+	work, err := s.anyRow(ctx, `
+		SELECT 1 FROM outbox WHERE state = 'sending' AND lease_until <= ?
+		UNION ALL SELECT 1 FROM outbox WHERE state = 'unknown' AND state_at <= ? LIMIT 1`,
+		[]any{now, now - store.ResendAfter.Milliseconds()})
+	if err != nil || !work {
+		return r, err
+	}
+	err = s.write(ctx, func(t *tx) error {
+		r = store.Resolution{}
+		n, err := t.exec(`UPDATE outbox SET state = 'unknown', reason = ?, state_at = ?, lease_until = 0 WHERE state = 'sending' AND lease_until <= ?`,
+			store.ReasonLeaseExpired, t.now, t.now)
+		if err != nil {
+			return err
+		}
+		r.Expired = int(n)
+		sends, err := t.unknownSends()
+		if err != nil {
+			return err
+		}
+		for i := range sends {
+			if err := t.resolve(&sends[i], &r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return r, err
+}
+
+func (t *tx) unknownSends() ([]unknownSend, error) {
+	var sends []unknownSend
+	err := t.each(`
+		SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends FROM outbox WHERE state = 'unknown' AND state_at <= ? ORDER BY sequence`,
+		[]any{t.now - store.ResendAfter.Milliseconds()}, func(rows *sql.Rows) error {
+			var u unknownSend
+			if err := rows.Scan(&u.sequence, &u.conversation, &u.stateAt, &u.sentAt, &u.number, &u.id, &u.resends); err != nil {
+				return err
+			}
+			sends = append(sends, u)
+			return nil
+		})
+	return sends, err
+}
+
+// witnessOf finds a send of the number, later than the given time, of which a
+// status has told.
+const witnessOf = `
+	SELECT 1 FROM outbox o JOIN messages m ON m.id = o.message_id
+	WHERE o.phone_number_id = ? AND o.sent_at > ? AND m.status_rank > 0 LIMIT 1`
+
+// resolve decides on one send whose status had its time to come. A status for
+// a later send of the same number is the witness that Meta's webhooks do come
+// through, so that the silence about this one means that it was not taken.
+func (t *tx) resolve(u *unknownSend, r *store.Resolution) error {
+	if u.resends == 0 {
+		var one int
+		witness, err := t.found(witnessOf, []any{u.number, u.sentAt}, &one)
+		if err != nil {
+			return err
+		}
+		if witness {
+			r.Resent++
+			return t.exec1(`UPDATE outbox SET state = 'pending', resends = 1, not_before = 0, state_at = ? WHERE sequence = ?`, t.now, u.sequence)
+		}
+		if t.now-u.stateAt < store.UnconfirmedAfter.Milliseconds() {
+			return nil
+		}
+	}
+	r.Unconfirmed++
+	if err := t.exec1(`UPDATE outbox SET state = 'unconfirmed', state_at = ? WHERE sequence = ?`, t.now, u.sequence); err != nil {
+		return err
+	}
+	if err := t.failTestMessage(u.id, 0, store.ReasonUnconfirmed); err != nil {
+		return err
+	}
+	return t.setWaiting(u.conversation, store.ReasonUnconfirmed)
+}
+
+// ParkLine implements store.Outbox.
+func (s *Store) ParkLine(ctx context.Context, line, reason, revision string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`
+			INSERT INTO parked_lines (line, reason, credential_revision, since) VALUES (?, ?, ?, ?)
+			ON CONFLICT (line) DO UPDATE SET reason = excluded.reason, credential_revision = excluded.credential_revision`,
+			line, reason, revision, t.now)
+		return err
+	})
+}
+
+// LiftParking implements store.Outbox.
+func (s *Store) LiftParking(ctx context.Context, line, revision string) (bool, error) {
+	parked, err := s.anyRow(ctx, `SELECT 1 FROM parked_lines WHERE line = ? AND credential_revision <> ?`, []any{line, revision})
+	if err != nil || !parked {
+		return false, err
+	}
+	var n int64
+	err = s.write(ctx, func(t *tx) (err error) {
+		n, err = t.exec(`DELETE FROM parked_lines WHERE line = ? AND credential_revision <> ?`, line, revision)
+		return err
+	})
+	return n > 0, err
+}
+
+// ParkedLines implements store.Outbox.
+func (s *Store) ParkedLines(ctx context.Context) ([]store.ParkedLine, error) {
+	return list(ctx, s, func(rows *sql.Rows) (p store.ParkedLine, err error) {
+		var since int64
+		err = rows.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since)
+		p.Since = instant(since)
+		return p, err
+	}, `SELECT line, reason, credential_revision, since FROM parked_lines ORDER BY line`)
+}

@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"cmp"
+	"database/sql"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// addStatus keeps the status and lifts the message that it is about. One whose
+// wamid we don't know yet waits in its table until a send learns the wamid.
+func (t *tx) addStatus(s *store.Status) (outcome, error) {
+	n, err := t.exec(`
+		INSERT INTO statuses (phone_number_id, wamid, status, participant, line, event_at, received_at, error_code, pricing, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (phone_number_id, wamid, status, participant) DO UPDATE SET pricing = excluded.pricing
+		WHERE statuses.pricing IS NULL AND excluded.pricing IS NOT NULL`,
+		s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant, s.Line, millis(s.EventTime), t.now, s.ErrorCode, nilIfEmpty(s.Pricing), s.Raw)
+	if err != nil || n == 0 {
+		return outcomeDuplicate, err
+	}
+	known, err := t.liftStatus(s.PhoneNumberID, s.WAMID, s.Kind, s.ErrorCode)
+	if err != nil || known || s.CallbackData == "" {
+		return outcomeNew, err
+	}
+	return outcomeNew, t.resolveByCallback(s)
+}
+
+func nilIfEmpty(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
+
+// liftStatus raises a message's status if the new one ranks higher. It tells
+// whether it did.
+func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (bool, error) {
+	var outboxID string
+	found, err := t.found(`
+		UPDATE messages SET status = ?, status_rank = ? WHERE phone_number_id = ? AND wamid = ? AND status_rank < ? RETURNING outbox_id`,
+		[]any{string(kind), kind.Rank(), number, wamid, kind.Rank()}, &outboxID)
+	if err != nil || !found || outboxID == "" {
+		return found, err
+	}
+	if kind == store.StatusFailed {
+		if _, err := t.exec(`UPDATE outbox SET error_code = ?, reason = ? WHERE id = ?`, code, store.ReasonStatusFailed, outboxID); err != nil {
+			return true, err
+		}
+	}
+	return true, t.advanceTestMessage(outboxID, kind, code)
+}
+
+// resolveByCallback settles a send of unknown outcome: a status that carries
+// its id proves that Meta took it, and tells under which wamid.
+func (t *tx) resolveByCallback(s *store.Status) error {
+	var messageID int64
+	found, err := t.found(`
+		UPDATE outbox SET state = 'accepted', reason = '', state_at = ?, lease_until = 0
+		WHERE id = ? AND phone_number_id = ? AND (state IN ('sending', 'unknown', 'unconfirmed') OR state = 'pending' AND attempts > 0)
+		RETURNING message_id`,
+		[]any{t.now, s.CallbackData, s.PhoneNumberID}, &messageID)
+	if err != nil || !found {
+		return err
+	}
+	return t.attachWAMID(messageID, s.PhoneNumberID, s.WAMID)
+}
+
+// attachWAMID tells a message of ours its wamid, and joins the statuses that
+// came before.
+func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
+	// What looked like a message from elsewhere was the echo of this one.
+	if _, err := t.exec(`DELETE FROM messages WHERE phone_number_id = ? AND wamid = ? AND outbox_id = '' AND source = 'echo'`, number, wamid); err != nil {
+		return err
+	}
+	n, err := t.exec(`UPDATE messages SET wamid = ? WHERE id = ? AND wamid IS NULL`, wamid, messageID)
+	if err != nil || n == 0 {
+		return err
+	}
+	var highest store.StatusKind
+	code := 0
+	err = t.each(`SELECT status, error_code FROM statuses WHERE phone_number_id = ? AND wamid = ?`, []any{number, wamid}, func(rows *sql.Rows) error {
+		var kind store.StatusKind
+		var kindCode int
+		if err := rows.Scan(&kind, &kindCode); err != nil {
+			return err
+		}
+		if kind.Rank() > highest.Rank() {
+			highest = kind
+		}
+		code = cmp.Or(code, kindCode)
+		return nil
+	})
+	if err != nil || highest == "" {
+		return err
+	}
+	_, err = t.liftStatus(number, wamid, highest, code)
+	return err
+}

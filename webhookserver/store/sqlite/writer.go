@@ -1,0 +1,396 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Bounds of one group. A larger one would make its first member wait for the
+// last without making the commit any cheaper.
+const (
+	maxGroupJobs  = 1024
+	maxGroupBytes = 8 << 20
+)
+
+// The states of a job. A caller that gives up takes its job back only while it
+// is queued: once it runs, only the commit tells what became of it.
+const (
+	jobQueued int32 = iota
+	jobRunning
+	jobAbandoned
+)
+
+// job is a piece of work for the writer: either the items of a delivery or a
+// function.
+type job struct {
+	items []item
+	// run does its work inside a savepoint: if it returns an error, nothing of
+	// it remains, and the group goes on.
+	run   func(*tx) error
+	bytes int64
+	// bounded jobs count against the limits of the queue. The work that
+	// empties the store's queues is not bounded, lest a flood stop it.
+	bounded bool
+
+	state atomic.Int32
+	err   error
+	done  chan struct{}
+}
+
+// writer owns the only connection that writes.
+type writer struct {
+	db    *sql.DB
+	conn  *sql.Conn
+	clock func() time.Time
+	stmts map[string]*sql.Stmt
+	// ctx is the writer's own: a commit that has begun is never cut off by the
+	// caller who happens to be first in its group.
+	ctx  context.Context //nolint:containedctx // see above
+	wake chan struct{}
+	done chan struct{}
+
+	maxWaiting      int
+	maxWaitingBytes int64
+
+	mu           sync.Mutex
+	queue        []*job
+	waiting      int
+	waitingBytes int64
+	closed       bool
+
+	// What follows belongs to the writing goroutine.
+
+	// trafficHour is the hour last reported per line: a shortcut, the table
+	// decides.
+	trafficHour map[string]int64
+	// waitingTests are the lines with test messages that wait for their tester.
+	waitingTests map[string]bool
+}
+
+func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Options) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite store: %w", err)
+	}
+	w := &writer{
+		db: db, conn: conn, clock: clock,
+		ctx:          context.WithoutCancel(ctx),
+		stmts:        map[string]*sql.Stmt{},
+		wake:         make(chan struct{}, 1),
+		done:         make(chan struct{}),
+		maxWaiting:   o.MaxWaiting,
+		trafficHour:  map[string]int64{},
+		waitingTests: map[string]bool{},
+
+		maxWaitingBytes: o.MaxWaitingBytes,
+	}
+	if w.maxWaiting <= 0 {
+		w.maxWaiting = defaultMaxWaiting
+	}
+	if w.maxWaitingBytes <= 0 {
+		w.maxWaitingBytes = defaultMaxWaitingBytes
+	}
+	if err := w.loadWaitingTests(); err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite store: %w", err), conn.Close())
+	}
+	go w.loop()
+	return w, nil
+}
+
+// do queues j and waits until it is durable or refused.
+func (w *writer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.done = make(chan struct{})
+	if err := w.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
+			return ctx.Err()
+		}
+		<-j.done
+	}
+	return j.err
+}
+
+func (w *writer) enqueue(j *job) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return fmt.Errorf("%w: it is closed", store.ErrUnavailable)
+	}
+	if j.bounded {
+		// A single delivery above the bound still passes when it is alone.
+		if w.waiting >= w.maxWaiting || w.waiting > 0 && w.waitingBytes+j.bytes > w.maxWaitingBytes {
+			return store.ErrBusy
+		}
+		w.waiting++
+		w.waitingBytes += j.bytes
+	}
+	w.queue = append(w.queue, j)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// write runs fn in the next group.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	return s.writer.do(ctx, &job{run: fn})
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for {
+		group, closed := w.next()
+		if len(group) > 0 {
+			w.commit(group)
+			w.release(group)
+			continue
+		}
+		if closed {
+			return
+		}
+		<-w.wake
+	}
+}
+
+// next takes what waits, up to the bounds of a group.
+func (w *writer) next() (group []*job, closed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var bytes int64
+	n := 0
+	for n < len(w.queue) && n < maxGroupJobs && (n == 0 || bytes+w.queue[n].bytes <= maxGroupBytes) {
+		bytes += w.queue[n].bytes
+		n++
+	}
+	group = slices.Clone(w.queue[:n])
+	rest := copy(w.queue, w.queue[n:])
+	clear(w.queue[rest:])
+	w.queue = w.queue[:rest]
+	return group, w.closed
+}
+
+// release frees the places in the queue, which include the group under way:
+// its bytes are still held.
+func (w *writer) release(group []*job) {
+	w.mu.Lock()
+	for _, j := range group {
+		if j.bounded {
+			w.waiting--
+			w.waitingBytes -= j.bytes
+		}
+	}
+	w.mu.Unlock()
+	for _, j := range group {
+		close(j.done)
+	}
+}
+
+// commit runs the group in one transaction and sets the outcome of each job.
+func (w *writer) commit(group []*job) {
+	live := group[:0:0]
+	for _, j := range group {
+		if j.state.CompareAndSwap(jobQueued, jobRunning) {
+			live = append(live, j)
+		}
+	}
+	if len(live) == 0 {
+		return
+	}
+	t := &tx{w: w, now: w.clock().UnixMilli()}
+	err := t.exec0("BEGIN IMMEDIATE")
+	if err == nil {
+		err = t.runGroup(live)
+		if err == nil {
+			err = t.exec0("COMMIT")
+		}
+		if err != nil {
+			// SQLite may have rolled back by itself; then this one fails, and
+			// there is nothing to undo.
+			_ = t.exec0("ROLLBACK")
+		}
+	}
+	if err != nil {
+		err = unavailable(err)
+		for _, j := range live {
+			j.err = err
+		}
+		return
+	}
+	for _, fn := range t.afterCommit {
+		fn()
+	}
+}
+
+// close lets the writer finish its queue, and closes its connection.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	<-w.done
+	errs := make([]error, 0, len(w.stmts)+2)
+	for _, s := range w.stmts {
+		errs = append(errs, s.Close())
+	}
+	w.stmts = nil
+	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+}
+
+// tx is the group's transaction.
+type tx struct {
+	w *writer
+	// now is the store's clock for everything in the group.
+	now         int64
+	afterCommit []func()
+}
+
+// runGroup applies the deliveries, then the functions in the order in which
+// they came. An error means that the database is at fault.
+func (t *tx) runGroup(group []*job) error {
+	if err := t.ingest(group); err != nil {
+		return err
+	}
+	for _, j := range group {
+		if j.run == nil {
+			continue
+		}
+		err := t.savepoint(func() error { return j.run(t) })
+		if err = classify(err); errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		j.err = err
+	}
+	return nil
+}
+
+// savepoint runs fn, and undoes all of it if it fails.
+func (t *tx) savepoint(fn func() error) error {
+	if err := t.exec0("SAVEPOINT s"); err != nil {
+		return err
+	}
+	mark := len(t.afterCommit)
+	err := fn()
+	if err != nil {
+		t.afterCommit = t.afterCommit[:mark]
+		if rollback := t.exec0("ROLLBACK TO s"); rollback != nil {
+			// SQLite has given up the whole transaction, as it does when the
+			// disk is full: what follows would run outside of any.
+			return unavailable(err)
+		}
+	}
+	if release := t.exec0("RELEASE s"); release != nil {
+		return unavailable(release)
+	}
+	return err
+}
+
+// stmt returns the prepared statement of a query. Queries are constants, so
+// the number of statements is bounded.
+func (w *writer) stmt(query string) (*sql.Stmt, error) {
+	if s := w.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(w.ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("preparing a statement: %w", err)
+	}
+	w.stmts[query] = s
+	return s, nil
+}
+
+func (t *tx) exec0(query string) error {
+	_, err := t.exec(query)
+	return err
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.w.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(t.w.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// insert runs an INSERT and returns the row's id, or 0 if it was left out
+// because of a conflict.
+func (t *tx) insert(query string, args ...any) (int64, error) {
+	s, err := t.w.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(t.w.ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// row runs a query for one row and scans it. Errors: sql.ErrNoRows.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	s, err := t.w.stmt(query)
+	if err != nil {
+		return err
+	}
+	return s.QueryRowContext(t.w.ctx, args...).Scan(dest...)
+}
+
+// found is row, with absence told apart from failure.
+func (t *tx) found(query string, args []any, dest ...any) (bool, error) {
+	err := t.row(query, args, dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// each runs a query and calls scan for every row. scan must not use t.
+func (t *tx) each(query string, args []any, scan func(*sql.Rows) error) error {
+	s, err := t.w.stmt(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(t.w.ctx, args...)
+	if err != nil {
+		return err
+	}
+	return drain(rows, scan)
+}
+
+// drain scans all rows and closes them.
+func drain(rows *sql.Rows, scan func(*sql.Rows) error) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

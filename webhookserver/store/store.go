@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Store is everything that the webhook-server keeps. All methods may be called
+// from many goroutines. A method that returns nil has made its effect durable:
+// it survives a power cut.
+//
+// Besides the errors that each method names, all of them return ErrUnavailable
+// (wrapped, with what to do) when the database is away, full or closed, and
+// ctx.Err() when the caller gave up before the work had begun.
+type Store interface {
+	Ingester
+	Turns
+	Outbox
+	TestMessages
+	Reports
+	Reader
+	Maintenance
+}
+
+// Ingester takes what Meta delivered.
+type Ingester interface {
+	// Ingest stores one verified delivery as a unit. Copies of what is stored
+	// already are dropped, be they inside the same delivery, simultaneous or
+	// days old. An item that the database cannot hold becomes a dead letter
+	// and does not stop its neighbours; only a database that cannot be written
+	// is an error. It returns ErrBusy at once when too many deliveries or
+	// bytes wait already; then nothing was stored.
+	//
+	// The store does not keep or change d after it has returned.
+	Ingest(ctx context.Context, d *Delivery) (Receipt, error)
+
+	// Quarantine keeps a body whose signature no known secret of the app
+	// verifies, to be verified again when a secret of that app changes. It
+	// returns ErrQuarantineFull when the app's budget is used up.
+	Quarantine(ctx context.Context, e *QuarantineEntry) error
+
+	// QuarantineEntries returns up to limit entries of one app with an ID above
+	// after, oldest first.
+	QuarantineEntries(ctx context.Context, app string, after int64, limit int) ([]QuarantineEntry, error)
+
+	// DeleteQuarantine removes an entry that has been ingested. Removing one
+	// that is gone is no error.
+	DeleteQuarantine(ctx context.Context, id int64) error
+
+	// Unclaimed returns up to limit verified changes for numbers that no
+	// channel claimed when they came, with an ID above after, oldest first.
+	Unclaimed(ctx context.Context, after int64, limit int) ([]UnclaimedChange, error)
+
+	// DeleteUnclaimed removes a change that has been ingested. Removing one
+	// that is gone is no error.
+	DeleteUnclaimed(ctx context.Context, id int64) error
+}
+
+// Turns hands out conversations whose customer waits for an answer. The
+// conversation row is the queue.
+type Turns interface {
+	// ClaimConversation leases the conversation that has been due longest, on
+	// a line that is neither excluded, parked nor at its limit of leases. It
+	// returns ErrNothingDue if there is none. A conversation that was claimed
+	// MaxTurnAttempts times without an outcome (the worker died) is not handed
+	// out again: it goes Waiting and leaves a dead letter.
+	ClaimConversation(ctx context.Context, req ClaimRequest) (*Turn, error)
+
+	// ExtendLease prolongs the turn's lease to now + lease and updates
+	// t.LeaseUntil. Errors: ErrLeaseLost.
+	ExtendLease(ctx context.Context, t *Turn, lease time.Duration) error
+
+	// HasNewer tells whether the customer has written since the turn was
+	// claimed, so that work whose result would be superseded can stop early.
+	HasNewer(ctx context.Context, t *Turn) (bool, error)
+
+	// CommitReply ends the turn with its replies: in one transaction it
+	// records what was answered, puts the replies into the outbox in the given
+	// order, and, for OutcomeHandOff, makes the conversation Waiting.
+	//
+	// If newer messages have arrived and t.AllowSupersede is set, nothing is
+	// put into the outbox, and it returns ErrSuperseded; after MaxSupersedes of
+	// those, or SupersedeFor after the first unanswered message, the replies go
+	// out nevertheless and the newer messages are the next turn. A hand-off is
+	// never superseded. Errors: ErrLeaseLost, ErrSuperseded.
+	CommitReply(ctx context.Context, t *Turn, replies []OutboxDraft, o Outcome) error
+
+	// SkipTurn ends the turn without a reply: its messages stay stored and
+	// shown, and are never answered automatically. Errors: ErrLeaseLost.
+	SkipTurn(ctx context.Context, t *Turn, reason string) error
+
+	// ReleaseTurn gives the turn back as if it had never been claimed; it is
+	// not due again before notBefore (zero: at once). Errors: ErrLeaseLost.
+	ReleaseTurn(ctx context.Context, t *Turn, notBefore time.Time) error
+
+	// FailTurn gives the turn back after an error, with a back-off. The
+	// MaxTurnAttempts-th failure makes the conversation Waiting and leaves a
+	// dead letter with the cause, which must be free of secrets and of the
+	// customer's data. Errors: ErrLeaseLost.
+	FailTurn(ctx context.Context, t *Turn, cause string) error
+
+	// Resume makes a Waiting conversation Active again. What came before
+	// counts as answered: a person has seen it. Errors: ErrNotFound.
+	Resume(ctx context.Context, line string, conversationID int64) error
+}
+
+// Outbox delivers. A row goes pending → sending → accepted | failed | unknown;
+// see SendState.
+type Outbox interface {
+	// EnqueuePersonReply puts a person's message into the outbox. It does not
+	// wait behind rows that are blocked, and its age does not matter, only the
+	// window. It returns the outbox id. Errors: ErrNotFound.
+	EnqueuePersonReply(ctx context.Context, line string, conversationID int64, d OutboxDraft) (string, error)
+
+	// ClaimSend leases the next row that may be sent, and commits its state
+	// sending before it returns. Rows of one conversation are sent in order:
+	// an earlier one that is not finished blocks the later ones. Rows whose
+	// window has closed or whose message is too old fail here with a reason
+	// and are not returned. It returns ErrNothingDue if there is nothing.
+	ClaimSend(ctx context.Context, req ClaimSendRequest) (*Send, error)
+
+	// MarkAccepted records that Meta took the send and gave it this id.
+	// Statuses that came before are joined to it. It holds even when the lease
+	// has run out meanwhile, since it is the truth. Errors: ErrLeaseLost if
+	// the row was claimed again since.
+	MarkAccepted(ctx context.Context, s *Send, wamid string) error
+
+	// MarkFailed records that Meta refused the send for good. code is Meta's
+	// (0 if none); reason is a short, stable word. Errors: ErrLeaseLost.
+	MarkFailed(ctx context.Context, s *Send, code int, reason string) error
+
+	// MarkUnknown records that nobody knows whether Meta took the send.
+	// Errors: ErrLeaseLost.
+	MarkUnknown(ctx context.Context, s *Send, reason string) error
+
+	// MarkPendingAgain records that Meta certainly did not take the send
+	// (throttled, not sent, line parked) and that it may be tried again at
+	// retryAt. Errors: ErrLeaseLost.
+	MarkPendingAgain(ctx context.Context, s *Send, retryAt time.Time, reason string) error
+
+	// ResolveUnknown does what time alone decides, and is to be called every
+	// few seconds: sends whose lease ran out become unknown; unknown ones
+	// older than ResendAfter with a witness (a status for a later send of the
+	// same number) become pending once more; those without one after
+	// UnconfirmedAfter, or unknown for the second time, become unconfirmed,
+	// and their conversation Waiting.
+	ResolveUnknown(ctx context.Context) (Resolution, error)
+
+	// ParkLine stops claims on the line, because Meta refuses its credential
+	// or account. credentialRevision names what was refused.
+	ParkLine(ctx context.Context, line, reason, credentialRevision string) error
+
+	// LiftParking lets claims on the line go on if it is parked for another
+	// revision than the given one. It tells whether it did.
+	LiftParking(ctx context.Context, line, credentialRevision string) (bool, error)
+
+	// ParkedLines lists the parked lines.
+	ParkedLines(ctx context.Context) ([]ParkedLine, error)
+}
+
+// TestMessages sends the message by which an operator proves that a line
+// works.
+type TestMessages interface {
+	// EnqueueTestMessage asks for a test message. The same key does nothing
+	// the second time and returns the present state. Without an open window
+	// (the tester has not written within a day) it waits for the tester's
+	// message. Sending, delivery and failure appear as reports
+	// (ReportTestMessage).
+	EnqueueTestMessage(ctx context.Context, m TestMessage) (TestMessageState, error)
+}
+
+// Reports are what the manager pulls.
+type Reports interface {
+	// AppendReport adds a row for the manager. ID and Time are set by the store.
+	AppendReport(ctx context.Context, r Report) error
+
+	// RecordSecurityEvent adds e.Count to the aggregate of the present minute.
+	// The aggregate becomes one report when its minute is over.
+	RecordSecurityEvent(ctx context.Context, e SecurityEvent) error
+
+	// Reports returns up to limit rows with an ID above after, in order of ID.
+	// A row that a reader could have seen never changes, and no row appears
+	// later with a lower ID.
+	Reports(ctx context.Context, after int64, limit int) ([]Report, error)
+}
+
+// Reader shows what is stored, for the inbox, the demo and tests.
+type Reader interface {
+	// Conversations returns up to limit conversations of a line with an ID
+	// above after, in order of ID.
+	Conversations(ctx context.Context, line string, after int64, limit int) ([]Conversation, error)
+
+	// Messages returns up to limit of the newest messages of a conversation,
+	// oldest first. before (a message ID; 0 = none) pages backwards.
+	Messages(ctx context.Context, line string, conversationID, before int64, limit int) ([]Message, error)
+
+	// OutboxRows returns up to limit outbox rows of a line with a sequence
+	// above after, in the order in which they were enqueued.
+	OutboxRows(ctx context.Context, line string, after int64, limit int) ([]OutboxRow, error)
+
+	// RawChanges returns up to limit changes that are kept raw, with an ID
+	// above after.
+	RawChanges(ctx context.Context, after int64, limit int) ([]RawChange, error)
+
+	// DeadLetters returns up to limit dead letters with an ID above after.
+	DeadLetters(ctx context.Context, after int64, limit int) ([]DeadLetter, error)
+
+	// Stats counts what operators watch.
+	Stats(ctx context.Context) (Stats, error)
+}
+
+// Maintenance keeps the store healthy.
+type Maintenance interface {
+	// Ping proves that the store can be written durably.
+	Ping(ctx context.Context) error
+
+	// Expire deletes what is older than its retention, at most r.BatchSize
+	// rows of each kind in one transaction, and returns how many went. Call it
+	// until it returns 0.
+	Expire(ctx context.Context, r Retention) (int, error)
+
+	// Close finishes what was accepted, and closes the database. Calls that
+	// come later get ErrUnavailable.
+	Close() error
+}

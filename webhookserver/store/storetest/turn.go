@@ -1,0 +1,232 @@
+package storetest
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func (w *world) nothingDue(reason string) {
+	w.Helper()
+	turn, err := w.store.ClaimConversation(w.Context(), claimRequest())
+	if turn != nil {
+		w.Errorf("%s: claimed conversation %d", reason, turn.ConversationID)
+	}
+	w.wantErr(err, store.ErrNothingDue, reason)
+}
+
+var turnCases = map[string]func(*world){
+	"a turn from claim to reply": func(w *world) {
+		w.nothingDue("an empty store has nothing due")
+		w.ingest(w.text("m1", "US.1"), w.text("m2", "US.1"))
+		w.nothingDue("a reply waits for more messages")
+		turn := w.claim()
+		w.equal([]string{"text of m1", "text of m2"}, textsOf(turn.Unanswered), "the turn has the unanswered messages")
+		w.equal([]any{int64(2), 1, line, number, "US.1", 0, w.clock()},
+			[]any{turn.LoadedSeq, turn.Attempt, turn.Line, turn.PhoneNumberID, turn.Contact.BSUID, len(turn.History), turn.ClaimedAt}, "and its facts")
+		w.nothingDue("a leased conversation is not handed out twice")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1", "r2"), answered()))
+		c := w.conversation()
+		w.equal([]any{int64(2), true}, []any{c.AnsweredSeq, c.ReplyDueAt.IsZero()}, "the messages are answered")
+		w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("again"), answered()), store.ErrLeaseLost, "a turn ends once")
+		w.equal([]string{"text of m1", "text of m2", "r1", "r2"}, w.texts(c), "replies are part of the thread")
+		w.ingest(w.text("m3", "US.1"))
+		next := w.claim()
+		w.equal([]string{"text of m3"}, textsOf(next.Unanswered), "the next turn has only what is new")
+		w.equal([]string{"text of m1", "text of m2", "r1", "r2"}, textsOf(next.History), "and the rest as history")
+	},
+	"history is a window": func(w *world) {
+		for i := range 5 {
+			w.reply(fmt.Sprintf("m%d", i), "US.1", fmt.Sprintf("r%d", i))
+			w.advance(time.Second)
+		}
+		w.ingest(w.text("m9", "US.1"))
+		w.advance(store.ReplyDebounce)
+		req := claimRequest()
+		req.History = 3
+		turn, err := w.store.ClaimConversation(w.Context(), req)
+		w.must(err)
+		w.equal([]string{"r3", "text of m4", "r4"}, textsOf(turn.History), "the newest messages, in and out")
+	},
+	"two workers": func(w *world) {
+		const conversations, workers = 30, 4
+		for i := range conversations {
+			w.ingest(w.text(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i)))
+		}
+		w.advance(store.ReplyDebounce)
+		claimed := make(chan int64, 2*conversations)
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				req := claimRequest()
+				req.PerLineLimit = conversations
+				for {
+					turn, err := w.store.ClaimConversation(w.Context(), req)
+					if err != nil {
+						w.wantErr(err, store.ErrNothingDue, "claims end when nothing is due")
+						return
+					}
+					claimed <- turn.ConversationID
+				}
+			})
+		}
+		wg.Wait()
+		close(claimed)
+		seen := map[int64]int{}
+		for id := range claimed {
+			seen[id]++
+		}
+		w.equal(conversations, len(seen), "every conversation is claimed")
+		for id, n := range seen {
+			w.equal(1, n, fmt.Sprintf("conversation %d is claimed once", id))
+		}
+	},
+	"an expired lease": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		first := w.claim()
+		w.must(w.store.ExtendLease(w.Context(), first, 2*time.Minute))
+		w.equal(w.clock().Add(2*time.Minute), first.LeaseUntil, "a lease can be prolonged")
+		w.advance(time.Minute)
+		w.nothingDue("the lease holds")
+		w.advance(time.Minute)
+		second := w.claim()
+		w.equal(2, second.Attempt, "a lost attempt counts")
+		w.wantErr(w.store.CommitReply(w.Context(), first, drafts("late"), answered()), store.ErrLeaseLost, "the first worker has lost it")
+		w.wantErr(w.store.ExtendLease(w.Context(), first, time.Minute), store.ErrLeaseLost, "and cannot prolong it")
+		w.wantErr(w.store.FailTurn(w.Context(), first, "x"), store.ErrLeaseLost, "nor fail it")
+		w.must(w.store.CommitReply(w.Context(), second, drafts("r1"), answered()))
+		w.equal([]string{"text of m1", "r1"}, w.texts(w.conversation()), "one reply went out")
+	},
+	"a worker that dies with its turn": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		for range store.MaxTurnAttempts {
+			w.claim()
+			w.reopen()
+			w.advance(2 * time.Minute)
+		}
+		w.nothingDue("a turn that kills its worker is not handed out for ever")
+		w.equal(store.ConversationWaiting, w.conversation().State, "a person has to look")
+		w.equal(1, len(w.deadLetters()), "and finds a dead letter")
+	},
+	"limit per line and exclusion": func(w *world) {
+		for i := range 4 {
+			w.ingest(w.text(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i)))
+		}
+		other := w.text("m9", "US.9")
+		other.Line, other.PhoneNumberID = "line-b", "15550000002"
+		w.advance(time.Millisecond)
+		w.ingest(other)
+		w.advance(store.ReplyDebounce)
+		req := claimRequest()
+		req.PerLineLimit = 2
+		var lines []string
+		for range 3 {
+			turn, err := w.store.ClaimConversation(w.Context(), req)
+			w.must(err)
+			lines = append(lines, turn.Line)
+		}
+		w.equal([]string{line, line, "line-b"}, lines, "the oldest first, but a busy line leaves room for others")
+		_, err := w.store.ClaimConversation(w.Context(), req)
+		w.wantErr(err, store.ErrNothingDue, "both lines are at their limit or empty")
+		req.PerLineLimit, req.ExcludeLines = 10, []string{line}
+		_, err = w.store.ClaimConversation(w.Context(), req)
+		w.wantErr(err, store.ErrNothingDue, "an excluded line is not claimed")
+	},
+	"newer messages supersede": func(w *world) {
+		w.ingest(w.text("m0", "US.1"))
+		for i := range store.MaxSupersedes {
+			turn := w.claim()
+			w.equal(i, turn.Superseded, "the turn knows how often it was superseded")
+			newer, err := w.store.HasNewer(w.Context(), turn)
+			w.must(err)
+			w.equal(false, newer, "nothing new yet")
+			w.ingest(w.text(fmt.Sprintf("n%d", i), "US.1"))
+			newer, err = w.store.HasNewer(w.Context(), turn)
+			w.must(err)
+			w.equal(true, newer, "a newer message is seen while the turn runs")
+			w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("stale"), answered()), store.ErrSuperseded, "the reply is discarded")
+		}
+		turn := w.claim()
+		w.equal([]any{3, 1}, []any{len(turn.Unanswered), turn.Attempt}, "the turn has all messages, and being superseded is no failed attempt")
+		w.ingest(w.text("n9", "US.1"))
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+		c := w.conversation()
+		w.equal([]any{int64(4), int64(3), false}, []any{c.LastSeq, c.AnsweredSeq, c.ReplyDueAt.IsZero()}, "then the reply goes out and the newest message is due")
+		w.equal([]string{"text of n9"}, textsOf(w.claim().Unanswered), "as the next turn")
+		w.equal(`{"body":"r1"}`, string(w.claimSend().Payload), "no stale reply is in the outbox")
+	},
+	"superseding ends after a while": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		turn := w.claim()
+		w.advance(store.SupersedeFor)
+		w.ingest(w.text("m2", "US.1"))
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+	},
+	"a turn with an effect is not superseded": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		turn := w.claim()
+		turn.AllowSupersede = false
+		w.ingest(w.text("m2", "US.1"))
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+		w.equal([]string{"text of m2"}, textsOf(w.claim().Unanswered), "the newer message is the next turn")
+	},
+	"failures": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		backoff := store.TurnBackoff
+		for i := range store.MaxTurnAttempts - 1 {
+			turn := w.claim()
+			w.equal(i+1, turn.Attempt, "attempts count")
+			w.must(w.store.FailTurn(w.Context(), turn, "model is down"))
+			w.advance(backoff - time.Millisecond)
+			w.nothingDue("a failed turn waits")
+			w.advance(time.Millisecond)
+			backoff *= 4
+		}
+		w.must(w.store.FailTurn(w.Context(), w.claim(), "model is down"))
+		c := w.conversation()
+		w.equal([]any{store.ConversationWaiting, store.ReasonTurnFailed, true}, []any{c.State, c.WaitingReason, c.ReplyDueAt.IsZero()}, "the last failure leaves it to a person")
+		w.equal(store.ReasonTurnFailed+": model is down", w.deadLetters()[0].Reason, "with the cause")
+	},
+	"a new message does not cut a back-off short": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		w.must(w.store.FailTurn(w.Context(), w.claim(), "model is down"))
+		w.ingest(w.text("m2", "US.1"))
+		w.advance(store.ReplyDebounce)
+		w.nothingDue("the back-off holds")
+		w.advance(store.TurnBackoff)
+		w.equal(2, len(w.claim().Unanswered), "then both messages are there")
+	},
+	"hand-off and resume": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		turn := w.claim()
+		w.ingest(w.text("m2", "US.1"))
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("a person will answer"), store.Outcome{Kind: store.OutcomeHandOff, Reason: "asked for a person"}))
+		c := w.conversation()
+		w.equal([]any{store.ConversationWaiting, "asked for a person"}, []any{c.State, c.WaitingReason}, "the conversation waits for a person")
+		w.equal(store.SendPending, w.row(0).State, "the words of the hand-off go out")
+		w.ingest(w.text("m3", "US.1"))
+		w.advance(time.Hour)
+		w.nothingDue("nothing is answered automatically meanwhile")
+		w.must(w.store.Resume(w.Context(), line, c.ID))
+		w.nothingDue("what the person has seen counts as answered")
+		w.ingest(w.text("m4", "US.1"))
+		w.equal([]string{"text of m4"}, textsOf(w.claim().Unanswered), "the assistant goes on with what comes next")
+	},
+	"skip and release": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		turn := w.claim()
+		notBefore := w.clock().Add(time.Hour)
+		w.must(w.store.ReleaseTurn(w.Context(), turn, notBefore))
+		w.nothingDue("a released turn waits as told")
+		w.advance(time.Hour)
+		turn = w.claim()
+		w.equal(1, turn.Attempt, "a release is no attempt")
+		w.must(w.store.SkipTurn(w.Context(), turn, "TooOld"))
+		w.nothingDue("a skipped turn is over")
+		c := w.conversation()
+		w.equal([]any{int64(1), "TooOld", store.ConversationActive}, []any{c.AnsweredSeq, c.SkippedReason, c.State}, "and says why")
+		w.equal([]string{"text of m1"}, w.texts(c), "its message stays")
+	},
+}

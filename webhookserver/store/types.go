@@ -1,0 +1,574 @@
+package store
+
+import "time"
+
+// Delivery is what one verified webhook POST contains, decoded and re-checked
+// by the ingress: every item belongs to the app whose secret verified it.
+type Delivery struct {
+	// App names the MetaApp, or the line with its own app, whose secret
+	// verified the body.
+	App string
+
+	Messages      []InboundMessage
+	Statuses      []Status
+	IdentityMoves []IdentityMove
+	Raw           []RawChange
+	Unclaimed     []UnclaimedChange
+	// DeadLetters are items that the ingress itself refuses, such as a change
+	// with two phone number ids.
+	DeadLetters []DeadLetter
+}
+
+// Receipt says what became of a delivery's items.
+type Receipt struct {
+	// New counts messages, statuses, raw and unclaimed changes stored for the
+	// first time, Duplicates the copies dropped, Upgraded the standby messages
+	// that a copy from the messages field has replaced, DeadLettered the items
+	// that the database could not hold (the ingress's own not included).
+	New, Duplicates, Upgraded, DeadLettered int
+}
+
+// Source says by which way a message reached the store.
+type Source string
+
+// The ways of a message.
+const (
+	// SourceMessages is the messages field: the line owns the thread.
+	SourceMessages Source = "messages"
+	// SourceStandby is the standby field: another responder owns the thread.
+	SourceStandby Source = "standby"
+	// SourceEcho is a message that the business sent by other means.
+	SourceEcho Source = "echo"
+	// SourceHistory is the history of a number that keeps its phone app.
+	SourceHistory Source = "history"
+	// SourceOutbox is a message of our own.
+	SourceOutbox Source = "outbox"
+)
+
+// Identity is what a webhook says about a customer. At least one of BSUID and
+// Phone is set. Contacts are told apart by (line, BSUID), else (line, phone).
+type Identity struct {
+	// BSUID is the business-scoped user id, such as US.13491208655302741918.
+	BSUID string
+	// Phone is the customer's number as digits without +, or empty. The
+	// ingress sets it only if it has seen digits.
+	Phone string
+	// Name is the profile name, empty if the webhook gives none.
+	Name string
+	// Username is the WhatsApp username without @, empty if none.
+	Username string
+}
+
+// InboundMessage is one message of a delivery.
+type InboundMessage struct {
+	Line          string
+	PhoneNumberID string
+	// WAMID is Meta's id. With PhoneNumberID it is unique.
+	WAMID  string
+	From   Identity
+	Source Source
+	// Type is Meta's type: text, image, interactive and so on.
+	Type string
+	// Text is what can be read in it; empty if nothing.
+	Text string
+	// ContextWAMID is the message that this one answers, empty if none.
+	ContextWAMID string
+	// EventTime is Meta's timestamp. One in the future counts as now.
+	EventTime time.Time
+	// ReplyWorthy asks for an automatic answer, if the message is new.
+	ReplyWorthy bool
+	// OpensWindow says that the customer wrote, which opens the customer
+	// service window. System messages and echoes don't.
+	OpensWindow bool
+	// Raw is the message as received.
+	Raw []byte
+}
+
+// StatusKind is what a status reports. The kinds are ranked (see Rank), and a
+// message's status only ever rises.
+type StatusKind string
+
+// The statuses that Meta reports for a message of ours.
+const (
+	StatusSent      StatusKind = "sent"
+	StatusFailed    StatusKind = "failed"
+	StatusDelivered StatusKind = "delivered"
+	StatusRead      StatusKind = "read"
+	StatusPlayed    StatusKind = "played"
+)
+
+// Rank orders statuses: sent < failed < delivered < read < played. failed may
+// follow sent, while a delivery proves that the message was not lost; so any
+// order of arrival gives the same end. Unknown kinds rank 0 and change nothing.
+func (k StatusKind) Rank() int {
+	switch k {
+	case StatusSent:
+		return 1
+	case StatusFailed:
+		return 2
+	case StatusDelivered:
+		return 3
+	case StatusRead:
+		return 4
+	case StatusPlayed:
+		return 5
+	default:
+		return 0
+	}
+}
+
+// Status is one status of a delivery. One for a wamid that is not known (yet)
+// is kept, and joined when the outbox learns the wamid.
+type Status struct {
+	Line          string
+	PhoneNumberID string
+	WAMID         string
+	Kind          StatusKind
+	// Participant tells the recipients of a group message apart; else empty.
+	Participant string
+	// CallbackData is the biz_opaque_callback_data of the send: an outbox id,
+	// if it is ours. It is looked up only within PhoneNumberID.
+	CallbackData string
+	EventTime    time.Time
+	// ErrorCode is Meta's code of a failed status, else 0.
+	ErrorCode int
+	// Pricing is Meta's pricing object as received, nil if absent. A repeated
+	// status adds it to a row that has none.
+	Pricing []byte
+	// Raw is the status as received.
+	Raw []byte
+}
+
+// IdentityMove says that a customer's BSUID has changed: both ids are the same
+// person from now on, for good.
+type IdentityMove struct {
+	Line          string
+	PhoneNumberID string
+	PreviousBSUID string
+	BSUID         string
+	// Phone is the new number as digits, empty if not told.
+	Phone     string
+	EventTime time.Time
+	// Raw is the system message as received, for a dead letter.
+	Raw []byte
+}
+
+// RawChange is a change whose field is not turned into rows, kept as received.
+type RawChange struct {
+	ID  int64 // set by the store
+	App string
+	// Line is empty for account-level fields of a WABA with several lines.
+	Line          string
+	WABAID        string
+	PhoneNumberID string
+	Field         string
+	// EntryTime is the time of the webhook's entry, zero if absent. Together
+	// with the other members and Raw it tells copies from repetitions.
+	EntryTime  time.Time
+	ReceivedAt time.Time // set by the store
+	Raw        []byte
+	// Report, if set, is appended together with the change if that is new.
+	Report *Report
+}
+
+// UnclaimedChange is a verified change for a number that no channel claims.
+type UnclaimedChange struct {
+	ID            int64 // set by the store
+	App           string
+	WABAID        string
+	PhoneNumberID string
+	Field         string
+	EntryTime     time.Time
+	ReceivedAt    time.Time // set by the store
+	// Raw is the whole change (field and value) as received.
+	Raw []byte
+}
+
+// DeadLetter is something that could not be processed, kept for a human.
+type DeadLetter struct {
+	ID   int64 // set by the store
+	App  string
+	Line string
+	// Kind says what it was: message, status, identity, change, turn.
+	Kind string
+	// Reason is stable text without the customer's data.
+	Reason string
+	Raw    []byte
+	Time   time.Time // set by the store
+}
+
+// QuarantineEntry is a body that no secret verified, for an app that we serve.
+type QuarantineEntry struct {
+	ID  int64 // set by the store
+	App string
+	// Signature is the value of the signature header as received.
+	Signature string
+	// Path is the request's path: it limits which secrets count.
+	Path       string
+	Body       []byte
+	ReceivedAt time.Time // set by the store
+}
+
+// ConversationState says who is to answer.
+type ConversationState string
+
+// The states of a conversation.
+const (
+	// ConversationActive means that the assistant answers.
+	ConversationActive ConversationState = "Active"
+	// ConversationWaiting means that a person has to look: nothing is answered
+	// automatically.
+	ConversationWaiting ConversationState = "Waiting"
+)
+
+// Contact is a customer of one line.
+type Contact struct {
+	// BSUID is the newest one, empty if never told.
+	BSUID    string
+	Phone    string
+	Name     string
+	Username string
+}
+
+// Conversation is the only thread between a line and a contact, and the queue
+// row of its replies.
+type Conversation struct {
+	ID            int64
+	Line          string
+	PhoneNumberID string
+	Contact       Contact
+	State         ConversationState
+	// WaitingReason says why it is Waiting.
+	WaitingReason string
+	// SkippedReason says why the newest turn got no reply, empty if it got one.
+	SkippedReason string
+	// LastSeq numbers the newest message that asks for an answer, AnsweredSeq
+	// the newest that is dealt with.
+	LastSeq, AnsweredSeq int64
+	// ReplyDueAt is zero if nothing is to be answered.
+	ReplyDueAt time.Time
+	// LastUserMessageAt is when the customer last wrote; zero if never.
+	LastUserMessageAt time.Time
+}
+
+// Author says who wrote a message.
+type Author string
+
+// The authors.
+const (
+	AuthorCustomer  Author = "customer"
+	AuthorAssistant Author = "assistant"
+	AuthorPerson    Author = "person"
+	AuthorTest      Author = "test"
+	// AuthorBusiness wrote by other means than this server (echoes, history).
+	AuthorBusiness Author = "business"
+)
+
+// Message is a stored message, in or out.
+type Message struct {
+	ID             int64
+	Line           string
+	PhoneNumberID  string
+	ConversationID int64
+	// WAMID is empty for a message of ours that Meta has not accepted.
+	WAMID  string
+	Author Author
+	Source Source
+	Type   string
+	Text   string
+	// ContextWAMID is the message that this one answers, empty if none.
+	ContextWAMID string
+	// Seq numbers the messages that ask for an answer; 0 for all others.
+	Seq        int64
+	EventTime  time.Time
+	ReceivedAt time.Time
+	// Status is the highest status of a message of ours, empty if none.
+	Status StatusKind
+	// OutboxID is set for a message of ours.
+	OutboxID string
+	// Raw is the message as received, or the payload of ours.
+	Raw []byte
+}
+
+// ClaimRequest says who claims a conversation and how.
+type ClaimRequest struct {
+	// Owner names the worker, for people who read the rows.
+	Owner string
+	Lease time.Duration
+	// PerLineLimit is how many turns of one line may be leased at a time.
+	PerLineLimit int
+	// History is how many earlier messages the turn brings along.
+	History int
+	// ExcludeLines are not claimed.
+	ExcludeLines []string
+}
+
+// Turn is a claimed conversation: what the customer wrote and what was said
+// before.
+type Turn struct {
+	ConversationID int64
+	Line           string
+	PhoneNumberID  string
+	Contact        Contact
+
+	Owner      string
+	Epoch      int64
+	LeaseUntil time.Time
+	// Attempt is 1 for the first try.
+	Attempt int
+	// LoadedSeq is the newest message that the turn knows of.
+	LoadedSeq int64
+	// Superseded counts the replies that newer messages have discarded.
+	Superseded int
+	// FirstUnansweredAt is when the store got the oldest message of Unanswered.
+	FirstUnansweredAt time.Time
+	// ClaimedAt is the store's clock at the claim. Ages are measured by it.
+	ClaimedAt time.Time
+	// AllowSupersede lets newer messages discard the reply. The claim sets it;
+	// a worker clears it when the turn has had an effect.
+	AllowSupersede bool
+
+	// Unanswered are the messages to answer, by event time.
+	Unanswered []Message
+	// History are the messages before those, in and out, by event time.
+	History []Message
+}
+
+// OutcomeKind says how a turn ended.
+type OutcomeKind string
+
+// The outcomes of a turn that CommitReply takes.
+const (
+	OutcomeAnswered OutcomeKind = "Answered"
+	// OutcomeHandOff makes the conversation Waiting.
+	OutcomeHandOff OutcomeKind = "HandOff"
+)
+
+// Outcome is how a turn ended. Reason is shown to people when it is a hand-off.
+type Outcome struct {
+	Kind   OutcomeKind
+	Reason string
+}
+
+// OutboxDraft is a message to be sent.
+type OutboxDraft struct {
+	// Type is Meta's type of the message.
+	Type string
+	// Text is what people and the assistant's history see of it.
+	Text string
+	// Payload is the message as the delivery understands it, without recipient
+	// and callback data.
+	Payload []byte
+	// ContextWAMID is the message that it quotes, empty if none.
+	ContextWAMID string
+	// MaxReplyAge is how old the newest message that is answered may be when
+	// it is sent; 0 = no limit. The store measures it.
+	MaxReplyAge time.Duration
+}
+
+// SendState is the state of an outbox row.
+type SendState string
+
+// The states of an outbox row.
+const (
+	// SendPending waits for its turn.
+	SendPending SendState = "pending"
+	// SendSending has been handed to a worker; Meta may have it.
+	SendSending SendState = "sending"
+	// SendAccepted was taken by Meta. What became of it then is its status.
+	SendAccepted SendState = "accepted"
+	// SendFailed was not sent, or was refused.
+	SendFailed SendState = "failed"
+	// SendUnknown may or may not have reached Meta.
+	SendUnknown SendState = "unknown"
+	// SendUnconfirmed is an unknown one that was given up. It is never sent
+	// again; a late status can still make it accepted or failed.
+	SendUnconfirmed SendState = "unconfirmed"
+)
+
+// Reasons that the store itself gives to rows.
+const (
+	ReasonWindowClosed  = "WindowClosed"
+	ReasonReplyTooOld   = "ReplyTooOld"
+	ReasonLeaseExpired  = "LeaseExpired"
+	ReasonUnconfirmed   = "Unconfirmed"
+	ReasonTurnFailed    = "TurnFailed"
+	ReasonTurnAbandoned = "TurnAbandoned"
+	ReasonStatusFailed  = "StatusFailed"
+)
+
+// OutboxRow is a row of the outbox as people see it.
+type OutboxRow struct {
+	// Sequence is the order in which rows were enqueued.
+	Sequence       int64
+	ID             string
+	Line           string
+	ConversationID int64
+	MessageID      int64
+	Author         Author
+	State          SendState
+	// Reason explains failed, unknown and unconfirmed; ErrorCode is Meta's.
+	Reason    string
+	ErrorCode int
+	WAMID     string
+	// Status is the highest status that Meta reported.
+	Status   StatusKind
+	Attempts int
+	Resends  int
+}
+
+// ClaimSendRequest says who claims a send and how.
+type ClaimSendRequest struct {
+	Owner string
+	// Lease must be longer than the deadline of the call.
+	Lease time.Duration
+	// PerLineLimit is how many sends of one line may be under way at a time.
+	PerLineLimit int
+	// ExcludeLines are not claimed.
+	ExcludeLines []string
+}
+
+// Send is a claimed outbox row.
+type Send struct {
+	// ID is random and unguessable. It goes out as biz_opaque_callback_data.
+	ID             string
+	Line           string
+	PhoneNumberID  string
+	ConversationID int64
+	// To is whom to send to: by BSUID if there is one, else by phone.
+	To      Contact
+	Author  Author
+	Type    string
+	Payload []byte
+	// ContextWAMID is the message that it quotes, empty if none.
+	ContextWAMID string
+
+	Owner      string
+	Epoch      int64
+	LeaseUntil time.Time
+	ClaimedAt  time.Time
+	// Attempt is 1 for the first try. Resend marks the one repetition after an
+	// unknown outcome.
+	Attempt int
+	Resend  bool
+}
+
+// Resolution counts what ResolveUnknown changed.
+type Resolution struct {
+	// Expired sends became unknown, Resent ones pending again, Unconfirmed
+	// ones were given up.
+	Expired, Resent, Unconfirmed int
+}
+
+// ParkedLine is a line on which nothing is claimed.
+type ParkedLine struct {
+	Line               string
+	Reason             string
+	CredentialRevision string
+	Since              time.Time
+}
+
+// TestMessage is a message to a tester, sent once per Key.
+type TestMessage struct {
+	Key           string
+	Line          string
+	PhoneNumberID string
+	// To is the tester's number (punctuation does not matter) or BSUID.
+	To   string
+	Body string
+	// Payload is the message as the delivery understands it.
+	Payload []byte
+}
+
+// TestMessageState is how far a test message has come.
+type TestMessageState string
+
+// The states of a test message, in order; Failed ends any of them.
+const (
+	TestMessageWaiting   TestMessageState = "Waiting"
+	TestMessageQueued    TestMessageState = "Queued"
+	TestMessageSent      TestMessageState = "Sent"
+	TestMessageDelivered TestMessageState = "Delivered"
+	TestMessageFailed    TestMessageState = "Failed"
+)
+
+// ReportKind names the facts that the store itself reports. Other packages add
+// their own.
+type ReportKind string
+
+// The store's own reports, with their payloads.
+const (
+	// ReportTraffic has a TrafficPayload: at most one per line and hour.
+	ReportTraffic ReportKind = "Traffic"
+	// ReportTestMessage has a TestMessagePayload.
+	ReportTestMessage ReportKind = "TestMessage"
+	// ReportSecurity has a SecurityPayload: one per line, app, kind and minute.
+	ReportSecurity ReportKind = "Security"
+)
+
+// Report is a row for the manager.
+type Report struct {
+	ID   int64     // set by the store
+	Time time.Time // set by the store
+	Kind ReportKind
+	// Line and App say what it is about; either may be empty.
+	Line string
+	App  string
+	// Payload is JSON.
+	Payload []byte
+}
+
+// TrafficPayload is the payload of ReportTraffic. LastReceived is rounded down
+// to the hour.
+type TrafficPayload struct {
+	FirstReceived time.Time `json:"firstReceived"`
+	LastReceived  time.Time `json:"lastReceived"`
+}
+
+// TestMessagePayload is the payload of ReportTestMessage.
+type TestMessagePayload struct {
+	Key   string           `json:"key"`
+	State TestMessageState `json:"state"`
+	// Code is Meta's error code and Reason a stable word, if it failed.
+	Code   int    `json:"code,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// SecurityEvent is something that should not happen: a wrong signature, a
+// foreign phone number id. Line and App may be empty.
+type SecurityEvent struct {
+	Kind  string
+	Line  string
+	App   string
+	Count int
+}
+
+// SecurityPayload is the payload of ReportSecurity.
+type SecurityPayload struct {
+	Kind   string    `json:"kind"`
+	Minute time.Time `json:"minute"`
+	Count  int64     `json:"count"`
+}
+
+// Retention says how long rows are kept. Periods below MinRetention count as
+// MinRetention.
+type Retention struct {
+	// Default holds for lines that PerLine does not name.
+	Default   time.Duration
+	PerLine   map[string]time.Duration
+	BatchSize int
+}
+
+// Stats are counts over the whole store.
+type Stats struct {
+	// DueConversations wait for a worker; OldestDueAt is zero if none.
+	DueConversations int64
+	OldestDueAt      time.Time
+	// Outbox counts rows by state.
+	Outbox map[SendState]int64
+	// WaitingConversations wait for a person.
+	WaitingConversations int64
+	DeadLetters          int64
+	QuarantineBytes      int64
+	UnclaimedChanges     int64
+}
