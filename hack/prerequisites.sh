@@ -10,6 +10,12 @@ set -euo pipefail
 package() {
   case $1 in
     gcc) echo "gcc libc6-dev" ;; # the race detector links against libc
+    busybox) echo busybox-static ;;
+    ctr) echo containerd ;;
+    ip) echo iproute2 ;;
+    mount | unshare) echo "mount util-linux" ;;
+    pgrep) echo procps ;;
+    /usr/lib/cni/*) echo containernetworking-plugins ;;
     *) echo "$1" ;;
   esac
 }

@@ -1,5 +1,3 @@
-// Command metasim serves the Graph API simulator of internal/metasim: what the demo and the end-to-end tests use in
-// place of graph.facebook.com. It is a development tool and is not part of the shipped images.
 package main
 
 import (
@@ -21,13 +19,11 @@ import (
 const shutdownTimeout = 5 * time.Second
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(ctx, os.Args[1:], log, nil); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], log, nil)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		log.Error("metasim failed", "error", err)
 		os.Exit(1)
 	}

@@ -29,12 +29,12 @@ func (s *story) get(ctx context.Context, namespace, kind, name string) (object, 
 	if err != nil {
 		return o, err
 	}
-	return o, json.Unmarshal([]byte(text), &o)
+	err = json.Unmarshal([]byte(text), &o)
+	return o, err
 }
 
-// watch prints each condition as it changes until the wanted one is True.
+// watch prints each condition that has changed since it was last shown, until the wanted one is True.
 func (s *story) watch(ctx context.Context, namespace, kind, name, wanted string) error {
-	shown := map[string]string{}
 	return await(ctx, onboardTimeout, func(ctx context.Context) (string, error) {
 		o, err := s.get(ctx, namespace, kind, name)
 		if err != nil {
@@ -42,8 +42,9 @@ func (s *story) watch(ctx context.Context, namespace, kind, name, wanted string)
 		}
 		missing := fmt.Sprintf("%s %s has no condition %s", kind, name, wanted)
 		for _, c := range o.Status.Conditions {
-			if state := c.Status + " " + c.Reason; shown[c.Type] != state {
-				shown[c.Type] = state
+			state, subject := c.Status+" "+c.Reason, kind+"/"+name+"/"+c.Type
+			if s.shown[subject] != state {
+				s.shown[subject] = state
 				s.out.seen("%s %s: %s=%s (%s)", kind, name, c.Type, c.Status, c.Reason)
 			}
 			if c.Type == wanted {

@@ -10,11 +10,12 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	once := flag.Bool("once", false, "exit as soon as everything was seen, with 1 if something was not")
 	flag.Parse()
-	if err := run(ctx, *once); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, *once)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo: "+err.Error())
 		os.Exit(1)
 	}

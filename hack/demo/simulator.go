@@ -98,7 +98,7 @@ func (s *simulator) write(ctx context.Context, from, phoneNumberID, text string)
 		return 0, err
 	}
 	if len(sent.Deliveries) == 0 {
-		return 0, errors.New("Meta delivers this number's messages to nobody; is the app subscribed?")
+		return 0, errors.New("this number's messages are delivered to nobody; is the app subscribed?")
 	}
 	return sent.Deliveries[0], nil
 }
@@ -144,5 +144,6 @@ func call[T any](ctx context.Context, s *simulator, method, path string, body an
 	if resp.StatusCode != http.StatusOK {
 		return out, fmt.Errorf("the simulator answered %s %s with %d: %s", method, req.URL.Path, resp.StatusCode, bytes.TrimSpace(data))
 	}
-	return out, json.Unmarshal(data, &out)
+	err = json.Unmarshal(data, &out)
+	return out, err
 }

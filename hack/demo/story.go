@@ -32,9 +32,13 @@ const (
 type story struct {
 	w   *world
 	out *narrator
+	// shown is the last state that was printed, by kind, name and condition.
+	shown map[string]string
 }
 
-func newStory(w *world, out *narrator) *story { return &story{w: w, out: out} }
+func newStory(w *world, out *narrator) *story {
+	return &story{w: w, out: out, shown: map[string]string{}}
+}
 
 func (s *story) play(ctx context.Context) error {
 	chapters := []struct {
@@ -160,11 +164,14 @@ func (s *story) duplicate(ctx context.Context) error {
 
 // direct plays the business that connects its own app by hand, with the values that the channel shows.
 func (s *story) direct(ctx context.Context) error {
-	if err := s.watch(ctx, "blue-door", "whatsappchannel", "blue-door", "Ready"); err != nil {
-		return err
-	}
-	channel, err := s.get(ctx, "blue-door", "whatsappchannel", "blue-door")
-	if err != nil {
+	var channel object
+	if err := await(ctx, onboardTimeout, func(ctx context.Context) (missing string, err error) {
+		channel, err = s.get(ctx, "blue-door", "whatsappchannel", "blue-door")
+		if channel.Status.CallbackURL == "" || channel.Status.VerifyTokenSecretRef.Name == "" {
+			missing = "callback URL and verify token in the status"
+		}
+		return missing, err
+	}); err != nil {
 		return err
 	}
 	token, err := s.secretValue(ctx, "blue-door", channel.Status.VerifyTokenSecretRef.Name, channel.Status.VerifyTokenSecretRef.Key)
@@ -175,6 +182,16 @@ func (s *story) direct(ctx context.Context) error {
 		return err
 	}
 	s.out.seen("a person entered %s and the verify token in the App Dashboard, and Meta verified them", channel.Status.CallbackURL)
+	if _, err := s.w.cluster.Kubectl(ctx, "-n", "blue-door", "annotate", "whatsappchannel", "blue-door", "--overwrite",
+		fmt.Sprintf("whatsapp-operator.dev/requested-at=%d", time.Now().Unix())); err != nil {
+		return err
+	}
+	s.out.seen("kubectl annotate whatsappchannel blue-door whatsapp-operator.dev/requested-at=... (test the connection now)")
+	for _, condition := range []string{"Ready", "WebhookVerified"} {
+		if err := s.watch(ctx, "blue-door", "whatsappchannel", "blue-door", condition); err != nil {
+			return err
+		}
+	}
 	_, err = s.converse(ctx, directPhone, "Hello, are you there?", 1)
 	return err
 }
@@ -210,7 +227,7 @@ func (s *story) awaitTurns(ctx context.Context, phone string, turns int) error {
 		return err
 	}
 	for _, m := range last.lastAnswer {
-		s.out.quote("", fmt.Sprintf("[%s, %s] %s", m.Type, m.Status, m.Text))
+		s.out.quote("the shop", fmt.Sprintf("[%s, %s] %s", m.Type, m.Status, m.Text))
 	}
 	if last.typing {
 		s.out.seen("Ana saw the message read, and that somebody was typing")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (w *world) startPrograms(ctx context.Context, out *narrator) error {
 
 // start starts one program and waits until its URL answers 200.
 func (w *world) start(ctx context.Context, out *narrator, url, name string, args ...string) error {
-	p, err := program.Start(w.dir, filepath.Join(w.dir, name), args...)
+	p, err := program.Start(ctx, w.dir, filepath.Join(w.dir, name), args...)
 	if err != nil {
 		return err
 	}
@@ -134,8 +135,8 @@ func (w *world) start(ctx context.Context, out *narrator, url, name string, args
 // stop ends everything in the reverse order of its start and removes what it wrote.
 func (w *world) stop() error {
 	var errs []error
-	for i := len(w.programs) - 1; i >= 0; i-- {
-		errs = append(errs, w.programs[i].Stop())
+	for _, p := range slices.Backward(w.programs) {
+		errs = append(errs, p.Stop())
 	}
 	if w.cluster != nil {
 		errs = append(errs, w.cluster.Stop())
@@ -174,17 +175,21 @@ func await(ctx context.Context, timeout time.Duration, check func(context.Contex
 	defer cancel()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
+	last := "everything"
 	for {
 		missing, err := check(ctx)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil: // the look itself was cut off and says nothing
+		case err != nil:
 			return err
-		}
-		if err == nil && missing == "" {
+		case missing == "":
 			return nil
+		default:
+			last = missing
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after %s still missing: %s", timeout, missing)
+			return fmt.Errorf("after %s still missing: %s", timeout, last)
 		case <-ticker.C:
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -183,9 +184,7 @@ func (c *Client) admit(cl *call) *Error {
 func (c *Client) request(ctx context.Context, cl *call) (*http.Request, error) {
 	u := c.base.JoinPath(cl.object, cl.edge)
 	query := url.Values{}
-	for name, values := range cl.query {
-		query[name] = values
-	}
+	maps.Copy(query, cl.query)
 	if proof := cl.cred.proof(); proof != "" {
 		query.Set("appsecret_proof", proof)
 	}
@@ -302,8 +301,12 @@ func list[T any](ctx context.Context, c *Client, cl *call) ([]T, error) {
 			return nil, err
 		}
 		all = append(all, *p.Data...)
-		if p.Paging.Next == "" || p.Paging.Cursors.After == "" {
+		if p.Paging.Next == "" {
 			return all, nil
+		}
+		if p.Paging.Cursors.After == "" {
+			// Half a list would pass for the whole: what is missing from it would be created a second time.
+			return nil, cl.expect(false)
 		}
 		cl.query.Set("after", p.Paging.Cursors.After)
 	}

@@ -54,10 +54,14 @@ func TestPages(t *testing.T) {
 	if diff := cmp.Diff([]CreditLine{{ID: "1"}, {ID: "2"}, {ID: "3"}}, lines); diff != "" || err != nil {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
-	endless := serve(t, answering(200, nil, `{"data":[],"paging":{"cursors":{"after":"x"},"next":"y"}}`))
-	_, err = newClient(t, endless.URL).CreditLines(testContext(t), cred, "5")
-	if e := mustError(t, err); e.Class != ClassBadResponse {
-		t.Errorf("an endless list gave %s", e)
+	for reason, page := range map[string]string{
+		"an endless list":                      `{"data":[],"paging":{"cursors":{"after":"x"},"next":"y"}}`,
+		"a list that goes on without a cursor": `{"data":[{"id":"1"}],"paging":{"next":"y"}}`,
+	} {
+		_, err := newClient(t, serve(t, answering(200, nil, page)).URL).CreditLines(testContext(t), cred, "5")
+		if e := mustError(t, err); e.Class != ClassBadResponse || e.Outcome != Unknown {
+			t.Errorf("%s gave %s", reason, e)
+		}
 	}
 }
 
@@ -130,9 +134,8 @@ func TestID(t *testing.T) {
 func TestOwner(t *testing.T) {
 	b := &Business{ID: "1"}
 	for reason, w := range map[string]WABA{
-		"the documented member":  {OwnerBusinessInfo: b, OnBehalfOf: &Business{ID: "2"}},
-		"the member of the SDK":  {OwnerBusinessInfo: &Business{}, OwnerBusiness: b},
-		"the member of OBO only": {OnBehalfOf: b},
+		"the documented member":                 {OwnerBusinessInfo: b, OnBehalfOf: &Business{ID: "2"}},
+		"the member of accounts held on behalf": {OwnerBusinessInfo: &Business{}, OnBehalfOf: b},
 	} {
 		if got := w.Owner(); got != *b {
 			t.Errorf("%s: got %+v", reason, got)

@@ -144,32 +144,51 @@ const (
 	subcodePINInvalid       = 2388092
 )
 
+// codeRanges give codes without an entry of their own the meaning of their family.
+var codeRanges = []struct {
+	first, last int
+	verdict     verdict
+}{
+	{200, 299, rejected(ClassPermissionDenied, "a permission, or access to the asset, is missing")},
+	{132000, 132999, rejected(ClassTemplate, "the template is not in a state that allows this")},
+	{138000, 138999, rejected(ClassUnsupported, "the calling API refused the request")},
+	{2388000, 2388999, rejected(ClassTemplate, "the template or number is not in a state that allows this")},
+}
+
 // classify finds the verdict of a Graph error: what the call gives the code first, then the table, then ranges, then
 // the HTTP status.
 func classify(cl *call, g *graphError, status int) verdict {
-	if cl.action == actionExchangeCode {
-		if v, ok := classifyExchange(g, status); ok {
-			return v
+	if v, ok := classifyByCall(cl, g, status); ok {
+		return v
+	}
+	if v, ok := classifyInvalid(g); ok {
+		return v
+	}
+	if v, ok := codeTable[g.Code]; ok && hasCode(g, status) {
+		return v
+	}
+	for _, r := range codeRanges {
+		if r.first <= g.Code && g.Code <= r.last {
+			return r.verdict
 		}
 	}
-	if v, ok := classifyInvalid(cl, g, status); ok {
-		return v
-	}
-	v, known := codeTable[g.Code]
+	return classifyStatus(g, status)
+}
+
+// hasCode tells Meta's code 0 from an error without a code, which decodes to 0 too: code 0 needs a witness.
+func hasCode(g *graphError, status int) bool {
+	return g.Code != 0 || status == http.StatusUnauthorized || g.Type == "OAuthException" || g.Type == "AuthException"
+}
+
+// classifyByCall gives codes the meaning that they have for one call alone.
+func classifyByCall(cl *call, g *graphError, status int) (verdict, bool) {
 	switch {
-	case known && g.Code != 0:
-		return v
-	case g.Code >= 200 && g.Code <= 299:
-		return rejected(ClassPermissionDenied, "a permission, or access to the asset, is missing")
-	case g.Code >= 132000 && g.Code <= 132999, g.Code >= 2388000 && g.Code <= 2388999:
-		return rejected(ClassTemplate, "the template or number is not in a state that allows this")
-	case g.Code >= 138000 && g.Code <= 138999:
-		return rejected(ClassUnsupported, "the calling API refused the request")
-	case known && (status == http.StatusUnauthorized || g.Type == "OAuthException" || g.Type == "AuthException"):
-		// Code 0 is also what a missing code decodes to, so it needs a witness.
-		return v
+	case cl.action == actionExchangeCode:
+		return classifyExchange(g, status)
+	case cl.action == actionRegisterPhone && status == http.StatusUnprocessableEntity && g.Code < 133000:
+		return rejected(ClassRegistrationState, "the number can't be registered in its current state"), true
 	default:
-		return classifyStatus(g, status)
+		return verdict{}, false
 	}
 }
 
@@ -187,12 +206,10 @@ func classifyStatus(g *graphError, status int) verdict {
 	}
 }
 
-// classifyInvalid takes the meanings of code 100 apart, and the refusal to register that comes as HTTP 422.
-func classifyInvalid(cl *call, g *graphError, status int) (verdict, bool) {
+// classifyInvalid takes the meanings of code 100 apart.
+func classifyInvalid(g *graphError) (verdict, bool) {
 	message := strings.ToLower(g.Message)
 	switch {
-	case cl.action == actionRegisterPhone && status == http.StatusUnprocessableEntity && g.Code < 133000:
-		return rejected(ClassRegistrationState, "the number can't be registered in its current state"), true
 	case g.Code != 100:
 		return verdict{}, false
 	case g.Subcode == subcodeObjectNotVisible:

@@ -137,8 +137,9 @@ func details(cl *call, g *graphError, class Class) string {
 		case ClassTokenInvalid, ClassClientSecretInvalid, ClassAppIDInvalid, ClassAppSecretProofInvalid,
 			ClassCodeUsed, ClassCodeExpired, ClassCodeMalformed, ClassRedirectURIMismatch:
 			return ""
+		default:
+			picked = g.Message
 		}
-		picked = g.Message
 	}
 	return sanitise(picked, append(cl.secrets(), g.TraceID)...)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,9 +88,7 @@ func answering(status int, header http.Header, body string) http.HandlerFunc {
 			panic(http.ErrAbortHandler)
 		}
 		body := strings.ReplaceAll(body, quoteMark, quote(r, said))
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		if _, err := io.WriteString(w, body); err != nil {
 			panic(http.ErrAbortHandler)

@@ -104,8 +104,7 @@ func OutcomeOf(err error) Outcome {
 	if err == nil {
 		return Succeeded
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Outcome
 	}
 	return Unknown
@@ -113,8 +112,7 @@ func OutcomeOf(err error) Outcome {
 
 // ClassOf returns the class of an error of this package, and "" for any other.
 func ClassOf(err error) Class {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
 	}
 	return ""

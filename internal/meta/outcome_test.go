@@ -3,6 +3,7 @@ package meta
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log"
@@ -165,6 +166,7 @@ func reset(conn *net.TCPConn) {
 
 func TestOutcomeOfNetwork(t *testing.T) {
 	read := func(t *testing.T, conn *net.TCPConn) {
+		t.Helper()
 		if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
 			t.Errorf("the request did not arrive: %v", err)
 		}
@@ -181,6 +183,11 @@ func TestOutcomeOfNetwork(t *testing.T) {
 	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0)
 	untrusted.StartTLS()
 	t.Cleanup(untrusted.Close)
+	outdated := httptest.NewUnstartedServer(answering(200, nil, success))
+	outdated.Config.ErrorLog = log.New(io.Discard, "", 0)
+	outdated.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
+	outdated.StartTLS()
+	t.Cleanup(outdated.Close)
 	plain := serve(t, answering(200, nil, success))
 	nobody := func() string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -205,6 +212,7 @@ func TestOutcomeOfNetwork(t *testing.T) {
 		{"the name is unknown", "https://graph.example", noName, NotSent, "could not be resolved"},
 		{"the certificate is not trusted", untrusted.URL, nil, NotSent, "not trusted"},
 		{"the server speaks no TLS", strings.Replace(plain.URL, "http:", "https:", 1), nil, NotSent, "TLS handshake"},
+		{"the server refuses our version of TLS", outdated.URL, nil, NotSent, "TLS handshake"},
 		{"reset after the request was read", after, nil, Unknown, "broke before the answer"},
 		{"the answer is cut", half, nil, Unknown, "broke before the answer"},
 	} {
@@ -225,8 +233,8 @@ func TestOutcomeOfNetwork(t *testing.T) {
 
 // lapsing is a context whose deadline passes when the test says so.
 type lapsing struct {
-	context.Context
-	done chan struct{}
+	context.Context //nolint:containedctx // it is a context, made of another one
+	done            chan struct{}
 }
 
 func (l lapsing) Done() <-chan struct{} { return l.done }
@@ -295,6 +303,7 @@ func TestOutcomeOfContext(t *testing.T) {
 // trap is a server that makes net/http repeat requests: it answers a warm-up, then reads the next request of the same
 // connection whole, counts it, and resets the connection.
 func trap(t *testing.T, count *atomic.Int32) string {
+	t.Helper()
 	return rawServer(t, func(conn *net.TCPConn) {
 		r := bufio.NewReader(conn)
 		for {

@@ -101,7 +101,6 @@ func networkMeaning(err error, sent bool, ctxErr error) string {
 		untrusted *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
 	)
 	switch {
 	case errors.Is(ctxErr, context.Canceled):
@@ -112,7 +111,8 @@ func networkMeaning(err error, sent bool, ctxErr error) string {
 		return "the name of the server could not be resolved"
 	case errors.As(err, &untrusted), errors.As(err, &authority):
 		return "the certificate of the server is not trusted"
-	case errors.As(err, &record), errors.As(err, &alert):
+	// The server's refusal of a handshake is a net.OpError around a type that crypto/tls does not export.
+	case errors.As(err, &record), errors.As(err, &operation) && operation.Op == "remote error" && !sent:
 		return "the TLS handshake failed"
 	case errors.As(err, &operation) && operation.Op == "dial":
 		return "the server could not be reached"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -81,9 +82,7 @@ func (c *call) parseBody(w http.ResponseWriter) error {
 		if err := json.Unmarshal(body, &fields); err != nil {
 			return errors.New("it is not a JSON object")
 		}
-		for k, v := range fields {
-			c.params[k] = v
-		}
+		maps.Copy(c.params, fields)
 		return nil
 	default:
 		return c.parseForm(body)

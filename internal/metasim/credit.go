@@ -184,6 +184,9 @@ func (s *Simulator) attach(c *call) (any, *graphError) {
 	if err := c.needScope(scopeManagement); err != nil {
 		return nil, err
 	}
+	if c.token.kind != kindBusiness {
+		return nil, s.creditError(200, "The credit line is attached with the token of the business that receives it.")
+	}
 	w, err := s.attachable(c, l)
 	if err != nil {
 		return nil, err

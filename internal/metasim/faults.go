@@ -172,7 +172,7 @@ func (c *call) bearer() string {
 }
 
 // faultBefore plays what happens before the call is applied; false means that the call is over.
-func (s *Simulator) faultBefore(w http.ResponseWriter, c *call, f *Fault) bool {
+func (s *Simulator) faultBefore(ctx context.Context, w http.ResponseWriter, c *call, f *Fault) bool {
 	switch f.Action {
 	case ActionResetBefore:
 		s.record(c, 0, 0, "connection reset before apply")
@@ -180,24 +180,24 @@ func (s *Simulator) faultBefore(w http.ResponseWriter, c *call, f *Fault) bool {
 		return false
 	case ActionTimeoutBefore:
 		s.record(c, 0, 0, "timeout before apply")
-		s.hang(c.r.Context(), f.hangFor())
+		s.hang(ctx, f.hangFor())
 		reset(w)
 		return false
 	case ActionLatency:
-		s.hang(c.r.Context(), time.Duration(f.Latency))
+		s.hang(ctx, time.Duration(f.Latency))
 	}
 	return true
 }
 
 // faultAfter plays what happens once the call is applied; true means that its answer is lost or replaced.
-func (s *Simulator) faultAfter(w http.ResponseWriter, c *call, f *Fault) bool {
+func (s *Simulator) faultAfter(ctx context.Context, w http.ResponseWriter, c *call, f *Fault) bool {
 	switch {
 	case f.Action == ActionResetAfter:
 		s.record(c, 0, 0, "connection reset after apply")
 		reset(w)
 	case f.Action == ActionTimeoutAfter:
 		s.record(c, 0, 0, "timeout after apply")
-		s.hang(c.r.Context(), f.hangFor())
+		s.hang(ctx, f.hangFor())
 		reset(w)
 	case f.replacesAnswer():
 		s.writeFault(w, c, f)

@@ -102,11 +102,11 @@ func TestHangEndsWithTheClient(t *testing.T) {
 	w.fault(metasim.Fault{Call: "me", Action: metasim.ActionTimeoutBefore}) // an hour
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/me", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+"/me", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := w.client.Do(req)
 	if err == nil {
 		if cerr := res.Body.Close(); cerr != nil {
 			t.Error(cerr)

@@ -2,6 +2,7 @@ package metasim
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -102,7 +103,7 @@ func (s *Simulator) serveGraph(w http.ResponseWriter, r *http.Request) {
 		s.hang(r.Context(), latency)
 	}
 
-	if f != nil && !s.faultBefore(w, c, f) {
+	if f != nil && !s.faultBefore(r.Context(), w, c, f) {
 		return
 	}
 	if f != nil && f.replacesAnswer() && !f.ApplyFirst {
@@ -113,7 +114,7 @@ func (s *Simulator) serveGraph(w http.ResponseWriter, r *http.Request) {
 	if rerr == nil {
 		a = s.apply(c, rt)
 	}
-	if f != nil && s.faultAfter(w, c, f) {
+	if f != nil && s.faultAfter(r.Context(), w, c, f) {
 		return
 	}
 	s.writeGraph(w, c, a)
@@ -228,14 +229,10 @@ func (s *Simulator) writeGraph(w http.ResponseWriter, c *call, a answer) {
 	s.mu.Unlock()
 	status, code := http.StatusOK, 0
 	body := a.body
-	for k, v := range a.header {
-		w.Header()[k] = v
-	}
+	maps.Copy(w.Header(), a.header)
 	if a.err != nil {
 		status, code, body = a.err.http, a.err.code, a.err.body(trace)
-		for k, v := range a.err.header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), a.err.header)
 	}
 	s.record(c, status, code, "")
 	if raw, ok := body.(rawBody); ok {

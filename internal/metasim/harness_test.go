@@ -24,6 +24,8 @@ type world struct {
 	sim   *metasim.Simulator
 	url   string
 	clock *clocktesting.FakeClock
+	// client shows redirects as they are.
+	client *http.Client
 }
 
 func newWorld(t *testing.T, change ...func(*metasim.Options)) *world {
@@ -49,7 +51,11 @@ func newWorld(t *testing.T, change ...func(*metasim.Options)) *world {
 		}
 		srv.Close()
 	})
-	return &world{t: t, sim: sim, url: srv.URL, clock: clk}
+	client := &http.Client{
+		Timeout:       10 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &world{t: t, sim: sim, url: srv.URL, clock: clk, client: client}
 }
 
 // reply is an answer of the Graph API.
@@ -115,8 +121,7 @@ func (w *world) try(method, path, token, body string) (reply, error) {
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(req)
+	res, err := w.client.Do(req)
 	if err != nil {
 		return reply{}, err
 	}

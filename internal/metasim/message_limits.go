@@ -83,7 +83,8 @@ func parseMessage(c *call) (message, *graphError) {
 		return m, waError(131051, "Unsupported message type", "The message type "+m.kind+" is not supported.")
 	}
 	m.payload = payloadOf(c, m.kind)
-	return m, check(&m, body)
+	problem := check(&m, body)
+	return m, problem
 }
 
 var messageTypes = map[string]func(*message, map[string]json.RawMessage) *graphError{

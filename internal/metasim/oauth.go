@@ -309,15 +309,16 @@ func (t *token) sees(w *wabaState) bool {
 	return w.OwnerBusinessID == t.businessID || slices.Contains(w.SharedWith, t.businessID)
 }
 
-// waba returns the account of the call's path when the token has the scope and may see it. Requires mu.
-func (s *Simulator) waba(c *call, scope string) (*wabaState, *graphError) {
+// waba returns the account of the call's path when the token may manage it. Requires mu.
+func (s *Simulator) waba(c *call) (*wabaState, *graphError) {
 	w := s.st.wabas[c.objectID]
 	if w == nil || !c.token.sees(w) {
 		return nil, s.invisible(c.method, c.objectID)
 	}
-	return w, c.needScope(scope)
+	return w, c.needScope(scopeManagement)
 }
 
+// phone returns the number of the call's path when the token has the scope and may see it. Requires mu.
 func (s *Simulator) phone(c *call, scope string) (*phoneState, *graphError) {
 	p := s.st.phones[c.objectID]
 	if p == nil || !c.token.sees(p.waba) {

@@ -70,7 +70,7 @@ func TestFieldsAndPages(t *testing.T) {
 	}
 	seen := map[any]bool{}
 	after := ""
-	for page := 0; page < 4; page++ {
+	for range 4 {
 		r = w.ok("GET", wabaPath+"/phone_numbers?limit=1&after="+after, biz, "")
 		seen[r.at("data").([]any)[0].(map[string]any)["id"]] = true
 		after = r.text("paging", "cursors", "after")
@@ -136,7 +136,7 @@ func TestRegistrationPIN(t *testing.T) {
 
 func TestRegisterAgain(t *testing.T) {
 	other := `{"messaging_product":"whatsapp","pin":"999999"}`
-	for mode, code := range map[string]int{"success": 0, "success_flag": 0, "error_422": 133015, "error_133005": 133005} {
+	for mode, code := range map[string]int{"success": 0, "success_flag": 0, "error_422": 100, "error_133005": 133005} {
 		t.Run(mode, func(t *testing.T) {
 			w := newWorld(t)
 			biz := w.businessToken()
@@ -230,6 +230,7 @@ func TestAlternateCreditMethodAndForeignFunding(t *testing.T) {
 	w.flip(func(s *metasim.Switches) { s.AttachNeedsAssignedUser = true })
 	w.refuse("not assigned", "POST", attach, biz, "", 200, 0)
 	w.ok("POST", assign, sys, "")
+	w.refuse("the partner's token", "POST", attach, sys, "", 200, 0)
 	if got := w.ok("POST", attach, biz, "").text("allocation_config_id"); got != id {
 		t.Errorf("attached allocation %s, shared %s", got, id)
 	}

@@ -12,6 +12,8 @@ const (
 	limitNewWABA    = 200   // no registered number yet, that is while onboarding
 	limitActiveWABA = 5_000 // also the limit of the credit endpoints
 	rateMinutes     = 60
+
+	creditObject = "credit" // the credit endpoints of an app share one limit
 )
 
 // rateWindow counts calls of the last hour in buckets of a minute.
@@ -41,42 +43,48 @@ func (r *rateWindow) add(now time.Time) {
 
 // throttle counts a management call, writes the usage headers and refuses what is over the limit. Requires mu.
 func (s *Simulator) throttle(c *call, class rateClass, h http.Header) *graphError {
-	object, limit := "", limitActiveWABA
-	var w *wabaState
-	switch class {
-	case rateWABA:
-		if w = s.st.wabas[c.objectID]; w == nil {
-			if p := s.st.phones[c.objectID]; p != nil {
-				w = p.waba
-			}
-		}
-	case rateCredit:
-		object = "credit"
-	}
-	if w != nil {
-		object, limit = w.ID, w.callLimit()
+	object, limit := s.limited(c, class)
+	if object == "" {
+		s.usageHeaders(h, "", 0, 0)
+		return nil
 	}
 	appID := c.str("client_id")
 	if c.token != nil {
 		appID = c.token.appID
 	}
-	used := 0
-	if class != rateNone && object != "" {
-		win := s.st.rates[appID+"/"+object]
-		if win == nil {
-			win = &rateWindow{}
-			s.st.rates[appID+"/"+object] = win
-		}
-		if used = win.total(s.now()); used >= limit && s.sw.EnforceRateLimits {
-			s.usageHeaders(h, object, 100, rateMinutes)
-			e := errf(80007, "There have been too many calls to this WhatsApp Business account. Wait a bit and try again.").status(s.sw.ThrottleHTTPStatus)
-			e.header = h
-			return e
-		}
-		win.add(s.now())
+	win := s.st.rates[appID+"/"+object]
+	if win == nil {
+		win = &rateWindow{}
+		s.st.rates[appID+"/"+object] = win
 	}
+	used := win.total(s.now())
+	if used >= limit && s.sw.EnforceRateLimits {
+		s.usageHeaders(h, object, 100, rateMinutes)
+		e := errf(80007, "There have been too many calls to this WhatsApp Business account. Wait a bit and try again.").status(s.sw.ThrottleHTTPStatus)
+		e.header = h
+		return e
+	}
+	win.add(s.now())
 	s.usageHeaders(h, object, used*100/limit, 0)
 	return nil
+}
+
+// limited says whose calls are counted and how many are allowed; "" stands for calls without a limit. Requires mu.
+func (s *Simulator) limited(c *call, class rateClass) (object string, limit int) {
+	switch class {
+	case rateCredit:
+		return creditObject, limitActiveWABA
+	case rateWABA:
+		w := s.st.wabas[c.objectID]
+		if p := s.st.phones[c.objectID]; p != nil {
+			w = p.waba
+		}
+		if w != nil {
+			return w.ID, w.callLimit()
+		}
+	case rateNone:
+	}
+	return "", 0
 }
 
 func (w *wabaState) callLimit() int {
@@ -91,7 +99,7 @@ func (w *wabaState) callLimit() int {
 // usageHeaders reports percentages; the time to regain access is in minutes.
 func (s *Simulator) usageHeaders(h http.Header, object string, percent, minutes int) {
 	h.Set("X-App-Usage", fmt.Sprintf(`{"call_count":%d,"total_time":%d,"total_cputime":%d}`, percent, percent, percent))
-	if object == "" || object == "credit" {
+	if object == "" || object == creditObject {
 		return
 	}
 	b, err := json.Marshal(map[string]any{object: []any{map[string]any{

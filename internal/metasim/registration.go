@@ -92,7 +92,9 @@ func (s *Simulator) registerAgain() (any, *graphError) {
 	case "success_flag":
 		return map[string]any{"success": true, "pin_reset": false}, nil
 	case "error_422":
-		return nil, waError(133015, "Phone number can't be registered", "The phone number cannot be registered in its current state.").status(http.StatusUnprocessableEntity)
+		e := errf(100, "The phone number is registered already, or in a state in which it can't be registered").status(http.StatusUnprocessableEntity)
+		e.kind = "GraphMethodException"
+		return nil, e
 	case "error_133005":
 		return nil, errPINMismatch()
 	}

@@ -81,7 +81,7 @@ type Simulator struct {
 
 	life   sync.Mutex // guards closed, so that no goroutine starts once Close waits
 	closed bool
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // webhooks outlive the requests that cause them; this is their life, and Close ends it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
@@ -126,7 +126,8 @@ func New(o Options) (*Simulator, error) {
 	}
 	s.client = newWebhookClient()
 	s.admin = s.adminHandler()
-	s.ctx, s.cancel = context.WithCancel(context.Background()) // the simulator's own life; Close ends it
+	//nolint:forbidigo // no caller's context lives as long as the simulator does
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -200,11 +201,7 @@ func (s *Simulator) spawn(f func(ctx context.Context)) {
 	if s.closed {
 		return
 	}
-	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		f(s.ctx)
-	}()
+	s.wg.Go(func() { f(s.ctx) })
 }
 
 // wait returns false when the simulator is closed before d has passed.

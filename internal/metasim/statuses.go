@@ -2,7 +2,6 @@ package metasim
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -183,5 +182,5 @@ func (s *Simulator) Statuses(wamid string) []string {
 	for _, e := range out.emitted {
 		names = append(names, e.status)
 	}
-	return slices.Clip(names)
+	return names
 }

@@ -46,7 +46,7 @@ func (w *wabaState) subscription(appID string) *SubscribedApp {
 }
 
 func (s *Simulator) listSubscribedApps(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Simulator) listSubscribedApps(c *call) (any, *graphError) {
 func (s *Simulator) subscribe(c *call) (any, *graphError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *Simulator) subscribe(c *call) (any, *graphError) {
 }
 
 func (s *Simulator) unsubscribe(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}

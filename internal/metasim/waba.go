@@ -25,7 +25,7 @@ var (
 )
 
 func (s *Simulator) getWABA(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (s *Simulator) listClientWABAs(c *call) (any, *graphError) {
 }
 
 func (s *Simulator) listPhoneNumbers(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func decodeCursor(v string) (int, bool) {
 }
 
 func (s *Simulator) addPhoneNumber(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ var knownTasks = []string{
 }
 
 func (s *Simulator) listAssignedUsers(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func (s *Simulator) systemUser(id string) *token {
 }
 
 func (s *Simulator) assignUser(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func parseTasks(raw json.RawMessage) ([]string, bool) {
 }
 
 func (s *Simulator) unassignUser(c *call) (any, *graphError) {
-	w, err := s.waba(c, scopeManagement)
+	w, err := s.waba(c)
 	if err != nil {
 		return nil, err
 	}

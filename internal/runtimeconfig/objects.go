@@ -297,7 +297,7 @@ func (i *Internal) Object() (Object, error) {
 func Revision(data map[string][]byte) string {
 	h := sha256.New()
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		fmt.Fprintf(h, "%d:%s%d:", len(key), key, len(data[key]))
+		h.Write(fmt.Appendf(nil, "%d:%s%d:", len(key), key, len(data[key])))
 		h.Write(data[key])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])

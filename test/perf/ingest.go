@@ -83,7 +83,7 @@ func driveServer(ctx context.Context, binDir, dir string, secret []byte, duratio
 			return figures{}, err
 		}
 	}
-	p, err := program.Start(dir, filepath.Join(binDir, "webhook-server"), "--roles=ingress", "--channels-dir="+channels,
+	p, err := program.Start(ctx, dir, filepath.Join(binDir, "webhook-server"), "--roles=ingress", "--channels-dir="+channels,
 		"--store=sqlite:"+filepath.Join(dir, "messages.db"), "--addr="+addresses[0], "--internal-addr="+addresses[1], "--ops-addr="+addresses[2])
 	if err != nil {
 		return figures{}, err

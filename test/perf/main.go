@@ -22,14 +22,15 @@ type options struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	var o options
 	flag.StringVar(&o.only, "only", "", "measure one thing: ingest or onboarding")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of the ingest measurement; the median counts")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one ingest run")
 	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
 	flag.Parse()
-	if err := run(ctx, o); err != nil {
+	err := run(ctx, o)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "perf: "+err.Error())
 		os.Exit(1)
 	}

@@ -145,7 +145,7 @@ func startBench(ctx context.Context, dir string, cluster *localcluster.Cluster) 
 		}
 	}
 	start := func(url, name string, args ...string) error {
-		p, err := program.Start(dir, filepath.Join(dir, name), args...)
+		p, err := program.Start(ctx, dir, filepath.Join(dir, name), args...)
 		if err != nil {
 			return err
 		}

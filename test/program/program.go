@@ -39,16 +39,16 @@ type Program struct {
 	err    error // of Wait, valid once exited is closed
 }
 
-// Start starts a binary that runs until Stop, with its output in a file in dir.
-func Start(dir, binary string, args ...string) (*Program, error) {
+// Start starts a binary that runs until Stop, also when ctx ends before; its output goes to a file in dir.
+func Start(ctx context.Context, dir, binary string, args ...string) (*Program, error) {
 	name := filepath.Base(binary)
 	p := &Program{Name: name, LogPath: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.Create(p.LogPath)
 	if err != nil {
 		return nil, err
 	}
-	// Not a context that ends: an interrupt must drain the programs, not kill them.
-	p.cmd = exec.CommandContext(context.Background(), binary, args...)
+	// An interrupt must drain the programs, not kill them.
+	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, args...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// An interrupt from the terminal goes to the parent alone, which then stops its children in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

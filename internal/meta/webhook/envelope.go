@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
@@ -63,16 +64,16 @@ func (ignore) member(int, []byte, []byte, []byte) error { return nil }
 // decode is json.Unmarshal with errors that are safe to print: those of encoding/json quote the input.
 func decode(data []byte, out any) error {
 	err := json.Unmarshal(data, out)
-	switch e := err.(type) {
-	case nil:
+	if err == nil {
 		return nil
-	case *json.SyntaxError:
-		return fmt.Errorf("%w at byte %d", ErrSyntax, e.Offset)
-	case *json.UnmarshalTypeError:
-		return fmt.Errorf("%w: the member that ends at byte %d has another type than documented", ErrShape, e.Offset)
-	default:
-		return ErrShape
 	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("%w at byte %d", ErrSyntax, e.Offset)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("%w: the member that ends at byte %d has another type than documented", ErrShape, e.Offset)
+	}
+	return ErrShape
 }
 
 // Messages reads the value of a change of FieldMessages.
