@@ -59,7 +59,7 @@ func TestPermits(t *testing.T) {
 // get reads a URL and returns the body and the first error of the exchange or the read.
 func get(t *testing.T, c *http.Client, url string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -99,8 +99,8 @@ func TestClientChecksTheAddressAfterResolution(t *testing.T) {
 }
 
 func TestClientIgnoresTheEnvironmentsProxy(t *testing.T) {
-	transport := NewClient(Policy{}, time.Second, 1).Transport.(*capped).next
-	if transport.Proxy != nil {
+	transport, ok := NewClient(Policy{}, time.Second, 1).Transport.(*capped)
+	if !ok || transport.next.Proxy != nil {
 		t.Error("the client takes a proxy from somewhere; the address check would judge the proxy")
 	}
 }

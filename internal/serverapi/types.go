@@ -23,7 +23,8 @@ type Cursor string
 
 // Reports is the answer to PathReports.
 type Reports struct {
-	// Reports in the order in which they were written, oldest first.
+	// Reports in the order in which they were written, oldest first. What concerns an account appears once for each of its lines, with
+	// the same ID, so there can be more than the limit.
 	Reports []Report `json:"reports"`
 	// Next is the cursor after the last of Reports; the request's own when there are none.
 	Next Cursor `json:"next"`

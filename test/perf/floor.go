@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -23,6 +24,8 @@ const floorQueue = 4096
 type floor struct {
 	secret []byte
 	db     *sql.DB
+	conn   *sql.Conn
+	insert *sql.Stmt
 	queue  chan floorRow
 	server *http.Server
 	done   chan struct{}
@@ -36,20 +39,30 @@ type floorRow struct {
 
 // startFloor serves until stop.
 func startFloor(ctx context.Context, dir string, secret []byte) (f *floor, url string, err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "floor.db")+
-		"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate")
+	f = &floor{secret: secret, queue: make(chan floorRow, floorQueue), done: make(chan struct{})}
+	defer func() {
+		if err != nil && f.db != nil {
+			err = errors.Join(err, f.db.Close())
+		}
+	}()
+	f.db, err = sql.Open("sqlite", "file:"+filepath.Join(dir, "floor.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
 	if err != nil {
 		return nil, "", err
 	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.ExecContext(ctx, "CREATE TABLE inbox (id BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"); err != nil {
-		return nil, "", errors.Join(err, db.Close())
+	// One connection and one statement for life: the floor has to be as low as it can be.
+	if f.conn, err = f.db.Conn(ctx); err != nil {
+		return nil, "", err
+	}
+	if _, err := f.conn.ExecContext(ctx, "CREATE TABLE inbox (id BLOB NOT NULL UNIQUE, body BLOB NOT NULL)"); err != nil {
+		return nil, "", err
+	}
+	if f.insert, err = f.conn.PrepareContext(ctx, "INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING"); err != nil {
+		return nil, "", err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, "", errors.Join(err, db.Close())
+		return nil, "", err
 	}
-	f = &floor{secret: secret, db: db, queue: make(chan floorRow, floorQueue), done: make(chan struct{})}
 	f.server = &http.Server{Handler: f, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(f.done)
@@ -63,7 +76,7 @@ func (f *floor) stop(ctx context.Context) error {
 	err := f.server.Shutdown(ctx)
 	close(f.queue)
 	<-f.done
-	return errors.Join(err, f.db.Close())
+	return errors.Join(err, f.insert.Close(), f.conn.Close(), f.db.Close())
 }
 
 // ServeHTTP answers 200 once the body is durable.
@@ -81,7 +94,7 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	row := floorRow{id: sum, body: body, answer: make(chan error, 1)}
+	row := floorRow{id: messageID(body), body: body, answer: make(chan error, 1)}
 	f.queue <- row
 	if err := <-row.answer; err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -102,20 +115,23 @@ func (f *floor) write(ctx context.Context) {
 	}
 }
 
-func (f *floor) commit(ctx context.Context, group []floorRow) (err error) {
-	tx, err := f.db.BeginTx(ctx, nil)
-	if err != nil {
+func (f *floor) commit(ctx context.Context, group []floorRow) error {
+	if _, err := f.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, "INSERT INTO inbox (id, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
-	if err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	defer func() { err = errors.Join(err, insert.Close()) }()
 	for _, row := range group {
-		if _, err := insert.ExecContext(ctx, row.id, row.body); err != nil {
-			return errors.Join(err, tx.Rollback())
+		if _, err := f.insert.ExecContext(ctx, row.id, row.body); err != nil {
+			_, rollbackErr := f.conn.ExecContext(ctx, "ROLLBACK")
+			return errors.Join(err, rollbackErr)
 		}
 	}
-	return tx.Commit()
+	_, err := f.conn.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// messageID finds the id of the one message without parsing the rest.
+func messageID(body []byte) []byte {
+	_, after, _ := bytes.Cut(body, []byte(`"wamid.`))
+	id, _, _ := bytes.Cut(after, []byte(`"`))
+	return id
 }

@@ -193,14 +193,15 @@ func (b *bench) prepare(ctx context.Context, requests int) error {
 	if err := b.call(ctx, http.MethodGet, "/sim/v1/world?secrets=true", nil, &meta); err != nil {
 		return err
 	}
-	wabas := make([]map[string]any, requests)
-	for i := range wabas {
+	businesses, wabas := make([]map[string]any, requests), make([]map[string]any, requests)
+	for i := range requests {
+		businesses[i] = map[string]any{"id": businessID(i), "name": fmt.Sprintf("Customer %d", i)}
 		wabas[i] = map[string]any{
-			"id": wabaID(i), "name": fmt.Sprintf("Customer %d", i), "currency": "USD", "ownerBusinessID": "2729063490586005",
+			"id": wabaID(i), "name": fmt.Sprintf("Customer %d", i), "currency": "USD", "ownerBusinessID": businessID(i),
 			"phoneNumbers": []any{map[string]any{"id": phoneID(i), "displayPhoneNumber": fmt.Sprintf("+1 555-%07d", i), "verifiedName": fmt.Sprintf("Customer %d", i)}},
 		}
 	}
-	if err := b.call(ctx, http.MethodPost, "/sim/v1/world", map[string]any{"wabas": wabas}, nil); err != nil {
+	if err := b.call(ctx, http.MethodPost, "/sim/v1/world", map[string]any{"businesses": businesses, "wabas": wabas}, nil); err != nil {
 		return err
 	}
 	objects := []client.Object{
@@ -230,8 +231,9 @@ func (b *bench) prepare(ctx context.Context, requests int) error {
 	return b.call(ctx, http.MethodPatch, "/sim/v1/switches", map[string]any{"graphLatency": graphLatency.String()}, nil)
 }
 
-func wabaID(i int) string  { return fmt.Sprintf("9022901%08d", i) }
-func phoneID(i int) string { return fmt.Sprintf("9065403%08d", i) }
+func businessID(i int) string { return fmt.Sprintf("9272906%08d", i) }
+func wabaID(i int) string     { return fmt.Sprintf("9022901%08d", i) }
+func phoneID(i int) string    { return fmt.Sprintf("9065403%08d", i) }
 
 func (b *bench) createRequests(ctx context.Context, requests int) error {
 	for i := range requests {

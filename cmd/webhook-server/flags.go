@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+)
+
+// config is what the flags say.
+type config struct {
+	channelsDir, kubeconfig, runtimeNamespace string
+	storePath                                 string
+	roles                                     webhookserver.Roles
+	addr, internalAddr, opsAddr               string
+	drainDelay                                time.Duration
+	egress                                    egress.Policy
+	logLevel                                  slog.Level
+}
+
+func parse(args []string) (config, error) {
+	cfg := config{roles: webhookserver.Roles{Ingress: true, Worker: true}}
+	fs := flag.NewFlagSet("webhook-server", flag.ContinueOnError)
+	fs.StringVar(&cfg.channelsDir, "channels-dir", "", "directory of channels, in place of Kubernetes; see docs/channels-dir.md")
+	fs.StringVar(&cfg.kubeconfig, "kubeconfig", "", "kubeconfig; empty means the service account of the pod")
+	fs.StringVar(&cfg.runtimeNamespace, "runtime-namespace", "whatsapp-runtime", "namespace of what the manager projects")
+	fs.StringVar(&cfg.addr, "addr", ":8080", "address for Meta's webhooks")
+	fs.StringVar(&cfg.internalAddr, "internal-addr", ":8081", "address of the internal API, for the manager")
+	fs.StringVar(&cfg.opsAddr, "ops-addr", ":8082", "address of /healthz, /readyz and /metrics")
+	fs.DurationVar(&cfg.drainDelay, "drain-delay", webhookserver.DefaultDrainDelay, "how long to go on accepting after becoming unready")
+	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
+	fs.Func("store", "where messages are kept: sqlite:/path/to/file.db, on a local disk (required)", func(v string) error {
+		path, ok := strings.CutPrefix(v, "sqlite:")
+		if !ok || path == "" {
+			return errors.New("it must look like sqlite:/path/to/file.db")
+		}
+		cfg.storePath = path
+		return nil
+	})
+	fs.Func("roles", "what this process does: ingress, worker or both, separated by commas (default both)", func(v string) (err error) {
+		cfg.roles, err = webhookserver.ParseRoles(v)
+		return err
+	})
+	fs.Func("egress-allow-cidrs", "private networks that tenants' models may be in, such as 10.20.0.0/16; may be repeated", func(v string) error {
+		for text := range strings.SplitSeq(v, ",") {
+			prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
+			if err != nil {
+				return errors.New("it must look like 10.20.0.0/16")
+			}
+			cfg.egress.Allow = append(cfg.egress.Allow, prefix)
+		}
+		return nil
+	})
+	if err := fs.Parse(args); err != nil {
+		return config{}, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case cfg.storePath == "":
+		return config{}, errors.New("--store is required, such as --store=sqlite:/var/lib/whatsapp/messages.db")
+	case cfg.channelsDir != "" && cfg.kubeconfig != "":
+		return config{}, errors.New("--channels-dir and --kubeconfig exclude each other")
+	}
+	return cfg, nil
+}

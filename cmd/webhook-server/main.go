@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+)
+
+func main() {
+	cfg, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+		err = run(ctx, cfg)
+		stop()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "webhook-server:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx is done.
+func run(ctx context.Context, cfg config) (err error) {
+	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	from, err := newSource(cfg, log.WithName("source"))
+	if err != nil {
+		return err
+	}
+	messages, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.storePath})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, messages.Close()) }() // last: everything else has ended by then
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		webhookserver.NewStats(context.WithoutCancel(ctx), messages, log.WithName("stats")))
+	o := webhookserver.Options{
+		Source: from, Store: messages, Roles: cfg.roles, TextPayload: outbox.TextPayload, DrainDelay: cfg.drainDelay,
+		PublicAddr: cfg.addr, InternalAddr: cfg.internalAddr, OpsAddr: cfg.opsAddr, Registry: registry, Log: log,
+	}
+	if cfg.roles.Worker {
+		answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
+			View: from.View(), Store: messages, Egress: cfg.egress, Owner: owner(), Registry: registry, Log: log,
+		})
+		if err != nil {
+			return err
+		}
+		o.Received = answering.Received
+		o.Workers = []webhookserver.Worker{answering, &webhookserver.Retention{View: from.View(), Store: messages, Log: log.WithName("retention")}}
+	}
+	server, err := webhookserver.New(ctx, o)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
+}
+
+func newSource(cfg config, log logr.Logger) (webhookserver.Source, error) {
+	if cfg.channelsDir != "" {
+		return source.NewDirectory(cfg.channelsDir, log)
+	}
+	restConfig, err := clientcmd.BuildConfigFromFlags("", cfg.kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("find the cluster: %w; outside of one, set --kubeconfig or --channels-dir", err)
+	}
+	client, err := kubernetes.NewForConfig(restConfig)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of the cluster: %w", err)
+	}
+	return source.NewKubernetes(client, cfg.runtimeNamespace, log)
+}
+
+// owner names this process in leases, for people who read them.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + "-" + rand.Text()[:8]
+}

@@ -1,0 +1,131 @@
+package webhookserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+const (
+	// indexBytes bounds the memory of all channels' search indexes together; those not in use are built again when needed.
+	indexBytes = 256 << 20
+	// modelTimeout bounds any call of a model; channels configure shorter ones.
+	modelTimeout = 5 * time.Minute
+)
+
+// AnsweringOptions make an Answering. All are required.
+type AnsweringOptions struct {
+	View  *source.View
+	Store store.Store
+	// Egress says which addresses tenants' models may have.
+	Egress egress.Policy
+	// Owner names this process in leases.
+	Owner    string
+	Registry prometheus.Registerer
+	Log      logr.Logger
+}
+
+// Answering is the Worker that answers customers and delivers the answers.
+type Answering struct {
+	conversations *conversation.Worker
+	outbox        *outbox.Outbox
+	graph         *graphClients
+	models        *http.Client
+	indexes       *catalog.Cache
+}
+
+// NewAnswering puts assistant, conversation and outbox together. It starts nothing.
+func NewAnswering(o AnsweringOptions) (*Answering, error) {
+	a := &Answering{
+		graph:   &graphClients{byAddress: map[runtimeconfig.Graph]*meta.Client{}},
+		models:  egress.NewClient(o.Egress, modelTimeout, providers.MaxResponseBytes),
+		indexes: catalog.NewCache(indexBytes),
+	}
+	var err error
+	a.outbox, err = outbox.New(outbox.Options{
+		Store: o.Store, Snapshot: o.View.Snapshot, Owner: o.Owner, Log: o.Log.WithName("outbox"), Metrics: o.Registry,
+		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) { return a.graph.at(g) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	library := assistant.NewLibrary(a.indexes)
+	report := conversation.ReportHealth(o.Store, o.Log.WithName("assistant"))
+	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, a.models), report, o.Registry)
+	if err != nil {
+		return nil, err
+	}
+	a.conversations, err = conversation.New(conversation.Options{
+		Store: o.Store, Snapshot: o.View.Snapshot, Assistant: answers, Committed: a.outbox.Hint, Owner: o.Owner,
+		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
+		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
+	})
+	return a, err
+}
+
+// Received counts messages against a number's rate at Meta.
+func (a *Answering) Received(phoneNumberID string, n int) { a.outbox.Received(phoneNumberID, n) }
+
+// Run implements Worker.
+func (a *Answering) Run(ctx context.Context) error {
+	var group errgroup.Group
+	group.Go(func() error { return a.conversations.Run(ctx) })
+	group.Go(func() error { return a.outbox.Run(ctx) })
+	err := group.Wait()
+	a.indexes.Close()
+	a.models.CloseIdleConnections()
+	a.graph.close()
+	return err
+}
+
+// graphClients keeps a Graph client for each address and version: apps may use different versions, and tests a simulator.
+type graphClients struct {
+	mu        sync.Mutex
+	byAddress map[runtimeconfig.Graph]*meta.Client
+}
+
+// maxGraphClients is far above what a platform configures; more means that something makes them up.
+const maxGraphClients = 64
+
+func (g *graphClients) at(address runtimeconfig.Graph) (*meta.Client, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c, ok := g.byAddress[address]; ok {
+		return c, nil
+	}
+	if len(g.byAddress) >= maxGraphClients {
+		return nil, errors.New("too many different addresses of the Graph API are configured")
+	}
+	c, err := meta.New(meta.Config{BaseURL: address.BaseURL, Version: address.Version})
+	if err != nil {
+		return nil, err
+	}
+	g.byAddress[address] = c
+	return c, nil
+}
+
+func (g *graphClients) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range g.byAddress {
+		c.CloseIdleConnections()
+	}
+}

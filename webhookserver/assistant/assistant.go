@@ -1,0 +1,164 @@
+package assistant
+
+import (
+	"context"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+)
+
+// Assistant answers a customer. Implementations are safe for concurrent use.
+type Assistant interface {
+	// Answer returns the reply to the turn's unanswered messages. The reply need not keep WhatsApp's limits; see Fit.
+	// Errors hold nothing of the conversation and no secret.
+	Answer(ctx context.Context, turn Turn) (Reply, error)
+}
+
+// Turn is what an Assistant answers.
+type Turn struct {
+	// Channel is whose assistant answers. It is shared and must not be changed.
+	Channel *runtimeconfig.Channel
+	// CustomerName as WhatsApp shows it; may be empty.
+	CustomerName string
+	// Unanswered are the customer's messages since the last answer, oldest first, at least one.
+	Unanswered []Message
+	// History are the messages before, oldest first.
+	History []Message
+}
+
+// Message is one message of the conversation.
+type Message struct {
+	// FromCustomer tells the customer's messages from the business's.
+	FromCustomer bool
+	// Text of the message, or the title of the button or row that was tapped.
+	Text string
+	// Tapped is the id of the button or row that was tapped; empty for typed messages.
+	Tapped string
+}
+
+// Question returns the unanswered texts as one.
+func (t *Turn) Question() string {
+	var texts []string
+	for _, m := range t.Unanswered {
+		if text := strings.TrimSpace(m.Text); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// Tapped returns the id of the newest button or row among the unanswered messages, or "".
+func (t *Turn) Tapped() string {
+	for i := len(t.Unanswered) - 1; i >= 0; i-- {
+		if t.Unanswered[i].Tapped != "" {
+			return t.Unanswered[i].Tapped
+		}
+	}
+	return ""
+}
+
+// Ids of the buttons and rows that assistants offer.
+const (
+	// TapProducts asks for the products.
+	TapProducts = "menu:products"
+	// TapPerson asks for a person.
+	TapPerson = "handoff"
+	// TapProductPrefix stands before a product's id.
+	TapProductPrefix = "product:"
+)
+
+// Reply is the answer to a turn.
+type Reply struct {
+	// Parts are sent as one message each, in this order.
+	Parts []Part
+	// HandOff hands the conversation to a person after the parts.
+	HandOff bool
+	// Reason says in a word why it is handed off.
+	Reason string
+}
+
+// Part is one message of a reply: Text, Image, Buttons or List.
+type Part interface {
+	// Summary is what people and the assistant's history see of the part.
+	Summary() string
+	isPart()
+}
+
+// Text is a text message in WhatsApp's formatting.
+type Text struct {
+	// Body has at most 4,096 characters.
+	Body string
+}
+
+// Image is an image by link.
+type Image struct {
+	// Link is the http or https URL of a JPEG or PNG of at most 5 MB.
+	Link string
+	// Caption has at most 1,024 characters; may be empty.
+	Caption string
+}
+
+// Buttons is a text with quick replies.
+type Buttons struct {
+	// Body has at most 1,024 characters.
+	Body string
+	// Buttons are one to three.
+	Buttons []Button
+}
+
+// Button is a quick reply.
+type Button struct {
+	// ID comes back when the button is tapped; at most 256 characters, unique in the message.
+	ID string
+	// Title has at most 20 characters, unique in the message.
+	Title string
+}
+
+// List is a text with a menu.
+type List struct {
+	// Body has at most 4,096 characters.
+	Body string
+	// Button opens the menu; at most 20 characters.
+	Button string
+	// Rows are one to ten.
+	Rows []Row
+}
+
+// Row is an entry of a List.
+type Row struct {
+	// ID comes back when the row is tapped; at most 200 characters, unique in the message.
+	ID string
+	// Title has at most 24 characters.
+	Title string
+	// Description has at most 72 characters; may be empty.
+	Description string
+}
+
+func (Text) isPart()    {}
+func (Image) isPart()   {}
+func (Buttons) isPart() {}
+func (List) isPart()    {}
+
+// Summary implements Part.
+func (p Text) Summary() string { return p.Body }
+
+// Summary implements Part.
+func (p Image) Summary() string { return p.Caption }
+
+// Summary implements Part: the body and what could be tapped.
+func (p Buttons) Summary() string {
+	titles := make([]string, 0, len(p.Buttons))
+	for _, b := range p.Buttons {
+		titles = append(titles, "["+b.Title+"]")
+	}
+	return p.Body + "\n" + strings.Join(titles, " ")
+}
+
+// Summary implements Part: the body and what could be chosen.
+func (p List) Summary() string {
+	titles := make([]string, 0, len(p.Rows))
+	for _, r := range p.Rows {
+		titles = append(titles, "- "+r.Title)
+	}
+	return p.Body + "\n" + strings.Join(titles, "\n")
+}

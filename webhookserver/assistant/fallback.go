@@ -1,0 +1,108 @@
+package assistant
+
+import (
+	"context"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
+)
+
+// Builtin is the assistant that needs nothing but the content, and that decides when a person is asked for: that must
+// not depend on a model's mood.
+type Builtin interface {
+	Assistant
+	// WantsPerson reports whether the customer asks for a person.
+	WantsPerson(turn Turn) bool
+	// HandOff returns the reply that tells the customer that a person takes over.
+	HandOff(turn Turn) Reply
+}
+
+// HealthReporter is told when the health of a channel's model changes. kind is "" when it works.
+type HealthReporter func(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind)
+
+// Fallback answers with the channel's model if it has one, and with the built-in assistant otherwise and whenever the
+// model fails. It is safe for concurrent use.
+type Fallback struct {
+	builtin Builtin
+	model   Assistant
+	report  HealthReporter
+	answers *prometheus.CounterVec
+	failed  *prometheus.CounterVec
+
+	mu     sync.Mutex
+	health map[string]modelHealth // by line id
+}
+
+// modelHealth is what was reported last.
+type modelHealth struct {
+	revision string
+	kind     providers.Kind
+}
+
+// NewFallback makes a Fallback and registers its metrics. report may be nil.
+func NewFallback(builtin Builtin, model Assistant, report HealthReporter, metrics prometheus.Registerer) (*Fallback, error) {
+	f := &Fallback{
+		builtin: builtin, model: model, report: report, health: map[string]modelHealth{},
+		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_assistant_answers_total",
+			Help: "Answers by who gave them: model, retrieval because there is no model, fallback because the model failed, or handoff on request.",
+		}, []string{"by"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_assistant_model_failures_total",
+			Help: "Failed answers of models by reason.",
+		}, []string{"reason"}),
+	}
+	for _, c := range []prometheus.Collector{f.answers, f.failed} {
+		if err := metrics.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Answer implements Assistant.
+func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
+	if f.builtin.WantsPerson(turn) {
+		f.answers.WithLabelValues("handoff").Inc()
+		return f.builtin.HandOff(turn), nil
+	}
+	if turn.Channel.Assistant.Chat == nil {
+		f.answers.WithLabelValues("retrieval").Inc()
+		return f.builtin.Answer(ctx, turn)
+	}
+	reply, err := f.model.Answer(ctx, turn)
+	if err == nil {
+		f.observe(ctx, turn.Channel, "")
+		f.answers.WithLabelValues("model").Inc()
+		if reply.HandOff && len(reply.Parts) == 0 {
+			reply.Parts = f.builtin.HandOff(turn).Parts // the customer is told in any case
+		}
+		return reply, nil
+	}
+	if ctx.Err() != nil {
+		return Reply{}, err // it is not the model that failed
+	}
+	kind := providers.KindOf(err)
+	f.observe(ctx, turn.Channel, kind)
+	f.failed.WithLabelValues(string(kind)).Inc()
+	f.answers.WithLabelValues("fallback").Inc()
+	return f.builtin.Answer(ctx, turn)
+}
+
+// observe reports the model's health when it is another one than last time, or when the channel has changed since.
+func (f *Fallback) observe(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind) {
+	if f.report == nil || kind == providers.BadRequest {
+		return // the request's fault says nothing about the next one
+	}
+	now := modelHealth{ch.Revision, kind}
+	f.mu.Lock()
+	last, known := f.health[ch.LineID]
+	f.health[ch.LineID] = now
+	f.mu.Unlock()
+	if !known || last != now {
+		f.report(ctx, ch, kind)
+	}
+}

@@ -1,0 +1,127 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Chat is one chat model. Implementations are safe for concurrent use.
+type Chat interface {
+	// Complete asks the model once. Every error is an *Error.
+	Complete(ctx context.Context, req Request) (Response, error)
+}
+
+// Role says who wrote a message.
+type Role string
+
+const (
+	// RoleUser is the customer.
+	RoleUser Role = "user"
+	// RoleAssistant is the business: its assistant or a person.
+	RoleAssistant Role = "assistant"
+)
+
+// Message is one message of the dialogue.
+type Message struct {
+	Role Role
+	Text string
+}
+
+// Request is what a model is asked.
+type Request struct {
+	// System are the instructions.
+	System string
+	// Messages are the dialogue, oldest first.
+	Messages []Message
+	// MaxTokens bounds the answer.
+	MaxTokens int
+	// Schema asks for JSON of this shape; the zero Schema for text. A provider that can't do it answers in text.
+	Schema Schema
+}
+
+// Schema is a JSON schema with a name.
+type Schema struct {
+	Name string
+	JSON json.RawMessage
+}
+
+// Response is what a model answered.
+type Response struct {
+	// Text is never empty.
+	Text string
+	// PromptTokens and CompletionTokens as the provider counts them; 0 when it does not.
+	PromptTokens, CompletionTokens int
+}
+
+// Kind is the reason of a failure, in a closed vocabulary that is also the reason of a channel's AssistantReady
+// condition.
+type Kind string
+
+const (
+	// Unauthorized means that the API key is missing, wrong, revoked, or not allowed to use the model.
+	Unauthorized Kind = "ProviderUnauthorized"
+	// ModelNotFound means that the provider has no such model, or nothing at this base URL.
+	ModelNotFound Kind = "ModelNotFound"
+	// RateLimited means that the key used up its rate or its budget.
+	RateLimited Kind = "ProviderRateLimited"
+	// Unavailable means that the provider can't be reached, is down, or took too long.
+	Unavailable Kind = "ProviderUnavailable"
+	// Refused means that the base URL leads to an address that tenants may not reach.
+	Refused Kind = "ProviderAddressRefused"
+	// BadRequest means that the provider did not accept the request, such as a context that is too long.
+	BadRequest Kind = "ProviderBadRequest"
+	// BadResponse means that the answer was empty, cut short or not what the API promises.
+	BadResponse Kind = "ProviderBadResponse"
+	// Unsupported means that this server has no adapter for the provider.
+	Unsupported Kind = "ProviderUnsupported"
+)
+
+var meaning = map[Kind]string{
+	Unauthorized:  "the model provider refused the API key; check the key in apiKeySecretRef and its access to the model",
+	ModelNotFound: "the model provider has no such model at this base URL; check model and baseURL",
+	RateLimited:   "the model provider's rate limit or budget is used up",
+	Unavailable:   "the model provider cannot be reached or did not answer in time",
+	Refused:       "the model provider's base URL leads to an address that is not allowed",
+	BadRequest:    "the model provider did not accept the request",
+	BadResponse:   "the model provider's answer was empty or unreadable",
+	Unsupported:   "this provider is not supported; use OpenAI or AzureOpenAI",
+}
+
+// Error is the failure of one call. Its text is the same for every failure of one kind and status.
+type Error struct {
+	// Kind is the reason.
+	Kind Kind
+	// HTTPStatus of the answer; 0 when there was none.
+	HTTPStatus int
+	// RetryAfter is how long the provider asked to wait; 0 when it did not say.
+	RetryAfter time.Duration
+
+	cause error
+}
+
+// Error says what is wrong and what to check.
+func (e *Error) Error() string {
+	if e.HTTPStatus != 0 {
+		return fmt.Sprintf("%s (HTTP %d)", meaning[e.Kind], e.HTTPStatus)
+	}
+	return meaning[e.Kind]
+}
+
+// Unwrap returns context.Canceled or context.DeadlineExceeded if that ended the call. Errors of the SDK and of net/http
+// are never wrapped: they quote URLs and the provider's text, which may quote the key.
+func (e *Error) Unwrap() error { return e.cause }
+
+// KindOf returns the kind of an error of this package, Unavailable for any other error, and "" for nil.
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Unavailable
+}

@@ -1,0 +1,220 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	openai "github.com/sashabaranov/go-openai"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+)
+
+// Config says which model to call.
+type Config struct {
+	// Provider is OpenAI or AzureOpenAI.
+	Provider string
+	// BaseURL of the API up to and including its version, such as https://llm.example/v1; empty for OpenAI's own.
+	BaseURL string
+	// Model is the model's name; for Azure the deployment's.
+	Model string
+	// APIKey may be empty for servers that want none.
+	APIKey redact.Secret
+	// Timeout of one call; 0 for DefaultTimeout.
+	Timeout time.Duration
+}
+
+const (
+	// DefaultTimeout of one call: WhatsApp's typing indicator lasts 25 seconds.
+	DefaultTimeout = 25 * time.Second
+	// MaxResponseBytes is what the http.Client should cap answers at: an answer of 4,096 characters with room for the
+	// envelope and for reasoning that some servers send along.
+	MaxResponseBytes = 1 << 20
+	// azureAPIVersion is the first general one with JSON schemas.
+	azureAPIVersion = "2024-10-21"
+	// maxRetryAfter bounds what a provider can make us wait.
+	maxRetryAfter = time.Hour
+)
+
+// New makes the adapter of a provider. client decides about addresses, time-outs and the size of answers.
+func New(cfg Config, client *http.Client) (Chat, error) {
+	var sdk openai.ClientConfig
+	switch cfg.Provider {
+	case "OpenAI":
+		sdk = openai.DefaultConfig(cfg.APIKey.Reveal())
+		if cfg.BaseURL != "" {
+			sdk.BaseURL = strings.TrimRight(cfg.BaseURL, "/")
+		}
+	case "AzureOpenAI":
+		sdk = openai.DefaultAzureConfig(cfg.APIKey.Reveal(), strings.TrimRight(cfg.BaseURL, "/"))
+		sdk.APIVersion = azureAPIVersion
+		sdk.AzureModelMapperFunc = func(model string) string { return model } // the deployment's name, as it is
+	default:
+		return nil, &Error{Kind: Unsupported}
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	c := &compatible{model: cfg.Model, timeout: cfg.Timeout, http: client, anonymous: cfg.APIKey.IsZero()}
+	sdk.HTTPClient = c
+	c.sdk = openai.NewClientWithConfig(sdk)
+	return c, nil
+}
+
+// compatible speaks OpenAI's chat completions. It is also the SDK's http doer, since the SDK's errors keep no headers.
+type compatible struct {
+	sdk       *openai.Client
+	http      *http.Client
+	model     string
+	timeout   time.Duration
+	anonymous bool
+	// textOnly is set when the provider turned out to refuse response_format.
+	textOnly atomic.Bool
+}
+
+// retryAfterKey carries the address for a Retry-After header from Complete to Do.
+type retryAfterKey struct{}
+
+// Do sends the SDK's request. It drops the empty credential that the SDK sends without a key, which some servers
+// refuse, and notes Retry-After.
+func (c *compatible) Do(req *http.Request) (*http.Response, error) {
+	if c.anonymous {
+		req.Header.Del("Authorization")
+		req.Header.Del("Api-Key")
+	}
+	res, err := c.http.Do(req)
+	if err == nil {
+		if into, ok := req.Context().Value(retryAfterKey{}).(*time.Duration); ok {
+			*into = retryAfter(res.Header)
+		}
+	}
+	return res, err
+}
+
+// Complete implements Chat.
+func (c *compatible) Complete(ctx context.Context, req Request) (Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	structured := req.Schema.Name != "" && !c.textOnly.Load()
+	res, err := c.ask(ctx, req, structured)
+	var e *Error
+	if structured && errors.As(err, &e) && e.Kind == BadRequest {
+		// Either the provider knows no response_format, or it refuses the request itself. Only if it takes the same
+		// request without, it is the former.
+		if res, err = c.ask(ctx, req, false); err == nil {
+			c.textOnly.Store(true)
+		}
+	}
+	return res, err
+}
+
+func (c *compatible) ask(ctx context.Context, req Request, structured bool) (Response, error) {
+	var wait time.Duration
+	ctx = context.WithValue(ctx, retryAfterKey{}, &wait)
+	res, err := c.sdk.CreateChatCompletion(ctx, c.wire(req, structured))
+	if err != nil {
+		e := classify(err)
+		e.RetryAfter = wait
+		return Response{}, e
+	}
+	if len(res.Choices) == 0 || strings.TrimSpace(res.Choices[0].Message.Content) == "" {
+		return Response{}, &Error{Kind: BadResponse}
+	}
+	return Response{
+		Text:         res.Choices[0].Message.Content,
+		PromptTokens: res.Usage.PromptTokens, CompletionTokens: res.Usage.CompletionTokens,
+	}, nil
+}
+
+func (c *compatible) wire(req Request, structured bool) openai.ChatCompletionRequest {
+	messages := []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleSystem, Content: req.System}}
+	for _, m := range req.Messages {
+		messages = append(messages, openai.ChatCompletionMessage{Role: string(m.Role), Content: m.Text})
+	}
+	wire := openai.ChatCompletionRequest{Model: c.model, Messages: messages}
+	if reasons(c.model) {
+		wire.MaxCompletionTokens = req.MaxTokens
+	} else {
+		wire.MaxTokens = req.MaxTokens // the older name, which every compatible server knows
+	}
+	if structured {
+		wire.ResponseFormat = &openai.ChatCompletionResponseFormat{
+			Type:       openai.ChatCompletionResponseFormatTypeJSONSchema,
+			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{Name: req.Schema.Name, Schema: req.Schema.JSON, Strict: true},
+		}
+	}
+	return wire
+}
+
+// reasons reports whether OpenAI refuses max_tokens for the model, as its reasoning models do.
+func reasons(model string) bool {
+	for _, prefix := range []string{"o1", "o3", "o4", "gpt-5"} {
+		if strings.HasPrefix(model, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// classify turns an error of the SDK or of net/http into an *Error without its text.
+func classify(err error) *Error {
+	var api *openai.APIError
+	if errors.As(err, &api) {
+		return &Error{Kind: kindOf(api.HTTPStatusCode, fmt.Sprint(api.Code)), HTTPStatus: api.HTTPStatusCode}
+	}
+	var request *openai.RequestError
+	if errors.As(err, &request) && request.HTTPStatusCode >= http.StatusBadRequest {
+		return &Error{Kind: kindOf(request.HTTPStatusCode, ""), HTTPStatus: request.HTTPStatusCode}
+	}
+	switch {
+	case errors.Is(err, egress.ErrAddressRefused), errors.Is(err, egress.ErrRedirectRefused):
+		return &Error{Kind: Refused}
+	case errors.Is(err, egress.ErrBodyTooLarge):
+		return &Error{Kind: BadResponse}
+	case errors.Is(err, context.Canceled):
+		return &Error{Kind: Unavailable, cause: context.Canceled}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Kind: Unavailable, cause: context.DeadlineExceeded}
+	case isDecoding(err):
+		return &Error{Kind: BadResponse}
+	default:
+		return &Error{Kind: Unavailable}
+	}
+}
+
+func kindOf(status int, code string) Kind {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return Unauthorized
+	case code == "model_not_found", status == http.StatusNotFound:
+		return ModelNotFound
+	case status == http.StatusTooManyRequests, status == http.StatusPaymentRequired:
+		return RateLimited
+	case status >= 500, status == http.StatusRequestTimeout, status == 0:
+		return Unavailable
+	default:
+		return BadRequest
+	}
+}
+
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds <= 0 {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+}
+
+// isDecoding reports whether the answer arrived and was not JSON, or not the API's.
+func isDecoding(err error) bool {
+	var syntax *json.SyntaxError
+	var shape *json.UnmarshalTypeError
+	return errors.As(err, &syntax) || errors.As(err, &shape)
+}

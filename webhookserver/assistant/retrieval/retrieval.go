@@ -1,0 +1,210 @@
+package retrieval
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
+)
+
+const (
+	// enough is which share of a question's words a product or passage must hold to be an answer. Less is a guess, and a
+	// wrong answer costs a shop more than an honest "I don't know".
+	enough = 0.5
+	// near is how much less than the best one another product may cover and still be offered beside it.
+	near = 0.2
+	// shown is how many products are offered: a WhatsApp list holds ten rows.
+	shown = 10
+	// quoted is how much of a passage is quoted, in characters.
+	quoted = 1500
+	// described is how much of a product's description is shown, in characters.
+	described = 400
+)
+
+// Assistant answers by search. It is safe for concurrent use.
+type Assistant struct {
+	library *assistant.Library
+	spoken  map[string]*phrases
+	markers map[string]map[string]bool
+}
+
+// New makes the assistant over the channels' contents.
+func New(library *assistant.Library) *Assistant {
+	a := &Assistant{library: library, spoken: spoken(), markers: map[string]map[string]bool{}}
+	for language, p := range a.spoken {
+		a.markers[language] = map[string]bool{}
+		for _, w := range p.markers {
+			a.markers[language][w] = true
+		}
+	}
+	return a
+}
+
+// Answer implements assistant.Assistant. It fails only when ctx ends or the search engine does.
+func (a *Assistant) Answer(ctx context.Context, turn assistant.Turn) (assistant.Reply, error) {
+	if a.WantsPerson(turn) {
+		return a.HandOff(turn), nil
+	}
+	question := turn.Question()
+	words := normalize(question)
+	p := a.choose(turn.Channel.Assistant.Languages, words)
+	var reply assistant.Reply
+	err := a.library.Use(ctx, turn.Channel, func(x *catalog.Index) error {
+		var err error
+		reply.Parts, err = p.answer(ctx, x, question, words, turn.Tapped())
+		return err
+	})
+	return reply, err
+}
+
+// WantsPerson reports whether the customer asks for a person: by a tap, by one of the channel's keywords, or in words of
+// any language we speak.
+func (a *Assistant) WantsPerson(turn assistant.Turn) bool {
+	if turn.Tapped() == assistant.TapPerson {
+		return true
+	}
+	for _, m := range turn.Unanswered {
+		text := normalize(m.Text)
+		for _, keyword := range turn.Channel.Handoff.Keywords {
+			if contains(text, keyword) {
+				return true
+			}
+		}
+		for _, p := range a.spoken {
+			if text == normalize(p.person) || slices.Contains(p.personWords, text) ||
+				slices.ContainsFunc(p.personPhrases, func(phrase string) bool { return contains(text, phrase) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// HandOff returns the reply that tells the customer that a person takes over.
+func (a *Assistant) HandOff(turn assistant.Turn) assistant.Reply {
+	text := turn.Channel.Handoff.Message
+	if text == "" {
+		text = a.choose(turn.Channel.Assistant.Languages, normalize(turn.Question())).handedOff
+	}
+	return assistant.Reply{Parts: []assistant.Part{assistant.Text{Body: text}}, HandOff: true, Reason: "CustomerAsked"}
+}
+
+func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words, tapped string) ([]assistant.Part, error) {
+	if id, ok := strings.CutPrefix(tapped, assistant.TapProductPrefix); ok {
+		if product, ok := x.Product(id); ok {
+			return p.product(&product), nil
+		}
+	}
+	switch {
+	case tapped == assistant.TapProducts, words == normalize(p.products), slices.Contains(p.productWords, words):
+		return p.menu(x), nil
+	case slices.Contains(p.greetings, words):
+		return p.offer(x, p.greeting), nil
+	}
+	if product, ok := x.ProductTitled(question); ok {
+		return p.product(&product), nil
+	}
+	products, err := x.SearchProducts(ctx, question, shown)
+	if err != nil {
+		return nil, err
+	}
+	passages, err := x.SearchPassages(ctx, question, 1)
+	if err != nil {
+		return nil, err
+	}
+	return p.best(x, products, passages), nil
+}
+
+// best chooses between what the catalog and what the knowledge says.
+func (p *phrases) best(x *catalog.Index, products []catalog.ProductHit, passages []catalog.PassageHit) []assistant.Part {
+	var product, passage, heading float64
+	if len(products) > 0 {
+		product = products[0].Coverage
+	}
+	if len(passages) > 0 {
+		passage, heading = passages[0].Coverage, passages[0].Heading
+	}
+	// A heading that answers as well as a product was written for this question.
+	answered := passage >= enough && (passage > product || (passage == product && heading > 0))
+	switch {
+	case answered:
+		return []assistant.Part{quote(&passages[0].Passage)}
+	case product >= enough:
+		return p.found(products)
+	default:
+		return p.offer(x, p.unknown)
+	}
+}
+
+// found shows the best product, and the list of all that are nearly as good.
+func (p *phrases) found(hits []catalog.ProductHit) []assistant.Part {
+	var rows []assistant.Row
+	for i := range hits {
+		if hits[i].Coverage >= max(enough, hits[0].Coverage-near) {
+			rows = append(rows, p.row(&hits[i].Product))
+		}
+	}
+	parts := p.product(&hits[0].Product)
+	if len(rows) > 1 {
+		parts = append(parts, assistant.List{Body: p.choose, Button: p.listButton, Rows: rows})
+	}
+	return parts
+}
+
+// menu lists the catalog's first products.
+func (p *phrases) menu(x *catalog.Index) []assistant.Part {
+	products := x.First(shown)
+	if len(products) == 0 {
+		return p.offer(x, p.noProducts)
+	}
+	rows := make([]assistant.Row, 0, len(products))
+	for i := range products {
+		rows = append(rows, p.row(&products[i]))
+	}
+	return []assistant.Part{assistant.List{Body: p.choose, Button: p.listButton, Rows: rows}}
+}
+
+// offer says something and what can be done next.
+func (p *phrases) offer(x *catalog.Index, text string) []assistant.Part {
+	var buttons []assistant.Button
+	if products, _ := x.Len(); products > 0 {
+		buttons = append(buttons, assistant.Button{ID: assistant.TapProducts, Title: p.products})
+	}
+	buttons = append(buttons, assistant.Button{ID: assistant.TapPerson, Title: p.person})
+	return []assistant.Part{assistant.Buttons{Body: text, Buttons: buttons}}
+}
+
+func (p *phrases) row(product *catalog.Product) assistant.Row {
+	return assistant.Row{
+		ID:          assistant.TapProductPrefix + product.ID,
+		Title:       product.Title,
+		Description: p.facts(product),
+	}
+}
+
+// product shows one product, with its photo if it has one.
+func (p *phrases) product(product *catalog.Product) []assistant.Part {
+	return []assistant.Part{assistant.ProductCard(product, p.facts(product), described)}
+}
+
+// facts are the price and the availability, as far as the feed has them.
+func (p *phrases) facts(product *catalog.Product) string {
+	var facts []string
+	if price := product.CurrentPrice(); !price.IsZero() {
+		facts = append(facts, price.String())
+	}
+	if a := p.availability[string(product.Availability)]; a != "" {
+		facts = append(facts, a)
+	}
+	return strings.Join(facts, " · ")
+}
+
+func quote(passage *catalog.Passage) assistant.Part {
+	text := assistant.Shorten(assistant.FromMarkdown(passage.Text), quoted)
+	if h := passage.Heading(); h != "" {
+		text = assistant.FromMarkdown("# "+h) + "\n" + text
+	}
+	return assistant.Text{Body: text}
+}

@@ -1,0 +1,133 @@
+package conversation
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// blocking makes the assistant wait in its first turn until it is released, or its context ends.
+func (w *world) blocking() (started, release chan struct{}) {
+	started, release = make(chan struct{}), make(chan struct{})
+	first := true
+	echo := w.answer
+	w.answer = func(ctx context.Context, turn assistant.Turn) (assistant.Reply, error) {
+		if first {
+			first = false
+			close(started)
+			select {
+			case <-release:
+				return says("the first worker's answer"), nil
+			case <-ctx.Done():
+				return assistant.Reply{}, ctx.Err()
+			}
+		}
+		return echo(ctx, turn)
+	}
+	return started, release
+}
+
+func TestWorkerThatDiedIsReplaced(t *testing.T) {
+	w := newWorld(t)
+	w.writes("wamid.1", "hi", 0)
+	dead, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "dead", Lease: time.Minute, PerLineLimit: 10})
+	w.must(err)
+	w.run(w.worker())
+	w.advance(59 * time.Second)
+	w.writes("wamid.2", "still there?", 0) // passes the end of the lease
+	w.until("the next worker answers", func() bool { return w.replies() == "re: hi+still there?" })
+	// The dead one comes back after all, with an answer.
+	err = w.store.CommitReply(w.Context(), dead, []store.OutboxDraft{{Type: "text", Text: "late", Payload: []byte("{}")}},
+		store.Outcome{Kind: store.OutcomeAnswered})
+	if err == nil || w.replies() != "re: hi+still there?" {
+		t.Errorf("replies %q, error %v", w.replies(), err)
+	}
+}
+
+func TestWorkerThatHungDoesNotAnswerASecondTime(t *testing.T) {
+	w := newWorld(t)
+	started, release := w.blocking()
+	w.writes("wamid.1", "hi", 0)
+	stop := w.run(w.worker(func(o *Options) { o.Store, o.Workers, o.Owner = frozen{o.Store}, 1, "hung" }))
+	w.receive(started, "the turn of the worker that will hang")
+	w.advance(2 * defaultLease)
+	w.run(w.worker())
+	w.until("another worker answers", func() bool { return w.replies() == "re: hi" })
+	close(release)
+	stop()
+	if got := w.replies(); got != "re: hi" {
+		t.Errorf("replies %q", got)
+	}
+}
+
+func TestLeaseIsExtendedWhileTheAssistantWorks(t *testing.T) {
+	w := newWorld(t)
+	started, release := w.blocking()
+	extended := make(chan struct{})
+	w.writes("wamid.1", "hi", 0)
+	const lease = 60 * time.Millisecond
+	w.run(w.worker(func(o *Options) { o.Store, o.Workers, o.Lease = counting{o.Store, extended}, 1, lease }))
+	w.receive(started, "the turn")
+	for range 5 { // more than two leases in all
+		w.receive(extended, "an extension")
+		w.advance(lease / 2)
+		if _, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Minute, PerLineLimit: 10}); err == nil {
+			t.Fatal("the turn was taken away from a worker that was busy with it")
+		}
+	}
+	close(release)
+	go func() {
+		for range extended { // until the worker has ended
+		}
+	}()
+	w.until("the answer", func() bool { return w.replies() == "the first worker's answer" })
+}
+
+func TestLostLeaseStopsTheAssistant(t *testing.T) {
+	w := newWorld(t)
+	started, _ := w.blocking()
+	w.writes("wamid.1", "hi", 0)
+	w.run(w.worker(func(o *Options) { o.Workers, o.Lease = 1, 60*time.Millisecond }))
+	w.receive(started, "the turn")
+	w.until("somebody else has it", func() bool {
+		w.advance(time.Second)
+		turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Hour, PerLineLimit: 10})
+		if err == nil {
+			w.must(w.store.CommitReply(w.Context(), turn, nil, store.Outcome{Kind: store.OutcomeAnswered}))
+		}
+		return err == nil
+	})
+	w.writes("wamid.2", "next", 0)
+	// The only worker is free again, though nobody released its assistant.
+	w.until("the next answer", func() bool { return w.replies() == "re: next" })
+}
+
+func TestShutdownGivesTheTurnBack(t *testing.T) {
+	w := newWorld(t)
+	started, _ := w.blocking()
+	w.writes("wamid.1", "hi", 0)
+	stop := w.run(w.worker(func(o *Options) { o.Drain = 10 * time.Millisecond }))
+	w.receive(started, "the turn")
+	stop() // the assistant never ends by itself
+	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "next", Lease: time.Minute, PerLineLimit: 10})
+	w.must(err) // at once, without waiting for a lease to end
+	if turn.Attempt != 1 || w.replies() != "" {
+		t.Errorf("attempt %d, replies %q", turn.Attempt, w.replies())
+	}
+}
+
+func TestShutdownLetsATurnEnd(t *testing.T) {
+	w := newWorld(t)
+	started, release := w.blocking()
+	w.writes("wamid.1", "hi", 0)
+	stop := w.run(w.worker())
+	w.receive(started, "the turn")
+	time.AfterFunc(30*time.Millisecond, func() { close(release) })
+	stop()
+	if got := w.replies(); got != "the first worker's answer" {
+		t.Errorf("replies %q", got)
+	}
+}

@@ -1,0 +1,34 @@
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/go-logr/logr"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Reporter takes rows for the manager; a store.Store is one.
+type Reporter interface {
+	AppendReport(ctx context.Context, r store.Report) error
+}
+
+// ReportHealth tells the manager how the models of channels fare, for the condition AssistantReady.
+func ReportHealth(to Reporter, log logr.Logger) assistant.HealthReporter {
+	return func(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind) {
+		payload, err := json.Marshal(serverapi.Assistant{Healthy: kind == "", Reason: string(kind)})
+		if err == nil {
+			err = to.AppendReport(ctx, store.Report{
+				Kind: store.ReportKind(serverapi.KindAssistantHealth), Line: ch.LineID, Payload: payload,
+			})
+		}
+		if err != nil {
+			log.Error(err, "The health of an assistant could not be reported", "line", ch.LineID)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package conversation
+
+import (
+	"encoding/json"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// newTurn is what the assistant is told of a turn.
+func newTurn(ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message) assistant.Turn {
+	return assistant.Turn{
+		Channel:      ch,
+		CustomerName: turn.Contact.Name,
+		Unanswered:   messages(unanswered),
+		History:      messages(turn.History),
+	}
+}
+
+func messages(rows []store.Message) []assistant.Message {
+	out := make([]assistant.Message, 0, len(rows))
+	for i := range rows {
+		m := &rows[i]
+		out = append(out, assistant.Message{
+			FromCustomer: m.Author == store.AuthorCustomer, Text: m.Text, Tapped: tapped(m),
+		})
+	}
+	return out
+}
+
+// tapped is the id of the button or row by which a customer's message was made; empty for all others.
+func tapped(m *store.Message) string {
+	if m.Author != store.AuthorCustomer || m.Type != "interactive" {
+		return ""
+	}
+	type choice struct {
+		ID string `json:"id"`
+	}
+	var raw struct {
+		Interactive struct {
+			Button choice `json:"button_reply"`
+			List   choice `json:"list_reply"`
+		} `json:"interactive"`
+	}
+	if err := json.Unmarshal(m.Raw, &raw); err != nil {
+		return "" // its text is still there
+	}
+	if raw.Interactive.Button.ID != "" {
+		return raw.Interactive.Button.ID
+	}
+	return raw.Interactive.List.ID
+}
+
+// drafts turns a reply into outbox rows, one for each message, made to fit WhatsApp's limits.
+func drafts(ch *runtimeconfig.Channel, parts []assistant.Part) ([]store.OutboxDraft, error) {
+	fit := assistant.Fit(parts)
+	out := make([]store.OutboxDraft, 0, len(fit))
+	for _, part := range fit {
+		content := contentOf(part)
+		payload, err := content.Payload()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, store.OutboxDraft{
+			Type: content.Type(), Text: part.Summary(), Payload: payload, MaxReplyAge: maxReplyAge(ch),
+		})
+	}
+	return out, nil
+}
+
+func contentOf(part assistant.Part) outbox.Content {
+	switch p := part.(type) {
+	case assistant.Text:
+		return outbox.Content{Text: &outbox.Text{Body: p.Body}}
+	case assistant.Image:
+		return outbox.Content{Image: &outbox.Image{Link: p.Link, Caption: p.Caption}}
+	case assistant.Buttons:
+		c := &outbox.Buttons{Body: p.Body}
+		for _, b := range p.Buttons {
+			c.Buttons = append(c.Buttons, outbox.Button(b))
+		}
+		return outbox.Content{Buttons: c}
+	case assistant.List:
+		c := &outbox.List{Body: p.Body, Button: p.Button}
+		for _, r := range p.Rows {
+			c.Rows = append(c.Rows, outbox.Row(r))
+		}
+		return outbox.Content{List: c}
+	default:
+		return outbox.Content{} // refused by Payload
+	}
+}

@@ -1,0 +1,212 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Results of a turn, as metrics name them.
+const (
+	resultAnswered   = "answered"
+	resultHandOff    = "handoff"
+	resultSkipped    = "skipped"
+	resultSuperseded = "superseded"
+	resultFailed     = "failed"
+	resultReleased   = "released"
+	resultLost       = "lost"
+)
+
+// errDrained and errLeaseLost are the causes for which a turn under way is broken off.
+var (
+	errDrained   = errors.New("the process is stopping")
+	errLeaseLost = errors.New("the lease of the turn is lost")
+	errNoReply   = errors.New("the assistant gave no reply")
+)
+
+// work takes a claimed turn to its end and returns the result.
+func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
+	snapshot := w.opts.Snapshot()
+	ch, ownership := outbox.ChannelOf(snapshot, turn.PhoneNumberID, turn.Line)
+	switch ownership {
+	case outbox.Owned:
+	case outbox.Moved:
+		return w.skip(ctx, turn, reasonNumberMoved)
+	case outbox.Absent:
+		return w.release(ctx, turn, turn.ClaimedAt.Add(absentDelay))
+	}
+	if contentOnItsWay(ch, turn) {
+		return w.release(ctx, turn, turn.ClaimedAt.Add(contentDelay))
+	}
+	unanswered, reason := guard(ch, turn)
+	if reason != "" {
+		return w.skip(ctx, turn, reason)
+	}
+	reply, err := w.answer(ctx, snapshot, ch, turn, unanswered)
+	switch {
+	case errors.Is(err, errDrained):
+		return w.release(ctx, turn, time.Time{})
+	case errors.Is(err, errLeaseLost):
+		return resultLost
+	case err != nil:
+		return w.fail(ctx, turn, err)
+	}
+	return w.commit(ctx, ch, turn, reply)
+}
+
+// answer lets the assistant work under the turn's lease. The read receipt goes out at the same time.
+func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel, turn *store.Turn,
+	unanswered []store.Message) (assistant.Reply, error) {
+	// Detached: on a shutdown the turn gets its time to end.
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	work, cancel := context.WithTimeout(work, turnTimeout)
+	defer cancel()
+
+	var helpers sync.WaitGroup
+	helpers.Go(func() { w.keepLease(ctx, work, stop, turn) })
+	var receipt sync.WaitGroup
+	receipt.Go(func() { w.markRead(work, snapshot, ch, turn, unanswered) })
+	reply, err := w.opts.Assistant.Answer(work, newTurn(ch, turn, unanswered))
+	// A typing indicator that came after the reply would stay for 25 seconds.
+	receipt.Wait()
+	broken := context.Cause(work)
+	stop(nil)
+	helpers.Wait() // from here on nobody else touches the turn
+
+	switch {
+	case err != nil && broken != nil:
+		return reply, broken
+	case err == nil && len(reply.Parts) == 0 && !reply.HandOff:
+		err = errNoReply
+	}
+	return reply, err
+}
+
+// keepLease extends the turn's lease while work goes on, and breaks the work off when the lease is lost, or some time
+// after the process was told to stop.
+func (w *Worker) keepLease(stopping, work context.Context, stop context.CancelCauseFunc, turn *store.Turn) {
+	ticker := time.NewTicker(w.opts.Lease / 3)
+	defer ticker.Stop()
+	told := stopping.Done()
+	var drained <-chan time.Time
+	for {
+		select {
+		case <-work.Done():
+			return
+		case <-told:
+			told = nil
+			timer := time.NewTimer(w.opts.Drain)
+			defer timer.Stop()
+			drained = timer.C
+		case <-drained:
+			stop(errDrained)
+			return
+		case <-ticker.C:
+			err := w.opts.Store.ExtendLease(work, turn, w.opts.Lease)
+			if errors.Is(err, store.ErrLeaseLost) {
+				stop(errLeaseLost)
+				return
+			}
+			if err != nil && work.Err() == nil {
+				w.opts.Log.Error(err, "The lease of a turn could not be extended", "line", turn.Line, "conversation", turn.ConversationID)
+			}
+		}
+	}
+}
+
+// markRead shows the customer that his message was read and is being answered. It is a courtesy: its failure changes
+// nothing, and a turn that is tried again does not repeat it.
+func (w *Worker) markRead(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel, turn *store.Turn,
+	unanswered []store.Message) {
+	id := unanswered[len(unanswered)-1].WAMID
+	if turn.Attempt > 1 || id == "" {
+		return
+	}
+	client, err := w.opts.Reader(ch.Graph)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		err = client.MarkRead(ctx, outbox.CredentialOf(snapshot, ch), turn.PhoneNumberID, id, true)
+	}
+	if err != nil {
+		w.opts.Log.V(1).Info("A read receipt could not be sent", "line", turn.Line, "error", err.Error())
+	}
+}
+
+// commit ends the turn with its reply.
+func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, reply assistant.Reply) string {
+	rows, err := drafts(ch, reply.Parts)
+	if err == nil && len(rows) == 0 && !reply.HandOff {
+		err = errNoReply // nothing of it could be shown
+	}
+	if err != nil {
+		return w.fail(ctx, turn, err)
+	}
+	outcome, result := store.Outcome{Kind: store.OutcomeAnswered}, resultAnswered
+	if reply.HandOff {
+		outcome, result = store.Outcome{Kind: store.OutcomeHandOff, Reason: reply.Reason}, resultHandOff
+	}
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	err = w.opts.Store.CommitReply(ctx, turn, rows, outcome)
+	switch {
+	case err == nil:
+		w.opts.Committed()
+		return result
+	case errors.Is(err, store.ErrSuperseded):
+		return resultSuperseded
+	case errors.Is(err, store.ErrInvalid):
+		return w.fail(ctx, turn, err)
+	default:
+		return w.lost(turn, err)
+	}
+}
+
+func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) string {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := w.opts.Store.SkipTurn(ctx, turn, reason); err != nil {
+		return w.lost(turn, err)
+	}
+	return resultSkipped
+}
+
+func (w *Worker) release(ctx context.Context, turn *store.Turn, notBefore time.Time) string {
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := w.opts.Store.ReleaseTurn(ctx, turn, notBefore); err != nil {
+		return w.lost(turn, err)
+	}
+	return resultReleased
+}
+
+func (w *Worker) fail(ctx context.Context, turn *store.Turn, cause error) string {
+	w.opts.Log.Error(cause, "A turn failed", "line", turn.Line, "conversation", turn.ConversationID, "attempt", turn.Attempt)
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	if err := w.opts.Store.FailTurn(ctx, turn, cause.Error()); err != nil {
+		return w.lost(turn, err)
+	}
+	return resultFailed
+}
+
+// lost is the end of a turn whose end could not be written down. When its lease runs out somebody starts over; the
+// attempt stays counted.
+func (w *Worker) lost(turn *store.Turn, err error) string {
+	if !errors.Is(err, store.ErrLeaseLost) {
+		w.opts.Log.Error(err, "The end of a turn could not be written down", "line", turn.Line, "conversation", turn.ConversationID)
+	}
+	return resultLost
+}
+
+// detached outlives a shutdown for as long as one write takes: a turn whose work is done should not be done again.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+}

@@ -1,0 +1,154 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Reader marks messages as read; *meta.Client is one.
+type Reader interface {
+	// MarkRead is meta.Client's.
+	MarkRead(ctx context.Context, cred meta.Credential, phoneNumberID, messageID string, typing bool) error
+}
+
+const (
+	// defaultLease is long enough for the store to be away for a while, and short enough that a customer whose worker
+	// died is not forgotten. It is extended while the assistant works.
+	defaultLease = 30 * time.Second
+	// defaultWorkers answer at a time; most of their time they wait for a model.
+	defaultWorkers = 64
+	// perLine is how many turns of one line are worked on at a time, so that one busy shop does not take all workers.
+	perLine = 16
+	// history is how many earlier messages the assistant is told.
+	history = 20
+	// defaultPoll is the truth about what is due.
+	defaultPoll = time.Second
+	// drainTime is how long a turn may go on after the process was told to stop; then it is given back.
+	drainTime = 10 * time.Second
+	// turnTimeout bounds a turn: two calls of the slowest model that a channel may configure, and a little.
+	turnTimeout = 5 * time.Minute
+	// writeTimeout bounds writing a turn's end down, also during a shutdown.
+	writeTimeout = 10 * time.Second
+	// readTimeout bounds the read receipt, for which no answer should wait long.
+	readTimeout = 3 * time.Second
+	// absentDelay is how long a turn waits for a number that nobody serves at the moment.
+	absentDelay = 30 * time.Second
+	// contentDelay is how long a turn waits for the catalog and knowledge that its channel names, and contentPatience when
+	// it is answered without: content that can't be read must not silence the channel.
+	contentDelay    = 2 * time.Second
+	contentPatience = 30 * time.Second
+	// defaultMaxReplyAge holds for a channel that says nothing.
+	defaultMaxReplyAge = time.Hour
+)
+
+// Options make a Worker.
+type Options struct {
+	// Store holds the conversations. Required.
+	Store store.Turns
+	// Snapshot returns what is served now. Required; it must be synced before Run.
+	Snapshot func() *runtimeconfig.Snapshot
+	// Assistant writes the answers. Required.
+	Assistant assistant.Assistant
+	// Reader returns the Graph client for an address and version. Required.
+	Reader func(runtimeconfig.Graph) (Reader, error)
+	// Committed is called when there is something new to send. It must not block. Required.
+	Committed func()
+	// Owner names this process in leases.
+	Owner string
+	// Workers is how many turns are worked on at a time; 0 for a default.
+	Workers int
+	// Lease of a turn; 0 for 30 seconds.
+	Lease time.Duration
+	// Poll is how often the store is asked without a hint; 0 for one second.
+	Poll time.Duration
+	// Drain is how long a turn may go on after Run was told to stop; 0 for 10 seconds.
+	Drain time.Duration
+	// Log gets failures. Required.
+	Log logr.Logger
+	// Metrics is where metrics are registered. Required.
+	Metrics prometheus.Registerer
+}
+
+// Worker answers. Use New.
+type Worker struct {
+	opts    Options
+	loop    *dispatch.Loop
+	turns   *prometheus.CounterVec
+	seconds prometheus.Histogram
+}
+
+// New makes a Worker and registers its metrics.
+func New(o Options) (*Worker, error) {
+	if o.Workers <= 0 {
+		o.Workers = defaultWorkers
+	}
+	if o.Lease <= 0 {
+		o.Lease = defaultLease
+	}
+	if o.Poll <= 0 {
+		o.Poll = defaultPoll
+	}
+	if o.Drain <= 0 {
+		o.Drain = drainTime
+	}
+	w := &Worker{
+		opts: o,
+		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_turns_total",
+			Help: "Claimed turns by result: answered, handoff, skipped, superseded, failed, released or lost.",
+		}, []string{"result"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "whatsapp_turn_duration_seconds",
+			Help:    "Time from a turn's claim to its end, the assistant's included.",
+			Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
+		}),
+	}
+	for _, c := range []prometheus.Collector{w.turns, w.seconds} {
+		if err := o.Metrics.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	w.loop = dispatch.New(o.Workers, o.Poll, w.claim, func(err error) {
+		w.opts.Log.Error(err, "No conversation could be claimed")
+	})
+	return w, nil
+}
+
+// Hint says that a conversation may be due. It never blocks.
+func (w *Worker) Hint() { w.loop.Hint() }
+
+// Run answers until ctx is done, and then until the turns under way have ended or been given back.
+func (w *Worker) Run(ctx context.Context) error {
+	w.loop.Run(ctx)
+	return nil
+}
+
+func (w *Worker) claim(ctx context.Context) (func(), error) {
+	// A claim that is broken off by a shutdown may be committed all the same, and its customer would wait for a lease.
+	claimCtx, cancel := detached(ctx)
+	defer cancel()
+	turn, err := w.opts.Store.ClaimConversation(claimCtx, store.ClaimRequest{
+		Owner: w.opts.Owner, Lease: w.opts.Lease, PerLineLimit: perLine, History: history,
+	})
+	if errors.Is(err, store.ErrNothingDue) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		started := time.Now()
+		w.turns.WithLabelValues(w.work(ctx, turn)).Inc()
+		w.seconds.Observe(time.Since(started).Seconds())
+	}, nil
+}

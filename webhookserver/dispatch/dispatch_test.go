@@ -1,0 +1,141 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const patience = 10 * time.Second
+
+// queue hands out work from a channel.
+func queue(work chan func()) Claim {
+	return func(context.Context) (func(), error) {
+		select {
+		case do := <-work:
+			return do, nil
+		default:
+			return nil, nil
+		}
+	}
+}
+
+func start(t *testing.T, l *Loop) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Error("the loop did not stop")
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func receive(t *testing.T, c <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s did not happen", what)
+	}
+}
+
+func TestLoopBoundsItsWorkersAndUsesThemAll(t *testing.T) {
+	const slots = 3
+	work := make(chan func(), 100)
+	var running, most atomic.Int32
+	started, release, finished := make(chan struct{}, 100), make(chan struct{}), make(chan struct{}, 100)
+	for range 10 {
+		work <- func() {
+			if n := running.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			started <- struct{}{}
+			<-release
+			running.Add(-1)
+			finished <- struct{}{}
+		}
+	}
+	start(t, New(slots, time.Millisecond, queue(work), nil))
+	for range slots {
+		receive(t, started, "the start of a worker")
+	}
+	close(release)
+	for range 10 {
+		receive(t, finished, "the end of a piece of work")
+	}
+	if n := most.Load(); n != slots {
+		t.Errorf("%d at a time, want %d", n, slots)
+	}
+}
+
+func TestLoopWakesUpOnAHint(t *testing.T) {
+	work, done := make(chan func(), 1), make(chan struct{})
+	asked := make(chan struct{}, 10)
+	claim := queue(work)
+	l := New(1, time.Hour, func(ctx context.Context) (func(), error) {
+		do, err := claim(ctx)
+		asked <- struct{}{}
+		return do, err
+	}, nil)
+	start(t, l)
+	receive(t, asked, "the first claim") // finds nothing; without a hint the next one is in an hour
+	work <- func() { close(done) }
+	l.Hint()
+	receive(t, done, "the work after a hint")
+}
+
+func TestLoopFindsWorkWithoutHints(t *testing.T) {
+	work, done := make(chan func(), 1), make(chan struct{})
+	start(t, New(1, time.Millisecond, queue(work), nil))
+	work <- func() { close(done) }
+	receive(t, done, "the work after a poll")
+}
+
+func TestLoopGoesOnAfterErrors(t *testing.T) {
+	var claims, errs atomic.Int32
+	done := make(chan struct{})
+	start(t, New(1, time.Millisecond, func(context.Context) (func(), error) {
+		if claims.Add(1) < 3 {
+			return nil, errors.New("the store is away")
+		}
+		if claims.Load() == 3 {
+			return func() { close(done) }, nil
+		}
+		return nil, nil
+	}, func(error) { errs.Add(1) }))
+	receive(t, done, "the work after errors")
+	if errs.Load() != 2 {
+		t.Errorf("told of %d errors", errs.Load())
+	}
+}
+
+func TestLoopWaitsForItsWork(t *testing.T) {
+	work := make(chan func(), 2)
+	started, release := make(chan struct{}), make(chan struct{})
+	var ended, second atomic.Bool
+	work <- func() {
+		close(started)
+		<-release
+		ended.Store(true)
+	}
+	stop := start(t, New(1, time.Millisecond, queue(work), nil))
+	receive(t, started, "the start")
+	work <- func() { second.Store(true) }
+	time.AfterFunc(20*time.Millisecond, func() { close(release) })
+	stop()
+	if !ended.Load() || second.Load() {
+		t.Errorf("the work under way ended: %t; new work was begun after the stop: %t", ended.Load(), second.Load())
+	}
+}

@@ -1,0 +1,247 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Path is where Meta delivers, for all apps and channels.
+const Path = "/webhooks/whatsapp"
+
+// Store is what the ingress needs of the store.
+type Store interface {
+	store.Ingester
+	store.Reports
+}
+
+// Options make a Handler. All but Received are required.
+type Options struct {
+	View    *source.View
+	Store   Store
+	Metrics prometheus.Registerer
+	Log     logr.Logger
+	// Now is the clock, time.Now outside tests.
+	Now func() time.Time
+	// Received is told how many messages were stored for a number, which count against its rate at Meta. It must not block.
+	Received func(phoneNumberID string, n int)
+}
+
+// Handler answers Meta on Path. Its Run must run beside it.
+type Handler struct {
+	view     *source.View
+	store    Store
+	metrics  *metrics
+	log      logr.Logger
+	now      func() time.Time
+	received func(phoneNumberID string, n int)
+	budget   budget
+	observer *observer
+	refused  *rate.Limiter
+	keeper   *keeper
+
+	limitersMu sync.Mutex
+	limiters   map[string]*rate.Limiter // of the quarantine, by owner
+}
+
+// New makes a Handler. It fails if the metrics are registered already.
+func New(o Options) (*Handler, error) {
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	if o.Received == nil {
+		o.Received = func(string, int) {}
+	}
+	return &Handler{
+		view: o.View, store: o.Store, metrics: m, log: o.Log, now: o.Now, received: o.Received,
+		budget: newBudget(MaxInFlight), observer: newObserver(),
+		refused: rate.NewLimiter(mismatchesPerSecond, mismatchBurst),
+		keeper:  newKeeper(), limiters: map[string]*rate.Limiter{},
+	}, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodGet:
+		h.handshake(w, r)
+	case http.MethodPost:
+		start := h.now()
+		status, result := h.post(r)
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", retryAfter)
+		}
+		w.WriteHeader(status)
+		h.metrics.post(result, h.now().Sub(start))
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+// post receives a webhook and returns the status to answer.
+func (h *Handler) post(r *http.Request) (status int, how result) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return http.StatusUnsupportedMediaType, resultMediaType
+	}
+	loaded := h.view.Load()
+	if !loaded.Synced {
+		return http.StatusServiceUnavailable, resultUnsynced
+	}
+	body, done, err := h.budget.read(r.Body, r.ContentLength, MaxBody)
+	defer done()
+	switch {
+	case errors.Is(err, errTooLarge):
+		return http.StatusRequestEntityTooLarge, resultTooLarge
+	case errors.Is(err, errOverloaded):
+		return http.StatusServiceUnavailable, resultOverloaded
+	case err != nil:
+		return http.StatusRequestTimeout, resultAborted
+	}
+	// The first header counts: proxies in front must not be able to disagree with us about a second one.
+	signature := r.Header.Get(webhook.SignatureHeader)
+	v := judge(loaded, body, signature, h.now())
+	h.untrusted(v.events)
+	return h.settle(r.Context(), loaded, &v, store.QuarantineEntry{Signature: signature, Path: r.URL.Path, Body: body})
+}
+
+func (h *Handler) untrusted(events []event) {
+	h.observer.untrusted(events)
+	for _, e := range events {
+		h.metrics.security.WithLabelValues(string(e.reason)).Inc()
+	}
+}
+
+// settle makes a verdict durable. Only when all of it is, the answer is 200.
+func (h *Handler) settle(ctx context.Context, loaded *source.Loaded, v *verdict, body store.QuarantineEntry) (status int, how result) {
+	how = resultIgnored
+	if v.verified {
+		how = resultNothing
+	}
+	if v.delivery != nil {
+		if err := h.ingest(ctx, v, body.Body); err != nil {
+			return h.storeFailed(err)
+		}
+		how = resultStored
+	}
+	for _, o := range v.quarantine {
+		if !h.mayQuarantine(o) {
+			return http.StatusServiceUnavailable, resultOverloaded
+		}
+		body.App = o.key
+		if err := h.store.Quarantine(ctx, &body); err != nil {
+			return h.storeFailed(err)
+		}
+		if h.view.Load() != loaded {
+			h.keeper.recheck(o.key) // its secret may have come while the body was on its way into the store
+		}
+		how = resultQuarantined
+	}
+	if v.retry {
+		return http.StatusServiceUnavailable, resultRetry
+	}
+	return http.StatusOK, how
+}
+
+func (h *Handler) storeFailed(err error) (status int, how result) {
+	switch {
+	case errors.Is(err, store.ErrBusy), errors.Is(err, store.ErrQuarantineFull):
+		return http.StatusServiceUnavailable, resultOverloaded
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, resultAborted
+	default:
+		h.log.Error(err, "A webhook could not be stored; Meta will deliver it again")
+		return http.StatusServiceUnavailable, resultStoreFailed
+	}
+}
+
+// ingest stores what a verdict holds.
+func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
+	receipt, err := h.store.Ingest(ctx, v.delivery)
+	if errors.Is(err, store.ErrInvalid) {
+		// It will never be storable, and Meta must not deliver it for days: a person has to look.
+		letter := store.DeadLetter{App: v.delivery.App, Kind: kindBody, Reason: "the store refuses the delivery as invalid", Raw: body}
+		receipt, err = h.store.Ingest(ctx, &store.Delivery{App: v.delivery.App, DeadLetters: []store.DeadLetter{letter}})
+	}
+	if err != nil {
+		return err
+	}
+	for label, n := range map[string]int{
+		"new": receipt.New, "duplicate": receipt.Duplicates, "upgraded": receipt.Upgraded,
+		"dead_letter": receipt.DeadLettered + len(v.delivery.DeadLetters),
+	} {
+		if n > 0 {
+			h.metrics.rows.WithLabelValues(label).Add(float64(n))
+		}
+	}
+	h.observer.genuine(v.lines, v.app, h.now())
+	for _, c := range v.lines {
+		n := 0
+		for i := range v.delivery.Messages {
+			if v.delivery.Messages[i].PhoneNumberID == c.PhoneNumberID {
+				n++
+			}
+		}
+		if n > 0 {
+			h.received(c.PhoneNumberID, n)
+		}
+	}
+	return nil
+}
+
+// mayQuarantine limits the rate of unverified bodies per owner. Owners are ours, so the map is bounded by what is served.
+func (h *Handler) mayQuarantine(o owner) bool {
+	h.limitersMu.Lock()
+	defer h.limitersMu.Unlock()
+	limiter, ok := h.limiters[o.key]
+	if !ok {
+		limiter = rate.NewLimiter(quarantinePerSecond, quarantineBurst)
+		h.limiters[o.key] = limiter
+	}
+	return limiter.AllowN(h.now(), 1)
+}
+
+// Run does what goes on beside requests until ctx is done: it writes what was observed, and replays what had to wait.
+func (h *Handler) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	group.Go(func() { h.observe(ctx) })
+	group.Go(func() { h.reverify(ctx) })
+	group.Go(func() { h.sweep(ctx) })
+	group.Wait()
+	// What was observed last is written although ctx is done: the store closes only after Run has returned.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	if err := h.observer.flush(last, h.store); err != nil {
+		return fmt.Errorf("write the last observations: %w", err)
+	}
+	return nil
+}
+
+// observe writes the observations every flushEvery.
+func (h *Handler) observe(ctx context.Context) {
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := h.observer.flush(ctx, h.store); err != nil && ctx.Err() == nil {
+			h.log.Error(err, "Reports could not be written; they are kept")
+		}
+	}
+}

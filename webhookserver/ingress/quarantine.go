@@ -1,0 +1,153 @@
+package ingress
+
+import (
+	"context"
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+)
+
+// keeper knows whose quarantined bodies are to be judged again.
+type keeper struct {
+	mu      sync.Mutex
+	due     map[string]bool
+	wake    chan struct{}
+	secrets map[string][sha256.Size]byte // digests by owner, as last seen; only notice uses it
+}
+
+func newKeeper() *keeper {
+	return &keeper{due: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// recheck asks for an owner's bodies to be judged again.
+func (k *keeper) recheck(key string) {
+	k.mu.Lock()
+	k.due[key] = true
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take returns whose bodies are due, and forgets them.
+func (k *keeper) take() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys := make([]string, 0, len(k.due))
+	for key := range k.due {
+		keys = append(keys, key)
+	}
+	clear(k.due)
+	return keys
+}
+
+// notice makes due whoever has other secrets than last time. The first time that is everybody: a secret may have changed while no
+// server ran.
+func (k *keeper) notice(s *runtimeconfig.Snapshot) {
+	now := digests(s)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, digest := range now {
+		if old, ok := k.secrets[key]; !ok || old != digest {
+			k.due[key] = true
+		}
+	}
+	k.secrets = now
+}
+
+// digests identifies the secrets of each owner.
+func digests(s *runtimeconfig.Snapshot) map[string][sha256.Size]byte {
+	all := map[string][sha256.Size]byte{}
+	put := func(key string, secrets ...redact.Secret) {
+		h := sha256.New()
+		for _, secret := range secrets {
+			part := sha256.Sum256([]byte(secret.Reveal()))
+			_, _ = h.Write(part[:]) // a hash never fails
+		}
+		all[key] = [sha256.Size]byte(h.Sum(nil))
+	}
+	for _, app := range s.Apps() {
+		put(app.AppID, app.AppSecret, app.PreviousAppSecret)
+	}
+	for _, c := range s.Channels() {
+		if c.Direct {
+			put(ownerOf(c).key, c.AppSecret, c.PreviousAppSecret)
+		}
+	}
+	return all
+}
+
+// reverify judges quarantined bodies again whenever a secret of their owner changes.
+func (h *Handler) reverify(ctx context.Context) {
+	for ctx.Err() == nil {
+		loaded := h.view.Load()
+		var again <-chan time.Time
+		if loaded.Synced {
+			h.keeper.notice(loaded.Snapshot)
+			for _, key := range h.keeper.take() {
+				if err := h.reverifyOwner(ctx, key); err != nil && ctx.Err() == nil {
+					h.log.Error(err, "Quarantined webhooks could not be looked at; trying again")
+					h.keeper.recheck(key)
+					again = time.After(replayBackoff)
+				}
+			}
+		}
+		h.awaitWork(ctx, loaded.Replaced(), again)
+	}
+}
+
+// awaitWork waits until there is something to do. After a failure it waits for the back-off, whatever happens meanwhile.
+func (h *Handler) awaitWork(ctx context.Context, replaced <-chan struct{}, again <-chan time.Time) {
+	if again != nil {
+		select {
+		case <-ctx.Done():
+		case <-again:
+		}
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-replaced:
+	case <-h.keeper.wake:
+	}
+}
+
+func (h *Handler) reverifyOwner(ctx context.Context, key string) error {
+	for after := int64(0); ; {
+		entries, err := h.store.QuarantineEntries(ctx, key, after, quarantinePage)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			e := &entries[i]
+			after = e.ID
+			// Its security event was counted when it came.
+			v := judge(h.view.Load(), e.Body, e.Signature, e.ReceivedAt)
+			if !v.verified {
+				continue
+			}
+			if v.delivery != nil {
+				if err := h.ingest(ctx, &v, e.Body); err != nil {
+					return err
+				}
+			}
+			waits := v.retry || slices.ContainsFunc(v.quarantine, func(o owner) bool { return o.key == key })
+			if waits {
+				continue
+			}
+			// A crash before this line makes the body come again; its rows are known as copies then.
+			if err := h.store.DeleteQuarantine(ctx, e.ID); err != nil {
+				return err
+			}
+			h.metrics.replayed.WithLabelValues("quarantine").Inc()
+		}
+		if len(entries) < quarantinePage {
+			return nil
+		}
+	}
+}

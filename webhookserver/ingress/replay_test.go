@@ -1,0 +1,191 @@
+package ingress
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func TestRotatedSecretLosesNothing(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	w.run()
+	// Meta has the new secret first.
+	for _, b := range []string{
+		body(entry("301", messages("201", text("1", "49151", "one")))),
+		body(entry("301", messages("201", text("2", "49151", "two")), messages("201", text("1", "49151", "one")))),
+	} {
+		if status, _ := w.post(secretNew, b); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+	}
+	if status, _ := w.post(nobodys, body(entry("301", messages("201", text("3", "49151", "forged"))))); status != 200 {
+		t.Fatalf("answered %d", status)
+	}
+	if got := w.contents(); got.Quarantined != 3 || len(w.texts("line-p")) != 0 {
+		t.Fatalf("before the rotation: %+v, %v", got, w.texts("line-p"))
+	}
+
+	rotated := appA
+	rotated.AppSecret, rotated.PreviousAppSecret = redact.New(secretNew), redact.New(secretA)
+	w.serve([]encoder{&rotated, &appB, &channelP, &channelQ, &channelR, &channelD})
+	w.eventually("the two genuine bodies are stored", func() bool { return len(w.texts("line-p")) == 2 && w.contents().Quarantined == 1 })
+	if diff := cmp.Diff([]string{"one", "two"}, w.texts("line-p")); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	if err := w.handler.reverifyOwner(t.Context(), appA.AppID); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.contents().Quarantined; got != 1 || len(w.texts("line-p")) != 2 {
+		t.Errorf("looked at again, the forgery must stay one: %d quarantined, messages %v", got, w.texts("line-p"))
+	}
+}
+
+func TestOnlyAnOwnersChangeIsAReasonToLookAgain(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	k := w.handler.keeper
+	due := func() map[string]bool {
+		keys := map[string]bool{}
+		k.notice(w.view.Snapshot())
+		for _, key := range k.take() {
+			keys[key] = true
+		}
+		return keys
+	}
+	if diff := cmp.Diff(map[string]bool{"1001": true, "1002": true, "line:line-d": true, "line:line-e": true}, due()); diff != "" {
+		t.Errorf("after a start everybody's (-want +got):\n%s", diff)
+	}
+	if got := due(); len(got) != 0 {
+		t.Errorf("without a change nobody's, got %v", got)
+	}
+	rotated := channelD
+	rotated.AppSecret, rotated.PreviousAppSecret = redact.New(secretNew), redact.New(secretD)
+	w.serve([]encoder{&appA, &appB, &channelP, &rotated})
+	if diff := cmp.Diff(map[string]bool{"line:line-d": true}, due()); diff != "" {
+		t.Errorf("after a rotation its owner's (-want +got):\n%s", diff)
+	}
+}
+
+func TestQuarantineIsLookedAtAfterAStart(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	if status, _ := w.post(secretNew, body(entry("301", messages("201", text("1", "49151", "late"))))); status != 200 {
+		t.Fatalf("answered %d", status)
+	}
+	rotated := appA
+	rotated.AppSecret = redact.New(secretNew)
+	w.serve([]encoder{&rotated, &channelP})
+	w.run() // the secret had changed while nothing ran
+	w.eventually("the body is stored", func() bool { return len(w.texts("line-p")) == 1 && len(w.quarantined(appA.AppID)) == 0 })
+}
+
+func TestDirectChannelsOfOneAppRotateOneByOne(t *testing.T) {
+	other := channelD
+	other.LineID, other.PhoneNumberID, other.WABAID = "line-x", "209", "309"
+	w := newWorld(t, []encoder{&channelD, &other}, nil)
+	w.run()
+	// The app's secret was rotated; only one of its two channels has the new one yet.
+	fresh := channelD
+	fresh.AppSecret = redact.New(secretNew)
+	w.serve([]encoder{&fresh, &other})
+	b := body(entry("304", messages("204", text("1", "49151", "for d"))), entry("309", messages("209", text("2", "49151", "for x"))))
+	if status, _ := w.post(secretNew, b); status != 200 {
+		t.Fatalf("answered %d", status)
+	}
+	if len(w.texts("line-d")) != 1 || len(w.texts("line-x")) != 0 {
+		t.Fatalf("d has %v, x has %v", w.texts("line-d"), w.texts("line-x"))
+	}
+	caughtUp := other
+	caughtUp.AppSecret = redact.New(secretNew)
+	w.serve([]encoder{&fresh, &caughtUp})
+	w.eventually("the other channel gets its own", func() bool {
+		return len(w.texts("line-x")) == 1 && len(w.texts("line-d")) == 1 && len(w.quarantined("line:line-x")) == 0
+	})
+}
+
+func TestUnclaimedGoesToItsOwnChannelOnly(t *testing.T) {
+	w := newWorld(t, []encoder{&appA, &appB, &channelD}, nil)
+	w.run()
+	b := body(entry("301", messages("201", text("1", "49151", "early")), `{"field":"consumer_profile","value":{"metadata":{"phone_number_id":"201"}}}`))
+	for range 2 {
+		if status, _ := w.post(secretA, b); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+	}
+	if got := w.contents(); got != (contents{Unclaimed: 2}) {
+		t.Fatalf("before the channel: %+v", got)
+	}
+	for _, tc := range []struct {
+		reason string
+		change func(*runtimeconfig.Channel)
+	}{
+		{"a channel of another app has no right to it", func(c *runtimeconfig.Channel) { c.AppID = "1002" }},
+		{"nor one of another account", func(c *runtimeconfig.Channel) { c.WABAID = "388" }},
+		{"nor one with an app of its own, whatever id it gives", func(c *runtimeconfig.Channel) { c.Direct, c.AppSecret = true, redact.New(secretD) }},
+	} {
+		wrong := channelP
+		wrong.LineID = "line-q"
+		tc.change(&wrong)
+		w.serve([]encoder{&appA, &appB, &channelD, &wrong})
+		if err := w.handler.sweepOnce(t.Context(), w.view.Snapshot()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.contents(); got != (contents{Unclaimed: 2}) || len(w.texts("line-q")) != 0 {
+			t.Errorf("%s: %+v, %v", tc.reason, got, w.texts("line-q"))
+		}
+	}
+	w.serve([]encoder{&appA, &appB, &channelD, &channelP})
+	w.eventually("the right channel gets it", func() bool { return w.contents() == contents{Raw: 1} })
+	if diff := cmp.Diff([]string{"early"}, w.texts("line-p")); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	// A copy that Meta delivers now is known.
+	if status, _ := w.post(secretA, b); status != 200 || len(w.texts("line-p")) != 1 || w.contents().Raw != 1 {
+		t.Errorf("after a copy: %d, %v, %+v", status, w.texts("line-p"), w.contents())
+	}
+}
+
+// reports returns the reports of a kind.
+func (w *world) reports(kind serverapi.Kind) []store.Report {
+	w.t.Helper()
+	all, err := w.store.Reports(w.t.Context(), 0, 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var of []store.Report
+	for _, r := range all {
+		if r.Kind == store.ReportKind(kind) {
+			of = append(of, r)
+		}
+	}
+	return of
+}
+
+func TestWhatTheManagerIsTold(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	stop := w.run()
+	hour := time.Now().Truncate(time.Hour)
+	for range 3 {
+		w.post(secretA, body(entry("301", messages("201", text("1", "49151", "x")))))
+	}
+	w.post(secretA, body(entry("301", `{"field":"account_update","value":{"event":"ACCOUNT_DELETED"}}`)))
+	w.post(nobodys, body(entry("301", messages("201", text("2", "49151", "y")))))
+	stop() // the last flush
+
+	if got := w.reports(serverapi.KindWebhookVerified); len(got) != 1 && time.Now().Truncate(time.Hour).Equal(hour) {
+		t.Errorf("a line is reported once an hour, got %d", len(got))
+	} else if got[0].Line != "line-p" || got[0].App != "1001" || string(got[0].Payload) != `{"proof":"Delivery"}` {
+		t.Errorf("verified: %+v %s", got[0], got[0].Payload)
+	}
+	got := w.reports(serverapi.KindAccountEvent)
+	if len(got) != 1 || got[0].Line != "line-p" || string(got[0].Payload) != `{"field":"account_update","event":"ACCOUNT_DELETED","wabaID":"301"}` {
+		t.Errorf("account event: %+v", got)
+	}
+	if len(w.handler.observer.counts) != 0 {
+		t.Error("the security event was not handed to the store")
+	}
+}

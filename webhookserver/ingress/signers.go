@@ -1,0 +1,131 @@
+package ingress
+
+import (
+	"slices"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+)
+
+// owner is who a webhook's secret belongs to: a MetaApp, or a line with an app of its own.
+type owner struct {
+	// key names it in the store.
+	key string
+	// app is the id of the app, line the line's if the secret is its own.
+	app, line string
+}
+
+func ownerOf(c *runtimeconfig.Channel) owner {
+	if c.Direct {
+		return owner{key: "line:" + c.LineID, app: c.AppID, line: c.LineID}
+	}
+	return owner{key: c.AppID, app: c.AppID}
+}
+
+// secretsOf returns the secrets that may sign for a channel; none if its app secret is not configured.
+func secretsOf(s *runtimeconfig.Snapshot, c *runtimeconfig.Channel) []redact.Secret {
+	current, previous := c.AppSecret, c.PreviousAppSecret
+	if !c.Direct {
+		app, ok := s.App(c.AppID)
+		if !ok {
+			return nil
+		}
+		current, previous = app.AppSecret, app.PreviousAppSecret
+	}
+	if current.IsZero() {
+		return nil
+	}
+	return []redact.Secret{current, previous}
+}
+
+// named are the channels that a body's ids lead to, without repetition.
+type named struct {
+	// all of them: by number, then by account.
+	all []*runtimeconfig.Channel
+	// claimed are those that the body claims to be for: by number if there are such, for a number is exact, else by account.
+	claimed []*runtimeconfig.Channel
+}
+
+func channelsNamed(s *runtimeconfig.Snapshot, phoneNumberIDs, wabaIDs []string) named {
+	var n named
+	add := func(c *runtimeconfig.Channel) {
+		if !slices.Contains(n.all, c) {
+			n.all = append(n.all, c)
+		}
+	}
+	for _, id := range phoneNumberIDs {
+		if c, ok := s.Channel(id); ok {
+			add(c)
+		}
+	}
+	n.claimed = n.all
+	for _, id := range wabaIDs {
+		for _, c := range s.ChannelsOfWABA(id) {
+			add(c)
+		}
+	}
+	if len(n.claimed) == 0 {
+		n.claimed = n.all
+	}
+	return n
+}
+
+// candidates returns the secrets worth trying: those of the channels first, then those of the MetaApps, whose webhooks may be for
+// numbers that no channel claims yet.
+func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel) []redact.Secret {
+	secrets := make([]redact.Secret, 0, maxSecrets)
+	add := func(secret redact.Secret) {
+		if len(secrets) < maxSecrets && !secret.IsZero() && !slices.ContainsFunc(secrets, secret.Equal) {
+			secrets = append(secrets, secret)
+		}
+	}
+	for _, c := range channels {
+		for _, secret := range secretsOf(s, c) {
+			add(secret)
+		}
+		if len(secrets) == maxSecrets {
+			return secrets
+		}
+	}
+	apps := s.Apps()
+	for _, app := range apps {
+		add(app.AppSecret)
+	}
+	for _, app := range apps {
+		add(app.PreviousAppSecret)
+	}
+	return secrets
+}
+
+// signer is whose secret verified a body. Two different secrets never verify the same one.
+type signer struct {
+	secret redact.Secret
+	// apps are the MetaApps that have the secret; usually one, none if it is a direct channel's.
+	apps []string
+}
+
+// verify finds the secret that signed a body.
+func verify(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, body []byte, signature string) (signer, bool) {
+	for _, secret := range candidates(s, channels) {
+		if _, ok := webhook.Verify(signature, body, []byte(secret.Reveal())); !ok {
+			continue
+		}
+		by := signer{secret: secret}
+		for _, app := range s.Apps() {
+			if app.AppSecret.Equal(secret) || app.PreviousAppSecret.Equal(secret) {
+				by.apps = append(by.apps, app.AppID)
+			}
+		}
+		return by, true
+	}
+	return signer{}, false
+}
+
+// owns says whether the signer may speak for a channel.
+func (by signer) owns(c *runtimeconfig.Channel) bool {
+	if c.Direct {
+		return by.secret.Equal(c.AppSecret) || by.secret.Equal(c.PreviousAppSecret)
+	}
+	return slices.Contains(by.apps, c.AppID)
+}

@@ -1,0 +1,124 @@
+package outbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+)
+
+// Content is the payload of an outbox row: a message without recipient and callback data. Exactly one member is set.
+// Its JSON lies in the database, so members are added and never changed.
+type Content struct {
+	Text    *Text    `json:"text,omitempty"`
+	Image   *Image   `json:"image,omitempty"`
+	Buttons *Buttons `json:"buttons,omitempty"`
+	List    *List    `json:"list,omitempty"`
+}
+
+// Text is a text message; for limits see meta.Text, and likewise below.
+type Text struct {
+	Body string `json:"body"`
+}
+
+// Image is an image by link.
+type Image struct {
+	Link    string `json:"link"`
+	Caption string `json:"caption,omitempty"`
+}
+
+// Buttons is a text with reply buttons.
+type Buttons struct {
+	Body    string   `json:"body"`
+	Buttons []Button `json:"buttons"`
+}
+
+// Button is a reply button.
+type Button struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+}
+
+// List is a text with a menu of one section.
+type List struct {
+	Body   string `json:"body"`
+	Button string `json:"button"`
+	Rows   []Row  `json:"rows"`
+}
+
+// Row is an entry of a List.
+type Row struct {
+	ID          string `json:"id"`
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+}
+
+var errContent = errors.New("the payload of an outbox row must hold exactly one of text, image, buttons and list")
+
+// TextPayload is the payload of a plain text message.
+func TextPayload(body string) ([]byte, error) { return Content{Text: &Text{Body: body}}.Payload() }
+
+// Type is Meta's type of the message.
+func (c Content) Type() string {
+	switch {
+	case c.Text != nil:
+		return "text"
+	case c.Image != nil:
+		return "image"
+	default:
+		return "interactive"
+	}
+}
+
+// Payload encodes the content for the store.
+func (c Content) Payload() ([]byte, error) {
+	if !c.valid() {
+		return nil, errContent
+	}
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode the payload of an outbox row: %w", err)
+	}
+	return payload, nil
+}
+
+// decodeContent reads what Payload wrote. Its errors don't quote it.
+func decodeContent(payload []byte) (Content, error) {
+	var c Content
+	if err := json.Unmarshal(payload, &c); err != nil || !c.valid() {
+		return Content{}, errContent
+	}
+	return c, nil
+}
+
+func (c Content) valid() bool {
+	n := 0
+	for _, set := range []bool{c.Text != nil, c.Image != nil, c.Buttons != nil, c.List != nil} {
+		if set {
+			n++
+		}
+	}
+	return n == 1
+}
+
+// fill puts the content into a message for the Graph API.
+func (c Content) fill(m *meta.Message) {
+	switch {
+	case c.Text != nil:
+		m.Text = &meta.Text{Body: c.Text.Body}
+	case c.Image != nil:
+		m.Image = &meta.Image{Link: c.Image.Link, Caption: c.Image.Caption}
+	case c.Buttons != nil:
+		m.Buttons = &meta.Buttons{Body: c.Buttons.Body}
+		for _, b := range c.Buttons.Buttons {
+			m.Buttons.Buttons = append(m.Buttons.Buttons, meta.Button(b))
+		}
+	case c.List != nil:
+		section := meta.Section{}
+		for _, r := range c.List.Rows {
+			section.Rows = append(section.Rows, meta.Row(r))
+		}
+		m.List = &meta.List{Body: c.List.Body, Button: c.List.Button, Sections: []meta.Section{section}}
+	}
+}

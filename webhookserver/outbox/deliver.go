@@ -1,0 +1,224 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Reasons of rows that were not sent, beside those of the store and Meta's classes.
+const (
+	reasonNumberMoved   = "NumberMoved"
+	reasonNotServed     = "NumberNotServed"
+	reasonBadPayload    = "InvalidPayload"
+	reasonClient        = "InvalidGraphAddress"
+	reasonThroughput    = "Throughput"
+	reasonStopping      = "Stopping"
+	reasonLeaseTooShort = "LeaseTooShort"
+)
+
+const (
+	// absentDelay is how long a row waits for a number that nobody serves at the moment.
+	absentDelay = 30 * time.Second
+	// maxBackoff bounds how long a throttled or unsent row waits.
+	maxBackoff = 5 * time.Minute
+	// maxPairBackoff bounds Meta's 4^n seconds: an hour is when a reply is too old by default.
+	maxPairBackoff = time.Hour
+)
+
+// result is what became of a claimed send.
+type result struct {
+	state  store.SendState // accepted, failed, unknown, or pending
+	wamid  string          // of accepted
+	code   int             // of failed
+	reason string          // of all others
+	delay  time.Duration   // of pending
+}
+
+func pending(reason string, delay time.Duration) result {
+	return result{state: store.SendPending, reason: reason, delay: delay}
+}
+
+func failed(reason string, code int) result {
+	return result{state: store.SendFailed, reason: reason, code: code}
+}
+
+// deliver makes one call and writes its result down. claimed is the local time right before the claim.
+func (b *Outbox) deliver(ctx context.Context, send *store.Send, claimed time.Time) {
+	r := b.attempt(ctx, send, claimed)
+	b.metrics.sends.WithLabelValues(string(r.state)).Inc()
+	// Detached: what Meta has answered must be written down although the process is told to stop.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	var err error
+	switch r.state {
+	case store.SendAccepted:
+		err = b.store.MarkAccepted(ctx, send, r.wamid)
+	case store.SendFailed:
+		err = b.store.MarkFailed(ctx, send, r.code, r.reason)
+	case store.SendUnknown:
+		err = b.store.MarkUnknown(ctx, send, r.reason)
+	default:
+		// By the store's clock, of which we know the reading at the claim.
+		retryAt := send.ClaimedAt
+		if r.delay > 0 {
+			retryAt = retryAt.Add(b.now().Sub(claimed) + r.delay)
+		}
+		err = b.store.MarkPendingAgain(ctx, send, retryAt, r.reason)
+	}
+	switch {
+	case errors.Is(err, store.ErrLeaseLost):
+		b.log.Info("A send took longer than its lease; its outcome is resolved by its status", "line", send.Line, "send", send.ID)
+	case err != nil:
+		// The row stays sending; when the lease ends it becomes unknown, which is what it is now.
+		b.log.Error(err, "The result of a send could not be written down", "line", send.Line, "send", send.ID, "result", r.state)
+	}
+}
+
+// attempt checks whether the send may still be made, waits for its number's rate, and makes it.
+func (b *Outbox) attempt(ctx context.Context, send *store.Send, claimed time.Time) result {
+	snapshot := b.snapshot()
+	ch, ownership := ChannelOf(snapshot, send.PhoneNumberID, send.Line)
+	switch ownership {
+	case Owned:
+	case Moved:
+		return failed(reasonNumberMoved, 0)
+	case Absent:
+		return pending(reasonNotServed, absentDelay)
+	}
+	content, err := decodeContent(send.Payload)
+	if err != nil {
+		return failed(reasonBadPayload, 0)
+	}
+	client, err := b.client(ch.Graph)
+	if err != nil {
+		b.log.Error(err, "The Graph API can't be called for a line", "line", send.Line)
+		return pending(reasonClient, maxBackoff)
+	}
+	wait, ok := b.pace.take(ch.LineID, ch.MessagesPerSecond)
+	if !ok {
+		return pending(reasonThroughput, wait)
+	}
+	if !sleep(ctx, wait) {
+		return pending(reasonStopping, 0)
+	}
+	left := lease - leaseMargin - b.now().Sub(claimed)
+	if left < callTimeout {
+		// The process was held up so long that the call might end after the lease, when it counts as unknown.
+		return pending(reasonLeaseTooShort, 0)
+	}
+	return b.call(ctx, client, snapshot, ch, send, content)
+}
+
+func (b *Outbox) call(ctx context.Context, client Sender, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel,
+	send *store.Send, content Content) result {
+	m := meta.Message{
+		To: recipient(send.To), ReplyTo: send.ContextWAMID, CallbackData: send.ID, MessagingAccountID: ch.MessagingAccountID,
+	}
+	content.fill(&m)
+	// Detached: a call under way is finished on a shutdown, since breaking it off would make its outcome unknown.
+	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	started := b.now()
+	res, err := client.SendMessage(callCtx, CredentialOf(snapshot, ch), send.PhoneNumberID, m)
+	b.metrics.seconds.Observe(b.now().Sub(started).Seconds())
+	if err == nil {
+		return result{state: store.SendAccepted, wamid: res.MessageID}
+	}
+	b.log.Info("A send was not accepted", "line", send.Line, "send", send.ID, "error", err.Error(), "attempt", send.Attempt)
+	return b.judge(ctx, ch, send, err)
+}
+
+// recipient addresses by business-scoped user id where there is one, as it stays right when the phone number is reused.
+func recipient(to store.Contact) meta.Recipient {
+	if to.BSUID != "" {
+		return meta.Recipient{UserID: to.BSUID}
+	}
+	return meta.Recipient{Phone: to.Phone}
+}
+
+// judge decides what follows from a failed call.
+func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *store.Send, err error) result {
+	var e *meta.Error
+	if !errors.As(err, &e) {
+		return result{state: store.SendUnknown, reason: string(meta.ClassUnclassified)}
+	}
+	reason := string(e.Class)
+	switch e.Outcome {
+	case meta.NotSent:
+		if e.Temporary() {
+			return pending(reason, backoff(send.Attempt, 2, maxBackoff))
+		}
+		return failed(reason, e.Code)
+	case meta.Throttled:
+		return b.throttled(ch, send, e)
+	case meta.Rejected:
+		if parking, ok := parkingReason(e.Class); ok {
+			b.park(ctx, ch, parking, e)
+			return pending(reason, 0)
+		}
+		if e.Class == meta.ClassWindowClosed {
+			reason = store.ReasonWindowClosed
+		}
+		return failed(reason, e.Code)
+	default:
+		return result{state: store.SendUnknown, reason: reason}
+	}
+}
+
+// throttled waits as long as Meta says or, in its absence, longer each time. Only the pair limit concerns this customer
+// alone; any other one stops the line.
+func (b *Outbox) throttled(ch *runtimeconfig.Channel, send *store.Send, e *meta.Error) result {
+	if e.Class == meta.ClassPairRateLimit {
+		return pending(string(e.Class), max(e.RetryAfter, backoff(send.Attempt, 4, maxPairBackoff)))
+	}
+	delay := e.RetryAfter
+	if delay <= 0 {
+		delay = backoff(send.Attempt, 2, maxBackoff)
+	}
+	b.pace.pause(ch.LineID, ch.MessagesPerSecond, b.now().Add(delay))
+	return pending(string(e.Class), delay)
+}
+
+// backoff is base^attempt seconds.
+func backoff(attempt int, base int, most time.Duration) time.Duration {
+	delay := time.Second
+	for range attempt {
+		if delay *= time.Duration(base); delay >= most {
+			return most
+		}
+	}
+	return delay
+}
+
+// sleep waits and reports whether ctx lasted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// report adds a row for the manager. A lost one costs a hint only: the manager reads Graph itself.
+func (b *Outbox) report(ctx context.Context, kind serverapi.Kind, line string, detail any) {
+	payload, err := json.Marshal(detail)
+	if err == nil {
+		err = b.store.AppendReport(ctx, store.Report{Kind: store.ReportKind(kind), Line: line, Payload: payload})
+	}
+	if err != nil {
+		b.log.Error(err, "A report could not be stored", "kind", kind, "line", line)
+	}
+}

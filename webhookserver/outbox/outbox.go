@@ -1,0 +1,153 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Sender sends messages; *meta.Client is one.
+type Sender interface {
+	// SendMessage is meta.Client's. Its errors are *meta.Error.
+	SendMessage(ctx context.Context, cred meta.Credential, phoneNumberID string, m meta.Message) (meta.SendResult, error)
+}
+
+// Store is what the outbox needs of the store.
+type Store interface {
+	store.Outbox
+	AppendReport(ctx context.Context, r store.Report) error
+}
+
+const (
+	// lease is how long a send belongs to its worker. When it ends without a result the outcome is unknown.
+	lease = 60 * time.Second
+	// callTimeout bounds one call. Meta answers sends within a second or two; a link to an image can take it longer.
+	callTimeout = 20 * time.Second
+	// leaseMargin is what must be left of the lease after the call, to write its result down.
+	leaseMargin = 15 * time.Second
+	// writeTimeout bounds writing a result down, also during a shutdown.
+	writeTimeout = 10 * time.Second
+	// perLine is how many sends of one line are under way at a time, so that a slow one doesn't take all workers.
+	perLine = 8
+	// defaultWorkers is enough for 80 messages a second at half a second per call.
+	defaultWorkers = 48
+	// defaultPoll is the truth about what is due.
+	defaultPoll = time.Second
+	// tendInterval is how often unknown outcomes and parked lines are looked at.
+	tendInterval = 5 * time.Second
+)
+
+// Options make an Outbox.
+type Options struct {
+	// Store holds the rows. Required.
+	Store Store
+	// Snapshot returns what is served now. Required; it must be synced before Run.
+	Snapshot func() *runtimeconfig.Snapshot
+	// Client returns the Graph client for an address and version. Required.
+	Client func(runtimeconfig.Graph) (Sender, error)
+	// Owner names this process in leases.
+	Owner string
+	// Workers is how many sends are under way at a time; 0 for a default.
+	Workers int
+	// Poll is how often the store is asked without a hint; 0 for one second.
+	Poll time.Duration
+	// Now is the clock of rates and pauses; nil for time.Now. Whatever outlives the process goes by the store's clock.
+	Now func() time.Time
+	// Log gets failures. Required.
+	Log logr.Logger
+	// Metrics is where metrics are registered. Required.
+	Metrics prometheus.Registerer
+}
+
+// Outbox delivers. Use New.
+type Outbox struct {
+	store    Store
+	snapshot func() *runtimeconfig.Snapshot
+	client   func(runtimeconfig.Graph) (Sender, error)
+	owner    string
+	now      func() time.Time
+	log      logr.Logger
+	pace     *pace
+	loop     *dispatch.Loop
+	metrics  *metrics
+}
+
+// New makes an Outbox and registers its metrics.
+func New(o Options) (*Outbox, error) {
+	if o.Workers <= 0 {
+		o.Workers = defaultWorkers
+	}
+	if o.Poll <= 0 {
+		o.Poll = defaultPoll
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	b := &Outbox{
+		store: o.Store, snapshot: o.Snapshot, client: o.Client, owner: o.Owner, now: o.Now, log: o.Log,
+		pace: newPace(o.Now), metrics: m,
+	}
+	b.loop = dispatch.New(o.Workers, o.Poll, b.claim, func(err error) {
+		b.log.Error(err, "No send could be claimed")
+	})
+	return b, nil
+}
+
+// Hint says that there may be something to send. It never blocks.
+func (b *Outbox) Hint() { b.loop.Hint() }
+
+// Received counts n messages that came in for a number against its rate. It never blocks.
+func (b *Outbox) Received(phoneNumberID string, n int) {
+	if ch, ok := b.snapshot().Channel(phoneNumberID); ok {
+		b.pace.spend(ch.LineID, ch.MessagesPerSecond, n)
+	}
+}
+
+// Run delivers until ctx is done, and then until the calls under way have ended and been written down, which takes
+// callTimeout and writeTimeout at most.
+func (b *Outbox) Run(ctx context.Context) error {
+	var group errgroup.Group
+	group.Go(func() error {
+		b.loop.Run(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		b.tendLoop(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+func (b *Outbox) claim(ctx context.Context) (func(), error) {
+	// Detached: a claim that is broken off by a shutdown may be committed all the same, and nobody would send the row.
+	claimCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	claimed := b.now()
+	send, err := b.store.ClaimSend(claimCtx, store.ClaimSendRequest{
+		Owner: b.owner, Lease: lease, PerLineLimit: perLine, ExcludeLines: b.pace.blocked(),
+	})
+	if errors.Is(err, store.ErrNothingDue) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		b.deliver(ctx, send, claimed)
+		// The next message of this conversation has waited for this one.
+		b.loop.Hint()
+	}, nil
+}

@@ -1,0 +1,265 @@
+package outbox
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func TestDeliver(t *testing.T) {
+	w := newWorld(t)
+	w.enqueue("1555", "line-a", "4911", "one", "two", "three")
+	w.run(w.outbox())
+	w.eventually("line-a", "accepted, accepted, accepted")
+	if got := w.graph.texts(); got != "one, two, three" {
+		t.Errorf("order of a conversation: %s", got)
+	}
+	first, row := w.graph.all()[0], w.rows("line-a")[0]
+	want := sent{Path: "/v25.0/1555/messages", Token: "Bearer " + token, Proof: true, Body: map[string]any{
+		"messaging_product": "whatsapp", "recipient_type": "individual", "to": "+4911", "type": "text",
+		"text": map[string]any{"body": "one", "preview_url": false}, "biz_opaque_callback_data": row.ID,
+	}}
+	if diff := cmp.Diff(want, first); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	if row.WAMID != "wamid.out.1" {
+		t.Errorf("the row has the message id %q", row.WAMID)
+	}
+	if strings.Contains(w.logged.String(), "wamid") {
+		t.Errorf("a message id is in the log:\n%s", w.logged.String())
+	}
+}
+
+func TestDeliverNamesTheMessagingAccountOnlyIfConfigured(t *testing.T) {
+	w := newWorld(t)
+	w.serve("1555", "line-a", func(c *runtimeconfig.Channel) { c.MessagingAccountID = "888" })
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.run(w.outbox())
+	w.eventually("line-a", "accepted")
+	if got := w.graph.all()[0].Body["messaging_account_id"]; got != "888" {
+		t.Errorf("messaging_account_id is %v", got)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tc := range []struct {
+		reason       string
+		status, code int
+		want         string
+		parked       string
+	}{
+		{"a dead token parks the line", 401, 190, "pending TokenInvalid", "InvalidAccessToken"},
+		{"a lost permission", 403, 10, "pending PermissionDenied", "PermissionDenied"},
+		{"a lost asset", 403, 230, "pending PermissionDenied", "PermissionDenied"},
+		{"nobody pays", 400, 131042, "pending Payment", "PaymentRequired"},
+		{"not properly registered", 500, 131045, "pending NotRegistered", "NotRegistered"},
+		{"not registered", 400, 133010, "pending NotRegistered", "NotRegistered"},
+		{"the window is closed", 400, 131047, "failed WindowClosed", ""},
+		{"undeliverable", 400, 131026, "failed Undeliverable", ""},
+		{"a wrong parameter", 400, 131009, "failed Invalid", ""},
+		{"an internal error may have sent it", 500, 131000, "unknown Ambiguous", ""},
+		{"unavailable may have sent it", 500, 131016, "unknown Ambiguous", ""},
+		{"throughput", 400, 130429, "pending RateLimited", ""},
+		{"the account's call limit", 400, 80007, "pending RateLimited", ""},
+		{"the pair's limit", 400, 131056, "pending PairRateLimit", ""},
+		{"maintenance", 500, 131057, "pending Maintenance", ""},
+	} {
+		w := newWorld(t)
+		w.graph.answers(refuse(tc.status, tc.code))
+		w.enqueue("1555", "line-a", "4911", "one", "two")
+		stop := w.run(w.outbox())
+		rest := ", pending"
+		if strings.HasPrefix(tc.want, "failed") {
+			rest = ", " + tc.want // the next row has its own try
+		}
+		w.eventually("line-a", tc.want+rest)
+		stop()
+		if n := len(w.graph.all()); n > 2 || (n > 1 && !strings.HasPrefix(tc.want, "failed")) {
+			t.Errorf("%s: %d calls", tc.reason, n)
+		}
+		parked, err := w.store.ParkedLines(w.Context())
+		w.must(err)
+		if got := parkedReason(parked); got != tc.parked {
+			t.Errorf("%s: parked %q, want %q", tc.reason, got, tc.parked)
+		}
+		if tc.want == "failed Undeliverable" && w.rows("line-a")[0].ErrorCode != tc.code {
+			t.Errorf("%s: error code %d", tc.reason, w.rows("line-a")[0].ErrorCode)
+		}
+		if log := w.logged.String(); strings.Contains(log, "supersecret") || strings.Contains(log, "Atrace") {
+			t.Errorf("%s: the log tells too much:\n%s", tc.reason, log)
+		}
+	}
+}
+
+func parkedReason(parked []store.ParkedLine) string {
+	if len(parked) == 0 {
+		return ""
+	}
+	return parked[0].Reason
+}
+
+func TestParkedLineWaitsForItsCredential(t *testing.T) {
+	w := newWorld(t)
+	w.serve("1666", "line-b")
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if s.Path == "/v25.0/1555/messages" && s.Token == "Bearer "+token {
+			return refuse(401, 190)(n, s)
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	b := w.outbox()
+	w.run(b)
+	w.until("the line is parked", func() bool {
+		parked, err := w.store.ParkedLines(w.Context())
+		w.must(err)
+		return len(parked) == 1
+	}, func() string { return w.states("line-a") })
+	w.enqueue("1666", "line-b", "4922", "another line goes on")
+	w.eventually("line-b", "accepted")
+
+	w.advance(2 * probeAfter) // a dead token is not tried again by time alone
+	b.tend(w.Context())
+	parked, err := w.store.ParkedLines(t.Context())
+	w.must(err)
+	if got := w.states("line-a"); got != "pending TokenInvalid" || len(parked) != 1 {
+		t.Errorf("with the same token: %s, parked %v", got, parked)
+	}
+	w.serve("1555", "line-a", func(c *runtimeconfig.Channel) { c.AccessToken = redact.New("EAAGanothertoken0123456789") })
+	b.tend(w.Context())
+	w.eventually("line-a", "accepted")
+	got := w.reports()
+	if len(got) != 3 || !strings.HasPrefix(got[0], "TokenRejected ") || !strings.HasPrefix(got[1], "LineParked ") || got[2] != "LineResumed {}" {
+		t.Errorf("reports: %q", got)
+	}
+	for _, part := range []string{`"reason":"InvalidAccessToken"`, `"code":190`, `"credentialRevision":"`} {
+		if !strings.Contains(got[0], part) {
+			t.Errorf("the report lacks %s: %s", part, got[0])
+		}
+	}
+}
+
+func TestParkedLineIsProbedWhenItMayHaveBeenMended(t *testing.T) {
+	w := newWorld(t)
+	w.graph.answers(refuse(400, 131042))
+	w.enqueue("1555", "line-a", "4911", "one", "two")
+	b := w.outbox()
+	w.run(b)
+	w.until("the line is parked", func() bool { return len(w.reports()) == 1 }, func() string { return fmt.Sprint(w.reports()) })
+	b.tend(w.Context())
+	w.advance(probeAfter)
+	b.tend(w.Context())
+	w.until("the probe is refused", func() bool { return len(w.reports()) == 3 }, func() string { return fmt.Sprint(w.reports()) })
+	if n := len(w.graph.all()); n != 2 {
+		t.Errorf("%d calls, want one and one probe", n)
+	}
+	w.graph.answers(accept)
+	w.advance(probeAfter)
+	b.tend(w.Context())
+	w.eventually("line-a", "accepted, accepted")
+}
+
+func TestThrottledLineWaitsAsLongAsTold(t *testing.T) {
+	w := newWorld(t)
+	w.serve("1666", "line-b")
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if n == 1 {
+			return refuse(500, 131057)(n, s) // maintenance: a minute
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.run(w.outbox())
+	w.eventually("line-a", "pending Maintenance")
+	w.enqueue("1555", "line-a", "4922", "another customer of the line")
+	w.enqueue("1666", "line-b", "4933", "another line")
+	w.eventually("line-b", "accepted")
+	if got := w.states("line-a"); got != "pending Maintenance, pending" {
+		t.Errorf("the paused line: %s", got)
+	}
+	w.advance(time.Minute)
+	w.eventually("line-a", "accepted, accepted")
+}
+
+func TestPairLimitConcernsOneCustomer(t *testing.T) {
+	w := newWorld(t)
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if s.Body["to"] == "+4911" && n <= 2 {
+			return refuse(400, 131056)(n, s)
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.run(w.outbox())
+	w.eventually("line-a", "pending PairRateLimit")
+	w.advance(4 * time.Second) // 4^1
+	w.until("the second try", func() bool { return len(w.graph.all()) == 2 }, w.graph.texts)
+	w.eventually("line-a", "pending PairRateLimit")
+	w.enqueue("1555", "line-a", "4922", "somebody else")
+	w.eventually("line-a", "pending PairRateLimit, accepted")
+	w.advance(16 * time.Second) // 4^2
+	w.eventually("line-a", "accepted, accepted")
+}
+
+func TestNumberThatMoved(t *testing.T) {
+	w := newWorld(t)
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.serve("1555", "line-of-another-tenant")
+	w.run(w.outbox())
+	w.eventually("line-a", "failed NumberMoved")
+	if n := len(w.graph.all()); n != 0 {
+		t.Errorf("%d calls with another tenant's token", n)
+	}
+}
+
+func TestNumberThatIsNotServedForAWhile(t *testing.T) {
+	w := newWorld(t)
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.serve("1555", "")
+	w.run(w.outbox())
+	w.eventually("line-a", "pending NumberNotServed")
+	w.serve("1555", "line-a")
+	w.advance(absentDelay)
+	w.eventually("line-a", "accepted")
+}
+
+func TestBadPayloadFails(t *testing.T) {
+	for _, payload := range []string{"", "{}", `{"text":{"body":"a"},"image":{"link":"b"}}`, "[]"} {
+		if _, err := decodeContent([]byte(payload)); err == nil {
+			t.Errorf("%q was taken", payload)
+		}
+	}
+}
+
+func TestEveryContentReachesMeta(t *testing.T) {
+	// The payloads are written out: they lie in the database while another version of the server is rolled out.
+	for payload, want := range map[string]meta.Message{
+		`{"text":{"body":"t"}}`: {Text: &meta.Text{Body: "t"}},
+		`{"image":{"link":"https://x.example/a.jpg","caption":"c"}}`:    {Image: &meta.Image{Link: "https://x.example/a.jpg", Caption: "c"}},
+		`{"buttons":{"body":"b","buttons":[{"id":"1","title":"One"}]}}`: {Buttons: &meta.Buttons{Body: "b", Buttons: []meta.Button{{ID: "1", Title: "One"}}}},
+		`{"list":{"body":"l","button":"o","rows":[{"id":"r","title":"R","description":"d"}]}}`: {List: &meta.List{Body: "l", Button: "o",
+			Sections: []meta.Section{{Rows: []meta.Row{{ID: "r", Title: "R", Description: "d"}}}}}},
+	} {
+		c, err := decodeContent([]byte(payload))
+		if err != nil {
+			t.Errorf("%s: %v", payload, err)
+			continue
+		}
+		var got meta.Message
+		c.fill(&got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", payload, diff)
+		}
+		if again, err := c.Payload(); err != nil || string(again) != payload {
+			t.Errorf("encoded as %s, %v", again, err)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package webhookserver
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+)
+
+func TestRetentionIsThatOfTheChannel(t *testing.T) {
+	now := time.Now().UTC()
+	messages, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "m.db"), Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := messages.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, line := range []string{"short", "long"} {
+		if _, err := messages.Ingest(t.Context(), &store.Delivery{App: "1", Messages: []store.InboundMessage{{
+			Line: line, PhoneNumberID: line, WAMID: "wamid." + line, From: store.Identity{Phone: "49151"}, Source: store.SourceMessages,
+			Type: "text", Text: "x", EventTime: now, Raw: []byte("{}"),
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := &Retention{View: source.NewView(), Store: messages, Log: logr.Discard()}
+	now = now.Add(30 * 24 * time.Hour)
+	left := func(line string) int {
+		t.Helper()
+		conversations, err := messages.Conversations(t.Context(), line, 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for i := range conversations {
+			of, err := messages.Messages(t.Context(), line, conversations[i].ID, 0, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(of)
+		}
+		return n
+	}
+	if err := r.expire(t.Context()); err != nil || left("short") != 1 {
+		t.Errorf("before it is known who keeps what, nothing goes: %d left, %v", left("short"), err)
+	}
+	var objects []runtimeconfig.Object
+	for line, days := range map[string]time.Duration{"short": 20, "long": 40} {
+		o, err := (&runtimeconfig.Channel{LineID: line, PhoneNumberID: line, WABAID: "1", Retention: runtimeconfig.Duration(days * 24 * time.Hour)}).Object()
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, o)
+	}
+	r.View.Publish(objects)
+	if err := r.expire(t.Context()); err != nil || left("short") != 0 || left("long") != 1 {
+		t.Errorf("after 30 days: %d of 20 days, %d of 40 days, %v", left("short"), left("long"), err)
+	}
+}
