@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -12,8 +13,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// typeText is the only type of message that is answered.
-const typeText = "text"
+// Types of messages that are answered: what a customer wrote, and what he tapped.
+const (
+	typeText        = "text"
+	typeInteractive = "interactive"
+)
 
 // silentTypes are messages that no customer wrote to the business just now: they don't open the customer service window.
 var silentTypes = []string{"system", "edit", "revoke", "request_welcome"}
@@ -80,14 +84,36 @@ func (j *judgement) message(v *webhook.Value, m *webhook.Message, channel *runti
 		OpensWindow: !slices.Contains(silentTypes, m.Type),
 		Raw:         m.Raw,
 	}
-	if m.Type == typeText && m.Text != nil {
-		row.Text = m.Text.Body
-	}
+	row.Text = said(m)
 	if m.Context != nil {
 		row.ContextWAMID = m.Context.ID
 	}
-	row.ReplyWorthy = from == store.SourceMessages && m.Type == typeText && row.Text != ""
+	row.ReplyWorthy = from == store.SourceMessages && row.Text != ""
 	j.delivery.Messages = append(j.delivery.Messages, row)
+}
+
+// said is what the customer wrote, or the label of the button or row that he tapped; empty for everything else.
+func said(m *webhook.Message) string {
+	switch {
+	case m.Type == typeText && m.Text != nil:
+		return m.Text.Body
+	case m.Type == typeInteractive:
+		type tap struct {
+			Title string `json:"title"`
+		}
+		var raw struct {
+			Interactive struct {
+				Button tap `json:"button_reply"`
+				Row    tap `json:"list_reply"`
+			} `json:"interactive"`
+		}
+		if json.Unmarshal(m.Raw, &raw) != nil {
+			return "" // kept raw, like every other kind of interactive message
+		}
+		return cmp.Or(raw.Interactive.Button.Title, raw.Interactive.Row.Title)
+	default:
+		return ""
+	}
 }
 
 func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {

@@ -57,6 +57,16 @@ func TestMessageRows(t *testing.T) {
 			m.Text, m.ContextWAMID, m.ReplyWorthy = "hi", "wamid.O", true
 		})},
 		{"an image is stored and opens the window, and is not answered yet", "messages", message("image", `,"image":{"id":"9"}`), row("image", nil)},
+		{
+			"a tapped button is answered like its label", "messages", message("interactive", `,"interactive":{"type":"button_reply","button_reply":{"id":"menu:products","title":"View products"}}`),
+			row("interactive", func(m *store.InboundMessage) { m.Text, m.ReplyWorthy = "View products", true }),
+		},
+		{
+			"so is a chosen row", "messages", message("interactive", `,"interactive":{"type":"list_reply","list_reply":{"id":"product:p1","title":"Fern"}}`),
+			row("interactive", func(m *store.InboundMessage) { m.Text, m.ReplyWorthy = "Fern", true }),
+		},
+		{"a form that was filled in is stored", "messages", message("interactive", `,"interactive":{"type":"nfm_reply","nfm_reply":{"body":"Sent"}}`), row("interactive", nil)},
+		{"an interactive message without content", "messages", message("interactive", `,"interactive":[]`), row("interactive", nil)},
 		{"so is a type that nobody knows", "messages", message("hologram", ""), row("hologram", nil)},
 		{"a text without text", "messages", message("text", ""), row("text", nil)},
 		{"a system message is nobody's wish", "messages", message("system", `,"system":{"type":"user_changed_number"}`), row("system", func(m *store.InboundMessage) { m.OpensWindow = false })},

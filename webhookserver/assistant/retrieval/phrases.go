@@ -2,8 +2,9 @@ package retrieval
 
 // phrases are the assistant's own words in one language. Titles of buttons have at most 20 characters.
 type phrases struct {
-	greeting     string // with buttons below
-	unknown      string // with buttons below
+	hello        string
+	sorry        string // there is no answer
+	ask          string // what can be done for the customer
 	noProducts   string // the catalog is empty
 	choose       string // above a list of products
 	listButton   string // opens the list
@@ -11,6 +12,9 @@ type phrases struct {
 	person       string // button
 	handedOff    string // a person takes over
 	availability map[string]string
+
+	// What the assistant can do, by what the channel has: catalog and knowledge, one of them, or neither.
+	everything, productsOnly, questionsOnly, personOnly string
 
 	// greetings, thanks are whole messages; personWords are whole messages, personPhrases parts of messages that ask for
 	// a person; productWords are whole messages that ask for the products.
@@ -26,11 +30,16 @@ const defaultLanguage = "en"
 func spoken() map[string]*phrases {
 	return map[string]*phrases{
 		"en": {
-			greeting:   "Hello! I can show you our products, answer questions about the shop, or connect you with a person. What can I do for you?",
-			unknown:    "I'm sorry, I have no answer to that. I can show you our products, answer questions about the shop, or connect you with a person.",
-			noProducts: "I have no products to show at the moment. I can connect you with a person.",
-			choose:     "This is what I found. Choose one to see more.",
-			listButton: "View products", products: "View products", person: "Talk to a person",
+			hello:         "Hello!",
+			sorry:         "I'm sorry, I have no answer to that.",
+			everything:    "I can show you our products, answer questions about the shop, or connect you with a person.",
+			productsOnly:  "I can show you our products or connect you with a person.",
+			questionsOnly: "I can answer questions about the shop or connect you with a person.",
+			personOnly:    "I can connect you with a person.",
+			ask:           "What can I do for you?",
+			noProducts:    "I have no products to show at the moment.",
+			choose:        "This is what I found. Choose one to see more.",
+			listButton:    "View products", products: "View products", person: "Talk to a person",
 			handedOff:     "I am handing you over to a person, who will answer you here.",
 			availability:  map[string]string{"in stock": "in stock", "out of stock": "out of stock", "available for order": "available for order", "preorder": "preorder", "discontinued": "discontinued"},
 			greetings:     []string{"hi", "hello", "hey", "hi there", "hello there", "good morning", "good afternoon", "good evening", "good day", "start"},
@@ -40,11 +49,16 @@ func spoken() map[string]*phrases {
 			markers:       []string{"the", "is", "are", "you", "your", "do", "does", "what", "how", "have", "hello", "hi", "please", "and", "can", "when", "i"},
 		},
 		"de": {
-			greeting:   "Hallo! Ich zeige Ihnen gern unsere Produkte, beantworte Fragen zum Geschäft oder verbinde Sie mit einem Menschen. Was kann ich für Sie tun?",
-			unknown:    "Darauf habe ich leider keine Antwort. Ich kann Ihnen unsere Produkte zeigen, Fragen zum Geschäft beantworten oder Sie mit einem Menschen verbinden.",
-			noProducts: "Im Moment kann ich keine Produkte zeigen. Ich kann Sie mit einem Menschen verbinden.",
-			choose:     "Das habe ich gefunden. Wählen Sie eines aus, um mehr zu sehen.",
-			listButton: "Produkte ansehen", products: "Produkte ansehen", person: "Mit Mensch sprechen",
+			hello:         "Hallo!",
+			sorry:         "Darauf habe ich leider keine Antwort.",
+			everything:    "Ich kann Ihnen unsere Produkte zeigen, Fragen zum Geschäft beantworten oder Sie mit einem Menschen verbinden.",
+			productsOnly:  "Ich kann Ihnen unsere Produkte zeigen oder Sie mit einem Menschen verbinden.",
+			questionsOnly: "Ich kann Fragen zum Geschäft beantworten oder Sie mit einem Menschen verbinden.",
+			personOnly:    "Ich kann Sie mit einem Menschen verbinden.",
+			ask:           "Was kann ich für Sie tun?",
+			noProducts:    "Im Moment kann ich keine Produkte zeigen.",
+			choose:        "Das habe ich gefunden. Wählen Sie eines aus, um mehr zu sehen.",
+			listButton:    "Produkte ansehen", products: "Produkte ansehen", person: "Mit Mensch sprechen",
 			handedOff:     "Ich übergebe an einen Menschen, der Ihnen hier antworten wird.",
 			availability:  map[string]string{"in stock": "auf Lager", "out of stock": "nicht vorrätig", "available for order": "bestellbar", "preorder": "vorbestellbar", "discontinued": "nicht mehr erhältlich"},
 			greetings:     []string{"hallo", "guten tag", "guten morgen", "guten abend", "moin", "servus", "grüß gott", "hallo zusammen"},
@@ -54,11 +68,16 @@ func spoken() map[string]*phrases {
 			markers:       []string{"der", "die", "das", "ist", "sind", "sie", "ich", "haben", "habt", "wie", "was", "wann", "und", "ein", "eine", "nicht", "hallo", "bitte", "ihr"},
 		},
 		"es": {
-			greeting:   "¡Hola! Puedo mostrarle nuestros productos, responder preguntas sobre la tienda o ponerle en contacto con una persona. ¿En qué puedo ayudarle?",
-			unknown:    "Lo siento, no tengo respuesta a eso. Puedo mostrarle nuestros productos, responder preguntas sobre la tienda o ponerle en contacto con una persona.",
-			noProducts: "Ahora mismo no tengo productos que mostrar. Puedo ponerle en contacto con una persona.",
-			choose:     "Esto es lo que encontré. Elija uno para ver más.",
-			listButton: "Ver productos", products: "Ver productos", person: "Hablar con alguien",
+			hello:         "¡Hola!",
+			sorry:         "Lo siento, no tengo respuesta a eso.",
+			everything:    "Puedo mostrarle nuestros productos, responder preguntas sobre la tienda o ponerle en contacto con una persona.",
+			productsOnly:  "Puedo mostrarle nuestros productos o ponerle en contacto con una persona.",
+			questionsOnly: "Puedo responder preguntas sobre la tienda o ponerle en contacto con una persona.",
+			personOnly:    "Puedo ponerle en contacto con una persona.",
+			ask:           "¿En qué puedo ayudarle?",
+			noProducts:    "Ahora mismo no tengo productos que mostrar.",
+			choose:        "Esto es lo que encontré. Elija uno para ver más.",
+			listButton:    "Ver productos", products: "Ver productos", person: "Hablar con alguien",
 			handedOff:     "Le paso con una persona, que le responderá aquí.",
 			availability:  map[string]string{"in stock": "disponible", "out of stock": "agotado", "available for order": "disponible por encargo", "preorder": "en preventa", "discontinued": "descatalogado"},
 			greetings:     []string{"hola", "buenos días", "buenos dias", "buenas tardes", "buenas noches", "buenas", "qué tal", "que tal"},
@@ -68,11 +87,16 @@ func spoken() map[string]*phrases {
 			markers:       []string{"el", "los", "las", "es", "son", "está", "tienen", "tiene", "qué", "que", "cómo", "cuándo", "y", "una", "hola", "por", "favor", "con", "quiero"},
 		},
 		"fr": {
-			greeting:   "Bonjour ! Je peux vous montrer nos produits, répondre à vos questions sur la boutique ou vous mettre en relation avec une personne. Que puis-je faire pour vous ?",
-			unknown:    "Désolé, je n'ai pas de réponse à cela. Je peux vous montrer nos produits, répondre à vos questions sur la boutique ou vous mettre en relation avec une personne.",
-			noProducts: "Je n'ai pas de produits à montrer pour le moment. Je peux vous mettre en relation avec une personne.",
-			choose:     "Voici ce que j'ai trouvé. Choisissez-en un pour en voir plus.",
-			listButton: "Voir les produits", products: "Voir les produits", person: "Parler à quelqu'un",
+			hello:         "Bonjour !",
+			sorry:         "Désolé, je n'ai pas de réponse à cela.",
+			everything:    "Je peux vous montrer nos produits, répondre à vos questions sur la boutique ou vous mettre en relation avec une personne.",
+			productsOnly:  "Je peux vous montrer nos produits ou vous mettre en relation avec une personne.",
+			questionsOnly: "Je peux répondre à vos questions sur la boutique ou vous mettre en relation avec une personne.",
+			personOnly:    "Je peux vous mettre en relation avec une personne.",
+			ask:           "Que puis-je faire pour vous ?",
+			noProducts:    "Je n'ai pas de produits à montrer pour le moment.",
+			choose:        "Voici ce que j'ai trouvé. Choisissez-en un pour en voir plus.",
+			listButton:    "Voir les produits", products: "Voir les produits", person: "Parler à quelqu'un",
 			handedOff:     "Je vous passe une personne, qui vous répondra ici.",
 			availability:  map[string]string{"in stock": "en stock", "out of stock": "épuisé", "available for order": "sur commande", "preorder": "en précommande", "discontinued": "n'est plus disponible"},
 			greetings:     []string{"bonjour", "salut", "bonsoir", "coucou", "bonjour à tous"},
@@ -82,11 +106,16 @@ func spoken() map[string]*phrases {
 			markers:       []string{"le", "les", "des", "est", "sont", "vous", "je", "avez", "comment", "quand", "quel", "quelle", "et", "une", "bonjour", "pour", "nous", "à"},
 		},
 		"it": {
-			greeting:   "Ciao! Posso mostrarle i nostri prodotti, rispondere a domande sul negozio o metterla in contatto con una persona. Come posso aiutarla?",
-			unknown:    "Mi dispiace, non ho una risposta. Posso mostrarle i nostri prodotti, rispondere a domande sul negozio o metterla in contatto con una persona.",
-			noProducts: "Al momento non ho prodotti da mostrare. Posso metterla in contatto con una persona.",
-			choose:     "Ecco cosa ho trovato. Scelga un prodotto per saperne di più.",
-			listButton: "Vedi i prodotti", products: "Vedi i prodotti", person: "Parla con qualcuno",
+			hello:         "Ciao!",
+			sorry:         "Mi dispiace, non ho una risposta.",
+			everything:    "Posso mostrarle i nostri prodotti, rispondere a domande sul negozio o metterla in contatto con una persona.",
+			productsOnly:  "Posso mostrarle i nostri prodotti o metterla in contatto con una persona.",
+			questionsOnly: "Posso rispondere a domande sul negozio o metterla in contatto con una persona.",
+			personOnly:    "Posso metterla in contatto con una persona.",
+			ask:           "Come posso aiutarla?",
+			noProducts:    "Al momento non ho prodotti da mostrare.",
+			choose:        "Ecco cosa ho trovato. Scelga un prodotto per saperne di più.",
+			listButton:    "Vedi i prodotti", products: "Vedi i prodotti", person: "Parla con qualcuno",
 			handedOff:     "La passo a una persona, che le risponderà qui.",
 			availability:  map[string]string{"in stock": "disponibile", "out of stock": "esaurito", "available for order": "ordinabile", "preorder": "in prevendita", "discontinued": "fuori produzione"},
 			greetings:     []string{"ciao", "buongiorno", "buon giorno", "buonasera", "buona sera", "salve"},
@@ -96,11 +125,16 @@ func spoken() map[string]*phrases {
 			markers:       []string{"il", "gli", "è", "sono", "avete", "che", "come", "quando", "quanto", "una", "ciao", "buongiorno", "per", "vorrei", "di", "della", "e"},
 		},
 		"pt": {
-			greeting:   "Olá! Posso mostrar os nossos produtos, responder a perguntas sobre a loja ou passar a conversa a uma pessoa. Como posso ajudar?",
-			unknown:    "Lamento, não tenho resposta para isso. Posso mostrar os nossos produtos, responder a perguntas sobre a loja ou passar a conversa a uma pessoa.",
-			noProducts: "De momento não tenho produtos para mostrar. Posso passar a conversa a uma pessoa.",
-			choose:     "Foi isto que encontrei. Escolha um para ver mais.",
-			listButton: "Ver produtos", products: "Ver produtos", person: "Falar com alguém",
+			hello:         "Olá!",
+			sorry:         "Lamento, não tenho resposta para isso.",
+			everything:    "Posso mostrar os nossos produtos, responder a perguntas sobre a loja ou passar a conversa a uma pessoa.",
+			productsOnly:  "Posso mostrar os nossos produtos ou passar a conversa a uma pessoa.",
+			questionsOnly: "Posso responder a perguntas sobre a loja ou passar a conversa a uma pessoa.",
+			personOnly:    "Posso passar a conversa a uma pessoa.",
+			ask:           "Como posso ajudar?",
+			noProducts:    "De momento não tenho produtos para mostrar.",
+			choose:        "Foi isto que encontrei. Escolha um para ver mais.",
+			listButton:    "Ver produtos", products: "Ver produtos", person: "Falar com alguém",
 			handedOff:     "Vou passar a conversa a uma pessoa, que lhe responderá aqui.",
 			availability:  map[string]string{"in stock": "em estoque", "out of stock": "esgotado", "available for order": "sob encomenda", "preorder": "em pré-venda", "discontinued": "fora de linha"},
 			greetings:     []string{"olá", "ola", "oi", "bom dia", "boa tarde", "boa noite"},

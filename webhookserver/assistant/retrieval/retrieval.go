@@ -101,7 +101,7 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	case tapped == assistant.TapProducts, words == normalize(p.products), slices.Contains(p.productWords, words):
 		return p.menu(x), nil
 	case slices.Contains(p.greetings, words):
-		return p.offer(x, p.greeting), nil
+		return p.greet(x), nil
 	}
 	if product, ok := x.ProductTitled(question); ok {
 		return p.product(&product), nil
@@ -114,11 +114,18 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	if err != nil {
 		return nil, err
 	}
-	return p.best(x, products, passages), nil
+	if parts := p.best(products, passages); parts != nil {
+		return parts, nil
+	}
+	// "Hello, are you there?" is a greeting too, unless something after the greeting can be answered.
+	if slices.ContainsFunc(p.greetings, func(greeting string) bool { return strings.HasPrefix(words, greeting+" ") }) {
+		return p.greet(x), nil
+	}
+	return p.offer(x, p.sorry), nil
 }
 
-// best chooses between what the catalog and what the knowledge says.
-func (p *phrases) best(x *catalog.Index, products []catalog.ProductHit, passages []catalog.PassageHit) []assistant.Part {
+// best chooses between what the catalog and what the knowledge says; nil if neither has an answer.
+func (p *phrases) best(products []catalog.ProductHit, passages []catalog.PassageHit) []assistant.Part {
 	var product, passage, heading float64
 	if len(products) > 0 {
 		product = products[0].Coverage
@@ -134,7 +141,7 @@ func (p *phrases) best(x *catalog.Index, products []catalog.ProductHit, passages
 	case product >= enough:
 		return p.found(products)
 	default:
-		return p.offer(x, p.unknown)
+		return nil
 	}
 }
 
@@ -166,8 +173,32 @@ func (p *phrases) menu(x *catalog.Index) []assistant.Part {
 	return []assistant.Part{assistant.List{Body: p.choose, Button: p.listButton, Rows: rows}}
 }
 
+func (p *phrases) greet(x *catalog.Index) []assistant.Part {
+	parts := p.offer(x, p.hello)
+	if offer, ok := parts[0].(assistant.Buttons); ok {
+		offer.Body += " " + p.ask
+		parts[0] = offer
+	}
+	return parts
+}
+
+// abilities says what can be done for the customer here, and nothing that can't.
+func (p *phrases) abilities(x *catalog.Index) string {
+	switch products, passages := x.Len(); {
+	case products > 0 && passages > 0:
+		return p.everything
+	case products > 0:
+		return p.productsOnly
+	case passages > 0:
+		return p.questionsOnly
+	default:
+		return p.personOnly
+	}
+}
+
 // offer says something and what can be done next.
 func (p *phrases) offer(x *catalog.Index, text string) []assistant.Part {
+	text += " " + p.abilities(x)
 	var buttons []assistant.Button
 	if products, _ := x.Len(); products > 0 {
 		buttons = append(buttons, assistant.Button{ID: assistant.TapProducts, Title: p.products})

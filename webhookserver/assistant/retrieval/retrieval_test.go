@@ -65,6 +65,8 @@ func list(rows ...assistant.Row) assistant.List {
 func TestAnswer(t *testing.T) {
 	a := newAssistant(t)
 	en := channel("en")
+	const abilities = "I can show you our products, answer questions about the shop, or connect you with a person."
+	greeting, sorry := "Hello! "+abilities+" What can I do for you?", "I'm sorry, I have no answer to that. "+abilities
 	offer := func(text string) assistant.Part {
 		return assistant.Buttons{Body: text, Buttons: []assistant.Button{
 			{ID: "menu:products", Title: "View products"}, {ID: "handoff", Title: "Talk to a person"},
@@ -85,11 +87,13 @@ func TestAnswer(t *testing.T) {
 		{"the title of that button, as text", says(en, "View products"), []assistant.Part{list(fernRow, palmRow)}},
 		{"the knowledge is quoted in WhatsApp's formatting", says(en, "How fast is shipping?"), []assistant.Part{assistant.Text{Body: "*Shipping*\nWe ship within *2 days*."}}},
 		{"several messages are one question", says(en, "When do you", "open on Monday?"), []assistant.Part{assistant.Text{Body: "*Opening hours*\nMonday to Friday, 9 to 17."}}},
-		{"a greeting says what is possible", says(en, "Hello!!"), []assistant.Part{offer(a.spoken["en"].greeting)}},
-		{"what nobody knows is said plainly", says(en, "Who won the football match?"), []assistant.Part{offer(a.spoken["en"].unknown)}},
-		{"a product that is gone", taps(en, "product:gone"), []assistant.Part{offer(a.spoken["en"].unknown)}},
+		{"a greeting says what is possible", says(en, "Hello!!"), []assistant.Part{offer(greeting)}},
+		{"a greeting with more after it", says(en, "Hello, are you there?"), []assistant.Part{offer(greeting)}},
+		{"a greeting with a question after it is a question", says(en, "Hello, do you have a boston fern?"), []assistant.Part{fernCard}},
+		{"what nobody knows is said plainly", says(en, "Who won the football match?"), []assistant.Part{offer(sorry)}},
+		{"a product that is gone", taps(en, "product:gone"), []assistant.Part{offer(sorry)}},
 		{"a channel without content offers a person only", says(&runtimeconfig.Channel{LineID: "line-2"}, "menu"),
-			[]assistant.Part{assistant.Buttons{Body: a.spoken["en"].noProducts, Buttons: []assistant.Button{{ID: "handoff", Title: "Talk to a person"}}}}},
+			[]assistant.Part{assistant.Buttons{Body: "I have no products to show at the moment. I can connect you with a person.", Buttons: []assistant.Button{{ID: "handoff", Title: "Talk to a person"}}}}},
 	} {
 		for range 2 { // the second time from the cache: the same
 			reply, err := a.Answer(t.Context(), tc.turn)
@@ -183,7 +187,9 @@ func TestPhrasesFitWhatsApp(t *testing.T) {
 				t.Errorf("%s: %q has %d characters", language, title, n)
 			}
 		}
-		for _, text := range []string{p.greeting, p.unknown, p.noProducts, p.choose, p.handedOff} {
+		for _, text := range []string{
+			p.hello + " " + p.everything + " " + p.ask, p.sorry + " " + p.everything, p.productsOnly, p.questionsOnly, p.personOnly, p.noProducts, p.choose, p.handedOff,
+		} {
 			if n := len([]rune(text)); n < 1 || n > 1024 {
 				t.Errorf("%s: %q has %d characters", language, text, n)
 			}
