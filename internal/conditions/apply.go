@@ -21,7 +21,7 @@ const FieldManager = v1alpha1.GroupName + "/manager"
 // Apply writes the complete status of obj with one server-side apply, unless it is what old has already. It reports whether it wrote.
 //
 // old is the object as it was read; its uid and resourceVersion guard the write, so that a stale view fails with a conflict in place of
-// overwriting a newer status, and a recreated object doesn't get its predecessor's.
+// overwriting a newer status, and a recreated object doesn't get its predecessor's. After a write obj has the new resourceVersion.
 func Apply(ctx context.Context, c client.Client, old, obj client.Object) (bool, error) {
 	before, err := statusOf(old)
 	if err != nil {
@@ -48,6 +48,8 @@ func Apply(ctx context.Context, c client.Client, old, obj client.Object) (bool, 
 	if err != nil {
 		return false, fmt.Errorf("apply status: %w", err)
 	}
+	// The answer is decoded into u.
+	obj.SetResourceVersion(u.GetResourceVersion())
 	return true, nil
 }
 

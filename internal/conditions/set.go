@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -118,7 +117,7 @@ func (s *Set) Write() {
 	})
 	*s.kind.conditions = s.next
 	if s.complete {
-		*s.kind.observedGeneration = ptr.To(s.generation)
+		*s.kind.observedGeneration = new(s.generation)
 	}
 }
 

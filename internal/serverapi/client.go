@@ -131,8 +131,7 @@ func (c *Client) call(ctx context.Context, method, pathAndQuery string, body []b
 
 // unreachable drops the URL, whose query holds a cursor, from what net/http says.
 func unreachable(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return fmt.Errorf("the webhook-server can't be reached: %w", err)

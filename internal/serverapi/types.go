@@ -10,9 +10,10 @@ const (
 )
 
 const (
-	// DefaultLimit and MaxLimit bound how many reports one call returns.
+	// DefaultLimit is how many reports one call returns if it doesn't say.
 	DefaultLimit = 200
-	MaxLimit     = 1000
+	// MaxLimit bounds what it may ask for.
+	MaxLimit = 1000
 )
 
 // Cursor is a position in a store's reports. It is opaque, survives restarts of the server and is the same on every replica of one

@@ -44,10 +44,8 @@ var plan = map[string]int{
 	"subscribe":               1,
 	"list_assigned_users":     1,
 	"assign_user":             1,
-	"list_allocations":        1,
 	"credit_share_and_attach": 1,
 	"get_allocation":          1,
-	"get_phone":               2,
 	"register":                1,
 }
 

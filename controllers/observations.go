@@ -1,0 +1,87 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+)
+
+// observation is what the webhook-server has reported of a channel and no status shows yet. The zero observation is none.
+type observation struct {
+	// proof is the best proof that webhooks come to us; signatureFailing means that deliveries don't verify.
+	proof            serverapi.Proof
+	signatureFailing bool
+	// first is when the first message came, received and sent are the latest hours with traffic.
+	first, received, sent time.Time
+	// assistant is the latest word on the assistant; nil if there was none.
+	assistant *serverapi.Assistant
+	// recheck asks for a look at Meta now.
+	recheck bool
+}
+
+// merge adds a later observation.
+func (o *observation) merge(later observation) {
+	if later.proof == serverapi.Delivery || o.proof == "" {
+		o.proof = later.proof
+	}
+	if later.proof == serverapi.Delivery {
+		o.signatureFailing = false
+	}
+	o.signatureFailing = o.signatureFailing || later.signatureFailing
+	if o.first.IsZero() {
+		o.first = later.first
+	}
+	if later.received.After(o.received) {
+		o.received = later.received
+	}
+	if later.sent.After(o.sent) {
+		o.sent = later.sent
+	}
+	if later.assistant != nil {
+		o.assistant = later.assistant
+	}
+	o.recheck = o.recheck || later.recheck
+}
+
+// observations keeps what was reported until a reconciliation takes it.
+type observations struct {
+	mu    sync.Mutex
+	byUID map[types.UID]observation
+}
+
+func (o *observations) add(uid types.UID, seen observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byUID == nil {
+		o.byUID = map[types.UID]observation{}
+	}
+	have := o.byUID[uid]
+	have.merge(seen)
+	o.byUID[uid] = have
+}
+
+func (o *observations) take(uid types.UID) observation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	seen := o.byUID[uid]
+	delete(o.byUID, uid)
+	return seen
+}
+
+// giveBack returns what could not be written into a status, below what came since.
+func (o *observations) giveBack(uid types.UID, earlier observation) {
+	if earlier == (observation{}) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byUID == nil {
+		o.byUID = map[types.UID]observation{}
+	}
+	later := o.byUID[uid]
+	earlier.merge(later)
+	o.byUID[uid] = earlier
+}

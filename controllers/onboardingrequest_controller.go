@@ -1,0 +1,363 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/credit"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
+)
+
+// maxJourneySteps is more than there are steps: each is performed at most once in a reconciliation.
+const maxJourneySteps = 12
+
+// testSender sends test messages through the webhook-server, which knows whether the tester has written.
+type testSender interface {
+	SendTestMessage(ctx context.Context, m serverapi.TestMessage) (serverapi.TestOutcome, error)
+}
+
+// OnboardingRequestReconciler leads a request from the kept token to a working number, and is the only writer of its status.
+// Spending the code is ExchangeReconciler's work; this one learns of it from the vault.
+type OnboardingRequestReconciler struct {
+	client client.Client
+	// live reads Secrets and ConfigMaps from the API.
+	live          client.Reader
+	apps          *graphApps
+	gate          *exchangeGate
+	vault         *vault.Vault
+	ledger        *credit.Ledger
+	leftovers     *leftovers
+	subscriptions *subscriptions
+	tests         func(ctx context.Context) (testSender, error)
+	status        *statusWriter
+	clock         clock.PassiveClock
+	workers       int
+}
+
+// journey is one reconciliation of one request: what was found and what became of each step.
+type journey struct {
+	old, request *v1alpha1.OnboardingRequest
+	key          vault.Key
+	entry        *vault.Entry
+	// app is nil until a step needs the Graph API.
+	app   *graphApp
+	facts onboarding.Facts
+	progress
+	// performedNow are the conditions whose steps succeeded in this reconciliation, rather than earlier.
+	performedNow map[string]bool
+
+	// What this reconciliation read at Meta; nil if it did not.
+	waba  *meta.WABA
+	phone *meta.PhoneNumber
+}
+
+// Reconcile takes a request as far as it goes now.
+func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	old := &v1alpha1.OnboardingRequest{}
+	if err := r.client.Get(ctx, req.NamespacedName, old); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if r.status.stale(old) {
+		return ctrl.Result{RequeueAfter: cacheLag}, nil
+	}
+	j := &journey{old: old, request: old.DeepCopy(), performedNow: map[string]bool{}}
+	if !old.DeletionTimestamp.IsZero() {
+		return r.reconcileDelete(ctx, j)
+	}
+	// The finalizer comes before everything that deletion would have to undo. It changes the object, so old follows.
+	if err := ensureFinalizer(ctx, r.client, j.request); err != nil {
+		return settle(ctx, ctrl.Result{}, err)
+	}
+	j.old = j.request.DeepCopy()
+	if err := r.observe(ctx, j); err != nil {
+		j.fail(ctx, v1alpha1.ConditionTokenExchanged, err)
+		return r.finish(ctx, j)
+	}
+	if rest := j.rest(r.clock.Now()); rest > 0 {
+		return ctrl.Result{RequeueAfter: rest}, nil
+	}
+	r.advance(ctx, j)
+	return r.finish(ctx, j)
+}
+
+// observe gathers the facts that need no call to Meta: what the vault holds and what status remembers as proven.
+func (r *OnboardingRequestReconciler) observe(ctx context.Context, j *journey) error {
+	var err error
+	if j.key, err = vaultKey(ctx, r.client, j.request); err != nil {
+		return err
+	}
+	if j.entry, err = r.readVault(ctx, j.key); err != nil {
+		return err
+	}
+	j.facts = factsOf(j.request, j.entry, r.ownsEntry(ctx, j))
+	return nil
+}
+
+// ownsEntry says whether the vault's token may serve this request: if it was made for this very namespace, or if the request
+// shows the code that it came from.
+func (r *OnboardingRequestReconciler) ownsEntry(ctx context.Context, j *journey) bool {
+	if !j.entry.Exists() || j.entry.BelongsTo(j.key.NamespaceUID) {
+		return j.entry.Exists()
+	}
+	if j.request.Spec.CodeSecretRef == nil {
+		return false
+	}
+	code, err := readCode(ctx, r.live, j.request)
+	return err == nil && j.entry.HasTokenOf(vault.CodeHash(code))
+}
+
+// factsOf says what is known without asking Meta. What a person asks to be looked at again counts as unknown; every step
+// reads before it writes, so that costs reads alone.
+func factsOf(request *v1alpha1.OnboardingRequest, entry *vault.Entry, owned bool) onboarding.Facts {
+	token, proven := entry.Current()
+	spec, status := &request.Spec, &request.Status
+	done := func(conditionType string) bool {
+		return apimeta.IsStatusConditionTrue(status.Conditions, conditionType) && !recheckWanted(request)
+	}
+	f := onboarding.Facts{
+		Held:     isSuspended(request),
+		HasToken: owned && !token.IsZero(),
+		AssetsVerified: done(v1alpha1.ConditionAssetsVerified) && proven && status.WABAID == entry.WABAID && status.PhoneNumberID == entry.PhoneNumberID &&
+			expects(spec.WABAID, status.WABAID) && expects(spec.PhoneNumberID, status.PhoneNumberID),
+		// A request without a code came by signup link: whoever opened it onboarded his business at the partner's cost.
+		NeedsApproval: spec.CodeSecretRef == nil, Approved: spec.WABAID != "",
+		Subscribed: done(v1alpha1.ConditionWebhooksSubscribed),
+		// Whether credit is needed is known when the MetaApp is loaded; until then it is, unless it was shared.
+		Partner: true, CreditShared: done(v1alpha1.ConditionCreditShared),
+		Number:    onboarding.NumberUnregistered,
+		WantsCopy: spec.CredentialsSecretName != "",
+		WantsTest: spec.TestMessage != nil,
+	}
+	if done(v1alpha1.ConditionPhoneRegistered) {
+		f.Number = onboarding.NumberConnected
+	}
+	return f
+}
+
+// expects says whether a proven id is the expected one, or none is expected.
+func expects(want, proven string) bool { return want == "" || want == proven }
+
+// recheckWanted says whether a person asked for a reconciliation that has not been made.
+func recheckWanted(request *v1alpha1.OnboardingRequest) bool {
+	wish := requestedAt(request)
+	return wish != "" && wish != request.Status.LastHandledReconcileAt
+}
+
+// rest is how long the back-off of the last failure goes on. It lives in status, so that a restart doesn't shorten it; a
+// person's change ends it.
+func (j *journey) rest(now time.Time) time.Duration {
+	next := j.request.Status.NextAttemptTime
+	ready := apimeta.FindStatusCondition(j.request.Status.Conditions, v1alpha1.ConditionReady)
+	if next == nil || ready == nil || ready.ObservedGeneration != j.request.Generation || recheckWanted(j.request) || !j.facts.HasToken {
+		return 0
+	}
+	return next.Sub(now)
+}
+
+// advance performs one step after the other until one fails, waits, or none is left.
+func (r *OnboardingRequestReconciler) advance(ctx context.Context, j *journey) {
+	for range maxJourneySteps {
+		step := onboarding.Next(j.facts)
+		if step == onboarding.StepHold || step == onboarding.StepDone {
+			return
+		}
+		condition := conditionOf(step)
+		if !j.run(ctx, condition, func(ctx context.Context) error { return r.perform(ctx, j, step) }) {
+			return
+		}
+		j.performedNow[condition] = true
+	}
+	j.fail(ctx, v1alpha1.ConditionTokenExchanged, fmt.Errorf("the journey did not come to an end within %d steps", maxJourneySteps))
+}
+
+// fail records an error under a condition.
+func (j *journey) fail(ctx context.Context, condition string, err error) {
+	j.run(ctx, condition, func(context.Context) error { return err })
+}
+
+// conditionCopy is no condition of the API: a failed copy shows in Ready alone.
+const conditionCopy = "CredentialsCopied"
+
+// conditionOf is the condition that tells of a step.
+func conditionOf(step onboarding.Step) string {
+	switch step {
+	case onboarding.StepAwaitToken:
+		return v1alpha1.ConditionTokenExchanged
+	case onboarding.StepVerifyAssets:
+		return v1alpha1.ConditionAssetsVerified
+	case onboarding.StepAwaitApproval, onboarding.StepSubscribe:
+		return v1alpha1.ConditionWebhooksSubscribed
+	case onboarding.StepShareCredit:
+		return v1alpha1.ConditionCreditShared
+	case onboarding.StepCopyCredentials:
+		return conditionCopy
+	case onboarding.StepTestMessage:
+		return v1alpha1.ConditionTestMessageSent
+	default:
+		return v1alpha1.ConditionPhoneRegistered
+	}
+}
+
+// perform does one step. The error says what is in the way; without one the facts have changed.
+func (r *OnboardingRequestReconciler) perform(ctx context.Context, j *journey, step onboarding.Step) error {
+	switch step {
+	case onboarding.StepAwaitToken:
+		return r.awaitToken(ctx, j)
+	case onboarding.StepCopyCredentials:
+		return r.copyCredentials(ctx, j)
+	case onboarding.StepTestMessage:
+		return r.sendTestMessage(ctx, j)
+	case onboarding.StepAwaitApproval:
+		return waiting(v1alpha1.ReasonAwaitingApproval,
+			"The customer signed up by link with the account %s (%s); set spec.wabaID to %s to approve it. Nothing is done at the partner's cost before.",
+			j.request.Status.WABAID, j.request.Status.WABAName, j.request.Status.WABAID)
+	case onboarding.StepAwaitUnlock:
+		return registrationLocked(j)
+	case onboarding.StepAwaitPIN:
+		return pinRefused(j)
+	}
+	// Everything else calls Meta, so the app's gate has to be open.
+	if err := r.loadApp(ctx, j); err != nil {
+		return err
+	}
+	switch step {
+	case onboarding.StepVerifyAssets:
+		return r.verifyAssets(ctx, j)
+	case onboarding.StepSubscribe:
+		return r.subscribe(ctx, j)
+	case onboarding.StepShareCredit:
+		return r.shareCredit(ctx, j)
+	case onboarding.StepRegister:
+		return r.register(ctx, j)
+	default:
+		return fmt.Errorf("no such step: %q", step)
+	}
+}
+
+// loadApp loads the MetaApp once per reconciliation.
+func (r *OnboardingRequestReconciler) loadApp(ctx context.Context, j *journey) error {
+	if j.app != nil {
+		return nil
+	}
+	app, err := r.apps.ForUse(ctx, j.request.Spec.MetaAppRef.Name, j.request.Namespace)
+	if err != nil {
+		return err
+	}
+	j.app = app
+	return nil
+}
+
+// readVault reads the entry live, and says what to do about a place that is taken.
+func (r *OnboardingRequestReconciler) readVault(ctx context.Context, key vault.Key) (*vault.Entry, error) {
+	entry, err := r.vault.Read(ctx, key)
+	return entry, r.vaultError(key, err)
+}
+
+// vaultError gives the vault's errors the meaning that they have for a request.
+func (r *OnboardingRequestReconciler) vaultError(key vault.Key, err error) error {
+	switch {
+	case errors.Is(err, vault.ErrOccupied):
+		return stalledBy(err, v1alpha1.ReasonVaultConflict,
+			"The place for the token, the Secret %s/%s, is taken by a Secret that this operator did not make for this request; a platform administrator must look at it and remove it.",
+			r.vault.Namespace, key.SecretName())
+	case errors.Is(err, vault.ErrConflict):
+		return retryAfter(secretInterval, v1alpha1.ReasonProgressing, "The token's record was changed by another replica; looking again.")
+	default:
+		return err
+	}
+}
+
+// SetupWithManager registers the controller. woken tells of requests that the webhook-server has reported on; nil means none.
+func (r *OnboardingRequestReconciler) SetupWithManager(mgr ctrl.Manager, woken <-chan event.GenericEvent) error {
+	b := ctrl.NewControllerManagedBy(mgr)
+	if woken != nil {
+		b = b.WatchesRawSource(source.Channel(woken, &handler.EnqueueRequestForObject{}))
+	}
+	return b.Named("onboardingrequest").
+		For(&v1alpha1.OnboardingRequest{}, builder.WithPredicates(specOrRequest())).
+		// The exchange runs on any replica and can tell the leader only through the vault.
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(requestOfEntry), builder.WithPredicates(isVaultEntry(r.vault.Namespace))).
+		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.requestsOfApp), builder.WithPredicates(metaAppUsable())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.workers, 1)}).
+		Complete(r)
+}
+
+// isVaultEntry lets through the vault's Secrets.
+func isVaultEntry(namespace string) predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return obj.GetNamespace() == namespace && obj.GetLabels()[vault.Label] == vault.LabelValue
+	})
+}
+
+// requestOfEntry maps a vault entry to its request.
+func requestOfEntry(_ context.Context, obj client.Object) []reconcile.Request {
+	name, ok := vault.KeyOf(obj.GetAnnotations())
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: name}}
+}
+
+// metaAppUsable lets through what may open the gate of a MetaApp's requests: a new spec, or other findings about its
+// credentials.
+func metaAppUsable() predicate.Predicate {
+	state := func(obj client.Object) string {
+		app, ok := obj.(*v1alpha1.MetaApp)
+		if !ok {
+			return ""
+		}
+		var out string
+		for _, conditionType := range []string{v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionCreditLineReady} {
+			if c := apimeta.FindStatusCondition(app.Status.Conditions, conditionType); c != nil {
+				out += string(c.Status) + "/"
+			}
+		}
+		return out
+	}
+	changed := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return state(e.ObjectOld) != state(e.ObjectNew) }}
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Predicate(changed))
+}
+
+// requestsOfApp maps a MetaApp to its requests that are not Ready: the others have no call to make.
+func (r *OnboardingRequestReconciler) requestsOfApp(ctx context.Context, app client.Object) []reconcile.Request {
+	return requestsOf(ctx, r.client, app.GetName(), func(request *v1alpha1.OnboardingRequest) bool {
+		return !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionReady)
+	})
+}
+
+// requestsOf lists the requests of a MetaApp that pass a filter, from the cache.
+func requestsOf(ctx context.Context, cached client.Reader, app string, filter func(*v1alpha1.OnboardingRequest) bool) []reconcile.Request {
+	var all v1alpha1.OnboardingRequestList
+	if err := cached.List(ctx, &all); err != nil {
+		// A cache that was never filled: the requests come by themselves when it is.
+		log.FromContext(ctx).Error(err, "The requests of a MetaApp could not be listed", "metaApp", app)
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range all.Items {
+		if request := &all.Items[i]; request.Spec.MetaAppRef.Name == app && filter(request) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(request)})
+		}
+	}
+	return out
+}

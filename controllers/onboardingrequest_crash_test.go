@@ -1,0 +1,160 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/credit"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
+)
+
+// Status counts writes of the status like all others.
+func (m *mortal) Status() client.SubResourceWriter {
+	return &mortalStatus{SubResourceWriter: m.Client.Status(), owner: m}
+}
+
+type mortalStatus struct {
+	client.SubResourceWriter
+	owner *mortal
+}
+
+func (s *mortalStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+	return s.owner.write(func() error { return s.SubResourceWriter.Apply(ctx, obj, opts...) })
+}
+
+// leader is the process that leads the journey; the token is in the vault before it starts.
+func (w *exchangeWorld) leader(m *mortal) *OnboardingRequestReconciler {
+	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{}}
+	return &OnboardingRequestReconciler{
+		client: m, live: w.objects, apps: apps, gate: &exchangeGate{apps: apps, cached: w.objects, live: w.objects}, clock: w.clock,
+		vault:         &vault.Vault{Reader: w.objects, Writer: m, Namespace: systemNamespace, Clock: w.clock},
+		ledger:        &credit.Ledger{Reader: w.objects, Writer: m, Namespace: systemNamespace},
+		leftovers:     &leftovers{live: w.objects, writer: m, namespace: systemNamespace},
+		subscriptions: &subscriptions{},
+		status:        &statusWriter{client: m, recorder: events.NewFakeRecorder(1000)},
+		tests:         func(context.Context) (testSender, error) { return nil, errNoReplica },
+	}
+}
+
+// lead runs a leader until the request is Ready, moving the clock as it asks. It returns false if the process died.
+func (w *exchangeWorld) lead(r *OnboardingRequestReconciler) (alive bool) {
+	w.t.Helper()
+	defer func() {
+		if v := recover(); v != nil {
+			err, ok := v.(error)
+			if !ok || !errors.Is(err, errDied) {
+				panic(v)
+			}
+			alive = false
+		}
+	}()
+	for range 200 {
+		res, err := r.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(w.request)})
+		if err != nil {
+			w.t.Fatalf("reconcile: %v", err)
+		}
+		if err := w.objects.Get(w.t.Context(), client.ObjectKeyFromObject(w.request), w.request); err != nil {
+			w.t.Fatal(err)
+		}
+		if apimeta.IsStatusConditionTrue(w.request.Status.Conditions, v1alpha1.ConditionReady) {
+			return true
+		}
+		w.clock.Step(max(res.RequeueAfter, 10*time.Millisecond))
+	}
+	w.t.Fatalf("the journey came to no end:\n%s", describe(w.request))
+	return true
+}
+
+// TestJourneyCrashAtEveryWrite kills the leader before and after each of its writes, on good days and on days that lose the
+// answer to an irreversible call, starts another, and counts what Meta did.
+func TestJourneyCrashAtEveryWrite(t *testing.T) {
+	for _, day := range []struct {
+		name  string
+		fault *metasim.Fault
+		lag   time.Duration
+	}{
+		{"all is well", nil, 0},
+		{"the answer to sharing credit is lost", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}, 0},
+		{"it is lost, and Meta lists it late", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}, 10 * time.Minute},
+		{"the request to share credit is lost", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetBefore}, 0},
+		{"the answer to registering is lost", &metasim.Fault{Call: "register", Action: metasim.ActionResetAfter}, 0},
+	} {
+		t.Run(day.name, func(t *testing.T) {
+			run := func(n int, after bool) int {
+				// Each call of Meta's that lists credit differently must give one allocation.
+				w := newExchangeWorld(t, func(s *metasim.Switches) {
+					s.CreditRepeat, s.CreditListingLag = "new", metasim.Duration(day.lag)
+				})
+				w.keepToken()
+				if day.fault != nil {
+					if _, err := w.sim.AddFault(*day.fault); err != nil {
+						t.Fatal(err)
+					}
+				}
+				first := &mortal{Client: w.objects, dieAt: n, after: after}
+				if !w.lead(w.leader(first)) {
+					w.lead(w.leader(&mortal{Client: w.objects}))
+				}
+				w.checkJourney(fmt.Sprintf("crash at write %d (after: %t)", n, after))
+				return first.count
+			}
+			writes := run(0, false)
+			if writes < 6 {
+				t.Fatalf("the control run made %d writes; finalizer, proof, two of the ledger, the PIN and the status are 6", writes)
+			}
+			for n := 1; n <= writes; n++ {
+				run(n, false)
+				run(n, true)
+			}
+		})
+	}
+}
+
+// keepToken exchanges the code, with the vault beside the request.
+func (w *exchangeWorld) keepToken() {
+	w.t.Helper()
+	r := w.process(w.objects)
+	r.vault = &vault.Vault{Reader: w.objects, Writer: w.objects, Namespace: systemNamespace, Clock: w.clock}
+	if _, alive := w.reconcile(r); !alive {
+		w.t.Fatal("the exchange died")
+	}
+}
+
+// checkJourney counts what can't be undone.
+func (w *exchangeWorld) checkJourney(when string) {
+	w.t.Helper()
+	counters := w.sim.Counters()
+	if counters.CreditAllocations != 1 {
+		w.t.Errorf("%s: %d allocations", when, counters.CreditAllocations)
+	}
+	if applied := counters.Applied["register"]; applied != 1 {
+		w.t.Errorf("%s: the number was registered %d times", when, applied)
+	}
+	if applied := counters.Applied["subscribe"]; applied != 1 {
+		w.t.Errorf("%s: the app was subscribed %d times", when, applied)
+	}
+	entry, err := (&vault.Vault{Reader: w.objects, Namespace: systemNamespace}).Read(w.t.Context(), w.key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	world := w.sim.World(true)
+	for i := range world.WABAs {
+		for _, phone := range world.WABAs[i].PhoneNumbers {
+			if phone.ID == metasim.DemoPhoneNumber && phone.PIN != entry.PIN.Reveal() {
+				w.t.Errorf("%s: the PIN that Meta has is not the one in the vault", when)
+			}
+		}
+	}
+	assertStatusContract(w.t, w.request)
+}

@@ -1,0 +1,312 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
+)
+
+const (
+	// gateRecheck is how soon the leader looks again at what it only displays: the exchange itself looks more often.
+	gateRecheck = 5 * time.Second
+	// numberRecheck is how soon an account without a number is read again: Meta allows 200 calls per hour and account then.
+	numberRecheck = 5 * time.Minute
+	// maxListedIDs bounds the ids in a message.
+	maxListedIDs = 8
+)
+
+// awaitToken tells how the exchange stands. It does nothing for it.
+func (r *OnboardingRequestReconciler) awaitToken(ctx context.Context, j *journey) error {
+	request, entry := j.request, j.entry
+	if request.Spec.CodeSecretRef == nil {
+		return waiting(v1alpha1.ReasonWaitingForSignup,
+			"The request has no spec.codeSecretRef, and this version of the operator makes no signup links; create another OnboardingRequest that names a Secret with the signup code.")
+	}
+	x, err := r.gate.check(ctx, request)
+	if token, _ := entry.Current(); !token.IsZero() {
+		// There is a token, and it isn't this request's: factsOf would have seen it.
+		if err == nil && x.hash == entry.CodeHash {
+			return blockedFor(gateRecheck, v1alpha1.ReasonProgressing, "The token of this code is here already; it is being adopted.")
+		}
+		return r.vaultError(j.key, vault.ErrOccupied)
+	}
+	if entry.Phase == vault.PhaseFailed {
+		_, spent := entry.SpentBefore(hashOf(x))
+		if err != nil || x.hash == entry.CodeHash || spent {
+			return codeFailure(request, entry.Failure)
+		}
+	}
+	if err != nil {
+		return recheckIn(err, max(gateRecheck, nextCodeLook(request, r.clock.Now())))
+	}
+	return blockedFor(gateRecheck, v1alpha1.ReasonProgressing, "The signup code is being exchanged for the customer's token.")
+}
+
+func hashOf(x *readyCode) string {
+	if x == nil {
+		return ""
+	}
+	return x.hash
+}
+
+// recheckIn makes a waiting error come back: what it waits for can't be watched.
+func recheckIn(err error, after time.Duration) error {
+	var wait *waitingError
+	if errors.As(err, &wait) && wait.recheck == 0 {
+		again := *wait
+		again.recheck = after
+		return &again
+	}
+	return err
+}
+
+// codeFailure says why a code was given up, and what to do.
+func codeFailure(request *v1alpha1.OnboardingRequest, reason string) error {
+	why := map[string]string{
+		v1alpha1.ReasonCodeUsed:               "Meta says that the signup code was used before.",
+		v1alpha1.ReasonCodeExpired:            "The signup code was older than its 30 seconds when Meta saw it, or Meta could not be reached in time.",
+		v1alpha1.ReasonCodeInvalid:            "Meta does not know the signup code; it may be cut off, or belong to another app than the MetaApp's.",
+		v1alpha1.ReasonRedirectURIMismatch:    "Meta refused the redirect_uri of the exchange; set spec.embeddedSignup.redirectURIPolicy of the MetaApp to what the signup page uses.",
+		v1alpha1.ReasonAppSecretInvalid:       "Meta refused the app id or app secret of the MetaApp; correct the Secret that its spec.secretRef names.",
+		v1alpha1.ReasonThrottled:              "Meta asked for fewer calls until the signup code was too old.",
+		v1alpha1.ReasonExchangeOutcomeUnknown: "The answer to the exchange was lost, so Meta may have spent the signup code without the token having been kept.",
+	}[reason]
+	if why == "" {
+		reason, why = v1alpha1.ReasonRejected, "Meta refused the exchange of the signup code; the manager's log has the details."
+	}
+	ref := request.Spec.CodeSecretRef
+	return stalled(reason, "%s Let the customer sign up again, put the new code into the key %q of the Secret %s within 30 seconds, and set the annotation %s of this request to the present time.",
+		why, keyOr(ref, v1alpha1.SecretKeyCode), ref.Name, v1alpha1.RequestedAtAnnotation)
+}
+
+// businessCredential authenticates with the customer's newest token.
+func (j *journey) businessCredential() meta.Credential {
+	token, _ := j.entry.Current()
+	return j.app.Credential(token)
+}
+
+// verifyAssets proves, by reads alone, what the browser and the spec only claim: that the token is alive and this app's, which
+// account it grants, who owns that, and which number is meant.
+func (r *OnboardingRequestReconciler) verifyAssets(ctx context.Context, j *journey) error {
+	token, _ := j.entry.Current()
+	info, err := r.inspectToken(ctx, j.app, token)
+	if err != nil {
+		return err
+	}
+	j.request.Status.Token = &v1alpha1.TokenStatus{Hint: redact.Mask(token.Reveal())}
+	if !info.ExpiresAt.IsZero() {
+		expires := metav1.NewTime(info.ExpiresAt.Time)
+		j.request.Status.Token.ExpiresAt = &expires
+	}
+	wabaID, err := chooseWABA(j.request.Spec.WABAID, j.entry.WABAID, &info)
+	if err != nil {
+		return err
+	}
+	owner, err := r.readWABA(ctx, j, wabaID)
+	if err != nil {
+		return err
+	}
+	numbers, err := j.app.Client.PhoneNumbers(ctx, j.businessCredential(), wabaID)
+	if err != nil {
+		return err
+	}
+	phone, err := choosePhone(j.request.Spec.PhoneNumberID, j.entry.PhoneNumberID, numbers)
+	switch {
+	case err != nil && len(numbers) == 0:
+		// The number may take days to come, and by then Meta may no longer tell the owner.
+		return errors.Join(err, r.keepProof(ctx, j, owner, nil))
+	case err != nil:
+		return err
+	}
+	if err := r.keepProof(ctx, j, owner, phone); err != nil {
+		return err
+	}
+	j.observePhone(phone)
+	j.facts.AssetsVerified = true
+	return nil
+}
+
+// inspectToken asks Meta about the token, and refuses one that can't do what it is for.
+func (r *OnboardingRequestReconciler) inspectToken(ctx context.Context, app *graphApp, token redact.Secret) (meta.TokenInfo, error) {
+	info, err := app.Client.DebugToken(ctx, app.AppCredential(), token)
+	if meta.OutcomeOf(err) == meta.Rejected {
+		return info, stalledBy(err, v1alpha1.ReasonAppSecretInvalid,
+			"Meta refused the app id and app secret of the MetaApp %s; correct the Secret that its spec.secretRef names.", app.App.Name)
+	}
+	if err != nil {
+		return info, err
+	}
+	switch {
+	case !info.Valid:
+		return info, stalled(v1alpha1.ReasonTokenInvalid, "The customer's token is no longer valid: it expired, or the customer withdrew it. Let the customer sign up again.")
+	case string(info.AppID) != app.App.Spec.AppID:
+		return info, stalled(v1alpha1.ReasonWrongApp, "The token belongs to the app %s, and the MetaApp %s is the app %s; let the customer sign up through this app.",
+			info.AppID, app.App.Name, app.App.Spec.AppID)
+	}
+	var missing []string
+	for _, scope := range []string{meta.ScopeManagement, meta.ScopeMessaging} {
+		if !info.HasScope(scope) {
+			missing = append(missing, scope)
+		}
+	}
+	if len(missing) > 0 {
+		return info, stalled(v1alpha1.ReasonScopesMissing, "The customer did not grant %s; let the customer sign up again and grant everything that is asked for.",
+			strings.Join(missing, " and "))
+	}
+	return info, nil
+}
+
+// chooseWABA finds the account that is meant among those that the token grants. known was proven by an earlier token of this
+// request: a later one has to reach the same.
+func chooseWABA(want, known string, info *meta.TokenInfo) (string, error) {
+	granted, all := info.GrantedWABAs(meta.ScopeManagement)
+	if want == "" {
+		want = known
+	}
+	switch {
+	case known != "" && want != known:
+		return "", stalled(v1alpha1.ReasonWABAMismatch, "spec.wabaID is %s, and this request was onboarded with the account %s; create another OnboardingRequest for another account.", want, known)
+	case want != "" && (all || slices.Contains(granted, want)):
+		return want, nil
+	case want != "":
+		return "", stalled(v1alpha1.ReasonWABAMismatch, "The account %s is expected, and the customer granted %s; let the customer sign up again with the expected account, or create another OnboardingRequest.",
+			want, listIDs(granted))
+	case all:
+		return "", stalled(v1alpha1.ReasonWABAAmbiguous, "The customer granted all accounts; set spec.wabaID to the one that is meant.")
+	case len(granted) == 1:
+		return granted[0], nil
+	case len(granted) == 0:
+		return "", stalled(v1alpha1.ReasonScopesMissing, "The customer granted no WhatsApp Business account; let the customer sign up again and choose one.")
+	default:
+		return "", stalled(v1alpha1.ReasonWABAAmbiguous, "The customer granted the accounts %s; set spec.wabaID to the one that is meant.", listIDs(granted))
+	}
+}
+
+// listIDs names some ids.
+func listIDs(ids []string) string {
+	if len(ids) == 0 {
+		return "none"
+	}
+	if len(ids) > maxListedIDs {
+		return strings.Join(ids[:maxListedIDs], ", ") + fmt.Sprintf(" and %d more", len(ids)-maxListedIDs)
+	}
+	return strings.Join(ids, ", ")
+}
+
+// readWABA reads the account, which proves that the token reaches it, and who owns it: the member of the answer if there is
+// one, else the business that the token was issued for.
+func (r *OnboardingRequestReconciler) readWABA(ctx context.Context, j *journey, wabaID string) (meta.Business, error) {
+	waba, err := j.app.Client.WABA(ctx, j.businessCredential(), wabaID)
+	if meta.OutcomeOf(err) == meta.Rejected && meta.ClassOf(err).AccessLost() {
+		return meta.Business{}, stalledBy(err, v1alpha1.ReasonWABAMismatch,
+			"The customer's token does not reach the account %s; let the customer sign up again with this account, or create another OnboardingRequest.", wabaID)
+	}
+	if err != nil {
+		return meta.Business{}, err
+	}
+	j.waba = &waba
+	j.request.Status.WABAID, j.request.Status.WABAName = wabaID, clip(waba.Name)
+	owner := waba.Owner()
+	if owner.ID != "" {
+		return owner, nil
+	}
+	me, err := j.app.Client.Me(ctx, j.businessCredential())
+	if err != nil {
+		return meta.Business{}, err
+	}
+	if me.ClientBusinessID == "" {
+		return meta.Business{}, stalled(v1alpha1.ReasonRejected,
+			"Meta does not tell which business owns the account %s, so its credit could never be revoked; check the customer's account in Business Settings.", wabaID)
+	}
+	return meta.Business{ID: me.ClientBusinessID}, nil
+}
+
+// choosePhone finds the number that is meant among the account's. known was proven before.
+func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNumber, error) {
+	if want == "" {
+		want = known
+	}
+	ids := make([]string, 0, len(numbers))
+	for i := range numbers {
+		ids = append(ids, string(numbers[i].ID))
+		if string(numbers[i].ID) == want {
+			return &numbers[i], nil
+		}
+	}
+	switch {
+	case len(numbers) == 0:
+		return nil, waitingFor(numberRecheck, v1alpha1.ReasonWaitingForPhoneNumber,
+			"The customer's account has no phone number yet; it goes on when the customer has added one.")
+	case want != "":
+		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "The phone number id %s is expected, and the account has %s; let the customer add the number, or create another OnboardingRequest.",
+			want, listIDs(ids))
+	case len(numbers) > 1:
+		return nil, stalled(v1alpha1.ReasonPhoneNumberAmbiguous, "The account has the phone number ids %s; set spec.phoneNumberID to the one that is meant.", listIDs(ids))
+	default:
+		return &numbers[0], nil
+	}
+}
+
+// keepProof stores what was proven. The owner's id goes into the vault at once: Meta no longer tells it when access is gone,
+// and without it neither a lost token nor the credit can be got back. A crash before the write costs the reads again.
+func (r *OnboardingRequestReconciler) keepProof(ctx context.Context, j *journey, owner meta.Business, phone *meta.PhoneNumber) error {
+	status := &j.request.Status
+	status.OwnerBusinessID, status.OwnerBusinessName = string(owner.ID), clip(owner.Name)
+	proof := vault.Proof{WABAID: status.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: string(owner.ID)}
+	if phone != nil {
+		proof.PhoneNumberID = string(phone.ID)
+	}
+	recorded := vault.Proof{WABAID: j.entry.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: j.entry.OwnerBusinessID}
+	if _, proven := j.entry.Current(); proven && proof == recorded {
+		return nil
+	}
+	entry, err := r.vault.Prove(ctx, j.key, j.entry, proof)
+	if err != nil {
+		return r.vaultError(j.key, err)
+	}
+	j.entry = entry
+	return nil
+}
+
+// observePhone records what Meta says of the number.
+func (j *journey) observePhone(phone *meta.PhoneNumber) {
+	status := &j.request.Status
+	status.PhoneNumberID, status.DisplayPhoneNumber, status.VerifiedName = string(phone.ID), phone.DisplayPhoneNumber, clip(phone.VerifiedName)
+	j.phone = phone
+	switch {
+	case phone.OnBizApp:
+		j.facts.Number = onboarding.NumberCoexistent
+	case phone.Registered():
+		j.facts.Number = onboarding.NumberConnected
+	default:
+		j.facts.Number = onboarding.NumberUnregistered
+	}
+}
+
+// clip cuts foreign text to what status takes.
+func clip(s string) string {
+	if runes := []rune(s); len(runes) > 512 {
+		return string(runes[:512])
+	}
+	return s
+}
+
+// subscribe makes Meta deliver the account's webhooks to the app.
+func (r *OnboardingRequestReconciler) subscribe(ctx context.Context, j *journey) error {
+	if err := r.subscriptions.ensure(ctx, j.app, j.businessCredential(), j.request.Status.WABAID); err != nil {
+		return err
+	}
+	j.facts.Subscribed = true
+	return nil
+}

@@ -1,0 +1,153 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
+)
+
+// journeyConditions are the steps that gate Ready, in the order of the journey.
+var journeyConditions = []string{
+	v1alpha1.ConditionTokenExchanged, v1alpha1.ConditionAssetsVerified, v1alpha1.ConditionWebhooksSubscribed,
+	v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered,
+}
+
+// maxShownAttempts is what status.registerAttempts takes.
+const maxShownAttempts = 10
+
+// finish turns what was found into the status, writes it once, and says when to come again.
+func (r *OnboardingRequestReconciler) finish(ctx context.Context, j *journey) (ctrl.Result, error) {
+	if after, held := j.held(); held {
+		return ctrl.Result{RequeueAfter: after}, nil
+	}
+	now := metav1.NewTime(r.clock.Now().Truncate(time.Second))
+	set := conditions.New(j.request, now)
+	status := &j.request.Status
+	status.LastHandledReconcileAt = requestedAt(j.request)
+	j.showVault()
+	res := j.schedule(attempts{failures: &status.Failures, next: &status.NextAttemptTime}, set, now.Time, 0)
+	j.setConditions(set)
+	j.sumUpJourney(set)
+	set.Write()
+	return settle(ctx, res, r.status.write(ctx, j.old, j.request))
+}
+
+// showVault copies what the vault says into status, for people. The vault stays the truth.
+func (j *journey) showVault() {
+	if j.entry == nil || !j.entry.Exists() {
+		return
+	}
+	status := &j.request.Status
+	status.Exchange = &v1alpha1.ExchangeStatus{CodeHash: j.entry.CodeHash, Attempts: ptr.To(int32(min(j.entry.Attempt, onboarding.MaxSends))), State: string(j.entry.Phase)} //nolint:gosec // at most 2
+	if !j.entry.StartedAt.IsZero() {
+		started := metav1.NewTime(j.entry.StartedAt.Truncate(time.Second))
+		status.Exchange.StartedAt = &started
+	}
+	status.RegisterAttempts = nil
+	for _, t := range j.entry.RegisterAttempts[max(0, len(j.entry.RegisterAttempts)-maxShownAttempts):] {
+		status.RegisterAttempts = append(status.RegisterAttempts, metav1.NewTime(t.Truncate(time.Second)))
+	}
+	status.PINMismatches = nil
+	if j.entry.PINMismatches > 0 {
+		status.PINMismatches = ptr.To(int32(min(j.entry.PINMismatches, 1<<20))) //nolint:gosec // bounded
+	}
+}
+
+// setConditions says of each step how it stands.
+func (j *journey) setConditions(set *conditions.Set) {
+	if j.facts.Held {
+		set.Keep(journeyConditions...)
+		set.Keep(v1alpha1.ConditionTestMessageSent)
+		set.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspended, "spec.suspend is true: no work is done on this request.")
+		return
+	}
+	set.False(v1alpha1.ConditionSuspended, v1alpha1.ReasonActive, "spec.suspend is not true.")
+	j.markDone()
+	for _, condition := range append(journeyConditions, v1alpha1.ConditionTestMessageSent) {
+		j.put(set, j.request.Generation, condition, func() (string, string) { return j.success(set, condition) })
+	}
+}
+
+// markDone adds the steps that the facts say are in place, performed now or earlier, unless a later look at them failed.
+func (j *journey) markDone() {
+	if j.done == nil {
+		j.done = map[string]bool{}
+	}
+	for condition, in := range map[string]bool{
+		v1alpha1.ConditionTokenExchanged:     j.facts.HasToken,
+		v1alpha1.ConditionAssetsVerified:     j.facts.HasToken && j.facts.AssetsVerified,
+		v1alpha1.ConditionWebhooksSubscribed: j.facts.Subscribed,
+		v1alpha1.ConditionCreditShared:       j.facts.CreditShared || !j.facts.Partner,
+		v1alpha1.ConditionPhoneRegistered:    j.facts.Number != onboarding.NumberUnregistered,
+		v1alpha1.ConditionTestMessageSent:    !j.facts.WantsTest || j.facts.Tested,
+	} {
+		_, failed := j.failed[condition]
+		j.done[condition] = in && !failed
+	}
+}
+
+// success words a condition that is True.
+func (j *journey) success(set *conditions.Set, condition string) (reason, message string) {
+	status := &j.request.Status
+	if old := set.Old(condition); old != nil && old.Status == metav1.ConditionTrue && !j.performed(condition) {
+		return old.Reason, old.Message
+	}
+	switch condition {
+	case v1alpha1.ConditionTokenExchanged:
+		return v1alpha1.ReasonSucceeded, "The customer's token is kept."
+	case v1alpha1.ConditionAssetsVerified:
+		return v1alpha1.ReasonSucceeded, fmt.Sprintf("The token reaches the account %s and its number %s.", status.WABAID, status.DisplayPhoneNumber)
+	case v1alpha1.ConditionWebhooksSubscribed:
+		return v1alpha1.ReasonSucceeded, "The app receives the account's webhooks."
+	case v1alpha1.ConditionCreditShared:
+		if !j.facts.Partner {
+			return v1alpha1.ReasonNotRequired, "The MetaApp is a Tech Provider's: the customer pays Meta."
+		}
+		return v1alpha1.ReasonSucceeded, fmt.Sprintf("The credit line pays for the account in %s.", j.request.Spec.Currency)
+	case v1alpha1.ConditionPhoneRegistered:
+		if j.facts.Number == onboarding.NumberCoexistent {
+			return v1alpha1.ReasonNotRequired, "The number is used in the WhatsApp Business app, which registered it."
+		}
+		return v1alpha1.ReasonSucceeded, "The number is registered for Cloud API."
+	default:
+		if !j.facts.WantsTest {
+			return v1alpha1.ReasonNotRequired, "spec.testMessage is not set."
+		}
+		return v1alpha1.ReasonSucceeded, "The test message was delivered."
+	}
+}
+
+// performed says whether this reconciliation looked at the step at Meta, so that it is worded afresh.
+func (j *journey) performed(condition string) bool {
+	switch condition {
+	case v1alpha1.ConditionTokenExchanged:
+		return false
+	case v1alpha1.ConditionTestMessageSent:
+		return true
+	default:
+		return j.performedNow[condition]
+	}
+}
+
+// sumUpJourney marks Ready. The copy of the credentials has no condition of its own, and the test message never counts.
+func (j *journey) sumUpJourney(set *conditions.Set) {
+	if j.facts.Held {
+		set.MarkWaiting(v1alpha1.ReasonSuspended, "spec.suspend is true; set it to false to go on.")
+		return
+	}
+	gating := journeyConditions
+	if _, failed := j.failed[conditionCopy]; failed {
+		gating = append(append([]string(nil), journeyConditions...), conditionCopy)
+	}
+	j.sumUp(set, gating, func() (string, string) {
+		return v1alpha1.ReasonSucceeded, fmt.Sprintf("The number %s works.", j.request.Status.DisplayPhoneNumber)
+	})
+}

@@ -1,0 +1,124 @@
+package controllers
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+)
+
+func TestCursorIsKeptLateAndOnlyWhenItMoved(t *testing.T) {
+	writes := 0
+	c := &countingClient{Client: fake.NewClientBuilder().Build(), writes: &writes}
+	r := &reports{client: c, live: c, options: Options{}.withDefaults()}
+	if err := r.restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	minute := func() {
+		t.Helper()
+		r.keptAt = time.Now().Add(-2 * cursorInterval)
+		if err := r.keep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := func() string {
+		t.Helper()
+		cm := &corev1.ConfigMap{}
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: cursorName}, cm); err != nil {
+			t.Fatal(err)
+		}
+		return cm.Data[cursorKey]
+	}
+	minute()
+	if writes != 0 {
+		t.Fatal("nothing was reported, and yet a cursor was written")
+	}
+	r.next = "7"
+	if err := r.keep(t.Context()); err != nil || writes != 0 {
+		t.Fatalf("the cursor was written within the interval: %v", err)
+	}
+	minute()
+	if writes != 0 {
+		t.Error("the cursor was kept before the reports up to it had time to be handled")
+	}
+	minute()
+	if got := stored(); got != "7" {
+		t.Errorf("kept %q", got)
+	}
+	kept := writes
+	minute()
+	minute()
+	if writes != kept {
+		t.Error("a cursor that did not move was written again")
+	}
+
+	again := &reports{client: c, live: c, options: r.options}
+	if err := again.restore(t.Context()); err != nil || again.next != "7" {
+		t.Errorf("a restart goes on from %q: %v", again.next, err)
+	}
+}
+
+func TestObservationsMerge(t *testing.T) {
+	hour := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	var store observations
+	store.add("a", observation{signatureFailing: true, received: hour})
+	store.add("a", observation{proof: serverapi.Handshake, received: hour.Add(-time.Hour), sent: hour})
+	got := store.take("a")
+	if diff := cmp.Diff(observation{signatureFailing: true, proof: serverapi.Handshake, received: hour, sent: hour}, got, cmp.AllowUnexported(observation{})); diff != "" {
+		t.Errorf("a handshake proves nothing of signatures: %s", diff)
+	}
+	if store.take("a") != (observation{}) {
+		t.Error("what was taken is still there")
+	}
+	store.add("a", observation{proof: serverapi.Delivery})
+	store.giveBack("a", got)
+	if got := store.take("a"); got.signatureFailing || got.proof != serverapi.Delivery || !got.received.Equal(hour) {
+		t.Errorf("what is given back overrides what came later: %+v", got)
+	}
+}
+
+func TestEndpointURLs(t *testing.T) {
+	slices := []discoveryv1.EndpointSlice{
+		{
+			Ports: []discoveryv1.EndpointPort{{Port: ptr.To(int32(8081))}},
+			Endpoints: []discoveryv1.Endpoint{
+				{Addresses: []string{"10.0.0.2"}},
+				{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}},
+				{Addresses: []string{"10.0.0.3"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(false)}},
+			},
+		},
+		{Ports: []discoveryv1.EndpointPort{{Port: ptr.To(int32(8081))}}, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"fd00::1"}}}},
+		{Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.9"}}}},
+	}
+	want := []string{"http://10.0.0.1:8081", "http://10.0.0.2:8081", "http://[fd00::1]:8081"}
+	if diff := cmp.Diff(want, endpointURLs(slices)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// countingClient counts writes.
+type countingClient struct {
+	client.Client
+	writes *int
+}
+
+func (c *countingClient) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
+	*c.writes++
+	return c.Client.Create(ctx, obj, opts...)
+}
+
+func (c *countingClient) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
+	err := c.Client.Update(ctx, obj, opts...)
+	if err == nil {
+		*c.writes++
+	}
+	return err
+}

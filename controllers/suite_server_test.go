@@ -1,0 +1,193 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
+)
+
+// serverStub stands in for the webhook-server: it answers Meta's handshake and the internal API from what is projected, read with the
+// server's own rights. It stores no message.
+type serverStub struct {
+	client client.Client
+	http   *http.Server
+	addr   net.Addr
+	done   chan error
+
+	mu      sync.Mutex
+	reports []serverapi.Report
+	// lagging are Objects that this replica pretends not to have loaded.
+	lagging map[string]bool
+	tests   map[string]serverapi.TestOutcome
+}
+
+func startServerStub(ctx context.Context, c *localcluster.Cluster) (*serverStub, error) {
+	cfg, err := c.RESTConfigFor(ctx, runtimeNamespace, serverAccount)
+	if err != nil {
+		return nil, err
+	}
+	cfg.QPS = -1
+	s := &serverStub{done: make(chan error, 1), lagging: map[string]bool{}, tests: map[string]serverapi.TestOutcome{}}
+	if s.client, err = client.New(cfg, client.Options{}); err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+CallbackPath, s.handshake)
+	mux.HandleFunc("GET "+serverapi.PathSnapshot, s.authorized(s.snapshot))
+	mux.HandleFunc("GET "+serverapi.PathReports, s.authorized(s.page))
+	mux.HandleFunc("POST "+serverapi.PathTestMessages, s.authorized(s.testMessage))
+	s.addr, s.http = listener.Addr(), &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { s.done <- s.http.Serve(listener) }()
+	return s, nil
+}
+
+func (s *serverStub) address() string { return s.addr.String() }
+func (s *serverStub) url() string     { return "http://" + s.addr.String() }
+
+func (s *serverStub) close() error {
+	if err := s.http.Close(); err != nil {
+		return err
+	}
+	<-s.done
+	return nil
+}
+
+// objects reads what is projected, as the server does.
+func (s *serverStub) objects(ctx context.Context) ([]runtimeconfig.Object, error) {
+	var secrets corev1.SecretList
+	if err := s.client.List(ctx, &secrets, client.InNamespace(runtimeNamespace), client.HasLabels{runtimeconfig.LabelProjection}); err != nil {
+		return nil, err
+	}
+	var objects []runtimeconfig.Object
+	for i := range secrets.Items {
+		objects = append(objects, runtimeconfig.Object{Name: secrets.Items[i].Name, Data: secrets.Items[i].Data})
+	}
+	var contents corev1.ConfigMapList
+	if err := s.client.List(ctx, &contents, client.InNamespace(runtimeNamespace), client.HasLabels{runtimeconfig.LabelProjection}); err != nil {
+		return nil, err
+	}
+	for i := range contents.Items {
+		objects = append(objects, runtimeconfig.Object{Name: contents.Items[i].Name, Data: contents.Items[i].BinaryData})
+	}
+	return objects, nil
+}
+
+func (s *serverStub) handshake(w http.ResponseWriter, r *http.Request) {
+	objects, err := s.objects(r.Context())
+	if err != nil {
+		http.Error(w, "", http.StatusServiceUnavailable)
+		return
+	}
+	if _, ok := runtimeconfig.Load(objects).Handshaker(r.FormValue("hub.verify_token")); !ok {
+		http.Error(w, "", http.StatusForbidden)
+		return
+	}
+	reply(w, []byte(r.FormValue("hub.challenge")))
+}
+
+func (s *serverStub) authorized(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		objects, err := s.objects(r.Context())
+		if err != nil {
+			http.Error(w, "", http.StatusServiceUnavailable)
+			return
+		}
+		if !serverapi.Authorized(r, runtimeconfig.Load(objects).BearerToken()) {
+			http.Error(w, "", http.StatusUnauthorized)
+			return
+		}
+		next(w, r)
+	}
+}
+
+func (s *serverStub) snapshot(w http.ResponseWriter, r *http.Request) {
+	objects, err := s.objects(r.Context())
+	if err != nil {
+		http.Error(w, "", http.StatusServiceUnavailable)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	answer := serverapi.Snapshot{Synced: true, Objects: map[string]string{}}
+	for _, object := range objects {
+		if !s.lagging[object.Name] {
+			answer.Objects[object.Name] = runtimeconfig.Revision(object.Data)
+		}
+	}
+	replyJSON(w, answer)
+}
+
+func (s *serverStub) page(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, err := strconv.Atoi(r.FormValue("after"))
+	if err != nil || from > len(s.reports) {
+		from = 0
+	}
+	replyJSON(w, serverapi.Reports{Reports: s.reports[from:], Next: serverapi.Cursor(strconv.Itoa(len(s.reports)))})
+}
+
+func (s *serverStub) testMessage(w http.ResponseWriter, r *http.Request) {
+	var wish serverapi.TestMessage
+	if err := json.NewDecoder(r.Body).Decode(&wish); err != nil {
+		http.Error(w, "", http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	outcome, ok := s.tests[wish.PhoneNumberID]
+	if !ok {
+		outcome.State = serverapi.TestWaiting
+	}
+	outcome.Key = wish.Key
+	replyJSON(w, outcome)
+}
+
+// report makes the server tell something.
+func (s *serverStub) report(report serverapi.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	report.ID, report.Time, report.Count = serverapi.Cursor(strconv.Itoa(len(s.reports)+1)), time.Now(), 1
+	s.reports = append(s.reports, report)
+}
+
+// lag makes this replica pretend not to have loaded an Object, or no longer.
+func (s *serverStub) lag(object string, lagging bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lagging[object] = lagging
+}
+
+// test sets what became of the test message of a number.
+func (s *serverStub) test(phoneNumberID string, state serverapi.TestState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tests[phoneNumberID] = serverapi.TestOutcome{State: state}
+}
+
+func replyJSON(w http.ResponseWriter, answer any) {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		http.Error(w, "", http.StatusInternalServerError)
+		return
+	}
+	reply(w, body)
+}
+
+// reply writes an answer. A client that has gone needs none.
+func reply(w http.ResponseWriter, body []byte) { _, _ = w.Write(body) }

@@ -1,0 +1,252 @@
+package controllers
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
+)
+
+const (
+	systemNamespace  = "whatsapp-system"
+	runtimeNamespace = "whatsapp-runtime"
+	managerAccount   = "whatsapp-operator-manager"
+	serverAccount    = "webhook-server"
+
+	// callbackHost is the public name of the webhook-server; the simulator calls it at the stub's address.
+	callbackHost = "hooks.example.test"
+	publicURL    = "https://" + callbackHost
+
+	// Labels of the namespaces that may use the tests' MetaApps, and direct channels.
+	labelPartner = "test.example/partner"
+	labelDirect  = "test.example/direct"
+)
+
+// auditPolicy records what the manager changes.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  users: ["system:serviceaccount:whatsapp-system:whatsapp-operator-manager"]
+  verbs: [create, update, patch, delete, deletecollection]
+- level: None
+`
+
+// The world that all tests of the package share. Each test adds apps, accounts and namespaces of its own.
+var (
+	cluster *localcluster.Cluster
+	// admin arranges and observes. The manager under test has its own account's rights.
+	admin client.Client
+	sim   *metasim.Server
+	stub  *serverStub
+	// running is the manager under test.
+	running *runningManager
+	// captured is everything that was logged.
+	captured = &logBuffer{}
+	// known are the secrets that tests use. None may show up where people look.
+	known = &secretRegistry{}
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(localcluster.RunTests(suite{m}, localcluster.Options{AuditPolicy: auditPolicy}, setUp))
+}
+
+// suite runs the tests, stops the manager while the cluster is still there, and looks for secrets in what the tests left behind.
+type suite struct{ m *testing.M }
+
+func (s suite) Run() int {
+	code := s.m.Run()
+	err := errors.Join(running.stop(), sim.Close(context.Background()), stub.close(), known.leaks(context.Background()))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		return 1
+	}
+	return code
+}
+
+func setUp(ctx context.Context, c *localcluster.Cluster) error {
+	cluster = c
+	ctrl.SetLogger(zap.New(zap.WriteTo(captured), zap.UseDevMode(true)))
+	scheme, err := Scheme()
+	if err != nil {
+		return err
+	}
+	if err := c.ApplyCRDs(ctx, "../config/crd"); err != nil {
+		return err
+	}
+	for _, dir := range []string{"../config/namespaces", "../config/rbac"} {
+		if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", dir); err != nil {
+			return err
+		}
+	}
+	if admin, err = client.New(c.RESTConfig(), client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	if stub, err = startServerStub(ctx, c); err != nil {
+		return err
+	}
+	sim, err = metasim.Start("127.0.0.1:0", metasim.Options{Routes: map[string][]string{callbackHost: {stub.address()}}, CodeTTL: time.Minute})
+	if err != nil {
+		return err
+	}
+	running, err = startManager(ctx, testOptions())
+	return err
+}
+
+// testOptions run a manager that looks at everything much more often than one does in a cluster.
+func testOptions() Options {
+	return Options{
+		ServerURLs: []string{stub.url()}, PublicWebhookURL: publicURL, GraphBaseURL: sim.URL,
+		DirectNamespaces: labels.SelectorFromSet(labels.Set{labelDirect: "yes"}),
+		CheckInterval:    2 * time.Second, ReferenceInterval: 300 * time.Millisecond, ReportInterval: 100 * time.Millisecond,
+	}
+}
+
+// runningManager is a manager that runs in this process under its own ServiceAccount.
+type runningManager struct {
+	cancel context.CancelFunc
+	done   chan error
+}
+
+func startManager(ctx context.Context, o Options) (*runningManager, error) {
+	cfg, err := cluster.RESTConfigFor(ctx, systemNamespace, managerAccount)
+	if err != nil {
+		return nil, err
+	}
+	cfg.QPS = -1
+	return startManagerAs(ctx, cfg, o)
+}
+
+func startManagerAs(ctx context.Context, cfg *rest.Config, o Options) (*runningManager, error) {
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, err
+	}
+	mo := ManagerOptions(scheme, o)
+	mo.Metrics = server.Options{BindAddress: "0"}
+	mo.HealthProbeBindAddress = "0"
+	// Names of controllers label metrics, which are global; tests run several managers one after the other.
+	mo.Controller = config.Controller{SkipNameValidation: ptr.To(true)}
+	mo.Logger = ctrl.Log
+	mgr, err := ctrl.NewManager(cfg, mo)
+	if err != nil {
+		return nil, err
+	}
+	if err := Setup(mgr, o); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	run := &runningManager{cancel: cancel, done: make(chan error, 1)}
+	go func() { run.done <- mgr.Start(logr.NewContext(ctx, ctrl.Log)) }()
+	if !mgr.GetCache().WaitForCacheSync(ctx) {
+		return nil, errors.Join(errors.New("the manager's cache did not start"), run.stop())
+	}
+	return run, nil
+}
+
+// stop stops the manager and waits for it.
+func (r *runningManager) stop() error {
+	if r == nil {
+		return nil
+	}
+	r.cancel()
+	return <-r.done
+}
+
+// logBuffer collects log lines of many goroutines.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// secretRegistry knows every secret that a test made up, and what people could read.
+type secretRegistry struct {
+	mu       sync.Mutex
+	values   []string
+	readable []string
+}
+
+// add registers a secret and returns it.
+func (r *secretRegistry) add(value string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.values = append(r.values, value)
+	return value
+}
+
+// shown keeps what an object showed at the end of a test, since tests delete their objects.
+func (r *secretRegistry) shown(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.readable = append(r.readable, text)
+}
+
+// leaks looks for secrets in logs, events and every status that a test ended with.
+func (r *secretRegistry) leaks(ctx context.Context) error {
+	var events corev1.EventList
+	if err := admin.List(ctx, &events); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	places := map[string]string{"logs": captured.String(), "statuses": strings.Join(r.readable, "\n")}
+	for i := range events.Items {
+		places["events"] += events.Items[i].Message + "\n"
+	}
+	if len(r.values) > 0 && places["logs"] == "" {
+		return errors.New("nothing was logged, so the search for leaked secrets proves nothing")
+	}
+	return findSecrets(places, r.values)
+}
+
+// findSecrets fails for each value that is in a text.
+func findSecrets(places map[string]string, values []string) error {
+	var errs []error
+	for place, text := range places {
+		for _, value := range values {
+			if strings.Contains(text, value) {
+				errs = append(errs, fmt.Errorf("a secret that begins with %.6s is in the %s", value, place))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func TestFindSecrets(t *testing.T) {
+	places := map[string]string{"logs": "refused hunter2 again", "events": "all is well"}
+	if findSecrets(places, []string{"hunter2"}) == nil || findSecrets(places, []string{"hunter3"}) != nil {
+		t.Error("the search for secrets does not find them")
+	}
+}

@@ -1,0 +1,101 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+)
+
+const (
+	// sweepInterval is how often the runtime namespace is swept; everything that is swept is days or minutes old.
+	sweepInterval = 10 * time.Minute
+	// contentGrace keeps content that nobody refers to while a projection that will is being written.
+	contentGrace = 10 * time.Minute
+)
+
+// sweeper removes from the runtime namespace, on the leader alone, what no finalizer removes: projections whose channel was deleted while its
+// finalizer was taken away by hand, tombstones that have had their time, content that was replaced.
+type sweeper struct {
+	client    client.Client
+	live      client.Reader
+	projector *projector
+	now       func() time.Time
+}
+
+// NeedLeaderElection makes the leader the only sweeper.
+func (*sweeper) NeedLeaderElection() bool { return true }
+
+// Start sweeps until the manager stops.
+func (s *sweeper) Start(ctx context.Context) error {
+	wait.UntilWithContext(ctx, func(ctx context.Context) {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).WithName("sweep").Error(err, "The runtime namespace could not be swept")
+		}
+	}, sweepInterval)
+	return nil
+}
+
+func (s *sweeper) sweep(ctx context.Context) error {
+	var secrets corev1.SecretList
+	if err := s.live.List(ctx, &secrets, client.InNamespace(s.projector.namespace), client.HasLabels{runtimeconfig.LabelProjection}); err != nil {
+		return fmt.Errorf("list projections: %w", err)
+	}
+	used := map[string]bool{}
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		used[secret.Annotations[annotationContent]] = true
+		if err := s.sweepSecret(ctx, secret); err != nil {
+			return err
+		}
+	}
+	return s.sweepContent(ctx, used)
+}
+
+func (s *sweeper) sweepSecret(ctx context.Context, secret *corev1.Secret) error {
+	if released, ok := releasedAt(secret); ok {
+		if s.now().Sub(released) < tombstoneLife {
+			return nil
+		}
+		return deleteOurs(ctx, s.client, secret)
+	}
+	if secret.Labels[runtimeconfig.LabelProjection] != string(runtimeconfig.KindChannel) {
+		return nil
+	}
+	key, ok := splitHolder(secret.Annotations[annotationHolder])
+	if !ok {
+		return nil
+	}
+	// Live, and only a plain "not found" counts: a number is never lost to a failed read or to a cache that lags.
+	err := s.live.Get(ctx, key, &v1alpha1.WhatsAppChannel{})
+	if !apierrors.IsNotFound(err) {
+		return err
+	}
+	return s.projector.bury(ctx, secret, s.now())
+}
+
+func (s *sweeper) sweepContent(ctx context.Context, used map[string]bool) error {
+	var contents corev1.ConfigMapList
+	if err := s.live.List(ctx, &contents, client.InNamespace(s.projector.namespace),
+		client.MatchingLabels{runtimeconfig.LabelProjection: string(runtimeconfig.KindContent)}); err != nil {
+		return fmt.Errorf("list content: %w", err)
+	}
+	for i := range contents.Items {
+		content := &contents.Items[i]
+		if used[content.Name] || s.now().Sub(content.CreationTimestamp.Time) < contentGrace {
+			continue
+		}
+		if err := deleteOurs(ctx, s.client, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}

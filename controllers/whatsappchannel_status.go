@@ -1,0 +1,211 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+)
+
+// channelGates are the conditions that must be True for a WhatsAppChannel to be Ready.
+var channelGates = []string{
+	v1alpha1.ConditionAccepted, v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionPhoneConnected, v1alpha1.ConditionWebhookSubscribed,
+}
+
+// temporaryToken is the type of a person's token, such as the one of the API Setup page that dies within a day.
+const temporaryToken = "USER"
+
+// updateStatus computes all conditions of a WhatsAppChannel from what the phases found, and says when to come again. wait is how long what
+// was seen before is good for; it counts if nothing was looked at now.
+func (r *WhatsAppChannelReconciler) updateStatus(s *channelScope, wait time.Duration) ctrl.Result {
+	set := conditions.New(s.channel, s.now)
+	res := ctrl.Result{RequeueAfter: wait}
+	switch {
+	case s.deletion != nil:
+		set.Keep(channelGates...)
+		s.markDeletion(set)
+		res.RequeueAfter = s.deletion.after
+	case ptr.Deref(s.channel.Spec.Suspend, false):
+		set.Keep(channelGates...)
+		set.MarkWaiting(v1alpha1.ReasonSuspended, "spec.suspend is true: the operator does nothing for this channel; its messages go on being answered.")
+	case s.kept:
+		set.KeepAll()
+	default:
+		r.setGates(s, set)
+		s.recordFacts()
+		check := jitter(r.options.CheckInterval)
+		res = s.progress.schedule(attempts{&s.channel.Status.Failures, &s.channel.Status.NextAttemptTime}, set, s.now.Time, check)
+		s.channel.Status.LastHandledReconcileAt = requestedAt(s.channel)
+	}
+	s.setInforming(set)
+	set.Write()
+	s.recordTraffic()
+	return res
+}
+
+func (r *WhatsAppChannelReconciler) setGates(s *channelScope, set *conditions.Set) {
+	generation := s.channel.Generation
+	s.progress.put(set, generation, v1alpha1.ConditionAccepted, func() (string, string) {
+		return v1alpha1.ReasonSucceeded, "The channel can be served in this namespace."
+	})
+	s.progress.put(set, generation, v1alpha1.ConditionCredentialsValid, s.credentialsText)
+	s.progress.put(set, generation, v1alpha1.ConditionPhoneConnected, func() (string, string) {
+		return v1alpha1.ReasonSucceeded, "Meta reports the number as connected."
+	})
+	s.progress.put(set, generation, v1alpha1.ConditionWebhookSubscribed, func() (string, string) {
+		return v1alpha1.ReasonSucceeded, "Meta delivers this number's messages to the webhook-server."
+	})
+	s.progress.sumUp(set, channelGates, s.readyText)
+}
+
+// setInforming sets the conditions that never gate Ready.
+func (s *channelScope) setInforming(set *conditions.Set) {
+	if ptr.Deref(s.channel.Spec.Suspend, false) {
+		set.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspended, "spec.suspend is true.")
+	} else {
+		set.False(v1alpha1.ConditionSuspended, v1alpha1.ReasonActive, "spec.suspend is not true.")
+	}
+	s.setVerified(set)
+	s.setAssistant(set)
+}
+
+// setVerified tells whether webhooks have been seen, as the webhook-server reports it.
+func (s *channelScope) setVerified(set *conditions.Set) {
+	const condition = v1alpha1.ConditionWebhookVerified
+	old := set.Old(condition)
+	switch {
+	case s.news.signatureFailing:
+		set.False(condition, v1alpha1.ReasonSignatureFailing,
+			"Deliveries for this number are not signed with the app secret that is configured; copy the app secret again from the App Dashboard (App settings, Basic).")
+	case s.news.proof == serverapi.Delivery:
+		set.True(condition, v1alpha1.ReasonSucceeded, "Genuine webhooks for this number arrive.")
+	case s.news.proof == serverapi.Handshake && (old == nil || old.Status != metav1.ConditionTrue):
+		set.True(condition, v1alpha1.ReasonSucceeded, "Meta has verified the callback URL.")
+	case old != nil && old.Reason != v1alpha1.ReasonPending:
+		set.Keep(condition)
+	default:
+		set.Unknown(condition, v1alpha1.ReasonWaitingForWebhook, "No handshake and no genuine webhook has been seen yet; send a message to the number.")
+	}
+}
+
+// setAssistant tells whether customers can be answered.
+func (s *channelScope) setAssistant(set *conditions.Set) {
+	const condition = v1alpha1.ConditionAssistantReady
+	spec := &s.channel.Spec
+	old := set.Old(condition)
+	switch {
+	case !ptr.Deref(spec.Plan.Active, true):
+		set.False(condition, v1alpha1.ReasonSubscriptionInactive, "spec.plan.active is false: messages are stored, and nobody is answered.")
+	case !ptr.Deref(spec.Assistant.Enabled, true):
+		set.False(condition, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer.")
+	case spec.Assistant.Catalog != nil && spec.Assistant.Catalog.URL != "":
+		set.False(condition, v1alpha1.ReasonCatalogInvalid, "spec.assistant.catalog.url is not fetched by this version; use spec.assistant.catalog.configMapKeyRef.")
+	case spec.Assistant.Chat == nil:
+		set.True(condition, v1alpha1.ReasonRetrievalOnly, "No chat model is configured: the built-in retrieval assistant answers from catalog and knowledge.")
+	case s.news.assistant != nil && !s.news.assistant.Healthy:
+		set.False(condition, v1alpha1.ReasonProviderUnavailable, "The chat model fails; the retrieval assistant answers meanwhile. See spec.assistant.chat.")
+	case s.news.assistant == nil && old != nil && old.Reason == v1alpha1.ReasonProviderUnavailable && old.ObservedGeneration == s.channel.Generation:
+		set.Keep(condition)
+	default:
+		set.True(condition, v1alpha1.ReasonSucceeded, "The chat model "+spec.Assistant.Chat.Model+" answers.")
+	}
+}
+
+// recordFacts shows what the phases found; what they did not reach stays as it was.
+func (s *channelScope) recordFacts() {
+	status, n := &s.channel.Status, &s.number
+	if n.callbackURL != "" {
+		status.CallbackURL = n.callbackURL
+	}
+	if !s.progress.done[v1alpha1.ConditionCredentialsValid] || s.token.Type == "" && !s.token.Valid {
+		return
+	}
+	status.BusinessAccountID, status.AppID = n.wabaID, n.appID
+	status.LineID = lineID(s.namespaceUID, n.phoneNumberID)
+	status.Token = tokenStatus(n.token, s.token)
+	status.AppSecretHint = masked(n.ownAppSecret)
+	if s.phoneErr != nil || s.phone.ID == "" {
+		return
+	}
+	p := &s.phone
+	status.Phone = &v1alpha1.PhoneStatus{
+		ID: string(p.ID), DisplayNumber: p.DisplayPhoneNumber, VerifiedName: p.VerifiedName, Status: p.Status,
+		PlatformType: p.PlatformType, QualityRating: p.QualityRating, ThroughputLevel: p.Throughput.Level, MessagingLimit: p.MessagingLimit,
+		Coexistence: ptr.To(p.OnBizApp),
+	}
+	if p.HealthStatus != nil {
+		status.Phone.CanSendMessage = p.HealthStatus.CanSendMessage
+	}
+}
+
+// recordTraffic shows when messages last passed. A later hour than the one shown is worth a write, the same one isn't, so that a channel
+// full of traffic costs one write per hour.
+func (s *channelScope) recordTraffic() {
+	shown := ptr.Deref(s.channel.Status.Traffic, v1alpha1.TrafficStatus{})
+	if !laterHour(shown, s.news) {
+		return
+	}
+	latest := func(shown *metav1.Time, seen time.Time) *metav1.Time {
+		if seen.IsZero() || (shown != nil && !seen.After(shown.Time)) {
+			return shown
+		}
+		return ptr.To(metav1.NewTime(seen.UTC().Truncate(time.Hour)))
+	}
+	shown.LastReceivedAt = latest(shown.LastReceivedAt, s.news.received)
+	shown.LastSentAt = latest(shown.LastSentAt, s.news.sent)
+	if shown.FirstReceivedAt == nil && !s.news.first.IsZero() {
+		shown.FirstReceivedAt = ptr.To(metav1.NewTime(s.news.first.UTC().Truncate(time.Hour)))
+	}
+	s.channel.Status.Traffic = &shown
+}
+
+func laterHour(shown v1alpha1.TrafficStatus, seen observation) bool {
+	var have time.Time
+	for _, t := range []*metav1.Time{shown.LastReceivedAt, shown.LastSentAt} {
+		if t != nil && t.After(have) {
+			have = t.Time
+		}
+	}
+	return seen.received.After(have) || seen.sent.After(have)
+}
+
+func (s *channelScope) markDeletion(set *conditions.Set) {
+	if s.deletion.state == stateStalled {
+		set.MarkStalled(s.deletion.reason, s.deletion.message)
+		return
+	}
+	set.MarkReconciling(s.deletion.reason, s.deletion.message)
+}
+
+func (s *channelScope) credentialsText() (reason, message string) {
+	if reason, message, ok := s.expiryText(); ok {
+		return reason, message
+	}
+	return v1alpha1.ReasonSucceeded, "Meta accepts the access token and the app secret."
+}
+
+// expiryText warns of a token that dies soon.
+func (s *channelScope) expiryText() (reason, message string, ok bool) {
+	switch {
+	case s.token.Type == temporaryToken:
+		return v1alpha1.ReasonTokenExpiring, "The access token is a temporary one of a person, as the API Setup page gives it: it dies within a day; " + s.tokenAdvice() + ".", true
+	case !s.token.ExpiresAt.IsZero() && s.token.ExpiresAt.Sub(s.now.Time) < expiryWarning:
+		at := s.token.ExpiresAt.UTC().Format("2006-01-02 15:04 MST")
+		return v1alpha1.ReasonTokenExpiring, fmt.Sprintf("The access token expires on %s; %s.", at, s.tokenAdvice()), true
+	default:
+		return "", "", false
+	}
+}
+
+func (s *channelScope) readyText() (reason, message string) {
+	if reason, message, ok := s.expiryText(); ok {
+		return reason, message
+	}
+	return v1alpha1.ReasonSucceeded, fmt.Sprintf("Connected as %s (%s).", s.phone.DisplayPhoneNumber, s.phone.VerifiedName)
+}
