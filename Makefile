@@ -105,6 +105,10 @@ test: ## Run all tests with the race detector, and install what they need. The l
 	@go build -o bin/testsummary ./hack/testsummary
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 go test -race -count=1 -timeout=$(TEST_TIMEOUT) -json $(PKG) | bin/testsummary
 
+.PHONY: e2e
+e2e: ## Run the images of the Dockerfile on a real kubelet on this machine. Needs root on Linux; ARGS are flags of the test.
+	@hack/e2e/run.sh $(ARGS)
+
 .PHONY: verify
 verify: verify-api verify-crds verify-docs verify-modules ## Check that everything generated is up to date. Changes nothing.
 

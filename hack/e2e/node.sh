@@ -100,7 +100,7 @@ enter() {
   local init
   init=$(pgrep -P "$(cat "$STATE/unshare.pid")") || die "the node is not up"
   KUBECTL=$BIN/kubectl KUBECONFIG=$pki/admin.kubeconfig PATH=$BIN:$PATH \
-    nsenter --target "$init" --net --mount --pid --ipc --uts -- "$@"
+    nsenter --target "$init" --net --mount --pid --ipc --uts -- env --chdir="$PWD" "$@"
 }
 
 # ---------------------------------------------------------------- inside
@@ -248,7 +248,7 @@ logs() {
   local file
   for file in "$log"/*.log; do
     echo "--- end of ${file##*/}"
-    grep -E '^[EF][0-9]{4} |error|fatal|panic|node: ' "$file" | tail -n 15 || true
+    grep -E '^[EF][0-9]{4} |level=(error|fatal)|panic|node: ' "$file" | tail -n 10 || true
   done
   [ -f "$STATE/ready" ] || return 0
   echo "--- objects"

@@ -28,8 +28,9 @@ const (
 
 // A second business that signs up, while the leader is dead.
 const (
-	otherWABA  = "102290129340777"
-	otherPhone = "106540352242777"
+	otherBusiness = "2729063490586777"
+	otherWABA     = "102290129340777"
+	otherPhone    = "106540352242777"
 )
 
 // TestInstallation is one story: each step needs what the steps before it made.
@@ -42,7 +43,7 @@ func TestInstallation(t *testing.T) {
 		reason string
 		run    func(*testing.T, *world)
 	}{
-		{"restricted", "that Pods start proves something only where others would be refused", restricted},
+		{"restricted", "the start of our Pods proves something only where others are refused", restricted},
 		{"onboard", "a code becomes a number through Secrets, Services and RBAC as shipped", onboard},
 		{"answer", "a webhook comes in by the Service and an answer goes out", answer},
 		{"direct", "the second kind of channel needs the manager's flags and the public path", direct},
@@ -52,7 +53,7 @@ func TestInstallation(t *testing.T) {
 	}
 	for _, step := range steps {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, w) }) {
-			t.Fatalf("without %q the rest can't be tested: %s", step.name, step.reason)
+			t.Fatalf("%s failed, and what follows builds on it. It matters because %s.", step.name, step.reason)
 		}
 	}
 }
@@ -118,13 +119,14 @@ func (w *world) signUp(t *testing.T, waba string) (code string) {
 func answer(t *testing.T, w *world) {
 	w.send(t, metasim.DemoCustomer, metasim.DemoPhoneNumber, "Do you have a fern for my bathroom?")
 	w.awaitAnswer(t, metasim.DemoPhoneNumber, metasim.DemoCustomer, 1)
-	if last := lastOf(w.sim.Conversation(metasim.DemoPhoneNumber, metasim.DemoCustomer)); !strings.Contains(last.Text, "Boston Fern") {
-		t.Errorf("the answer must come from the catalog of the sample, which has the Boston Fern; it was %q", last.Text)
+	if got := transcript(w.sim.Conversation(metasim.DemoPhoneNumber, metasim.DemoCustomer)); !strings.Contains(got, "Boston Fern") {
+		t.Errorf("the answer must come from the catalog of the sample, which has the Boston Fern:%s", got)
 	}
 }
 
 func direct(t *testing.T, w *world) {
-	w.kubectl(t, "wait", "--for=condition=Ready", "whatsappchannel/blue-door", "-n", "blue-door", readyTimeout)
+	// It can't be Ready before the person has done what it asks for.
+	w.kubectl(t, "wait", "--for=condition=PhoneConnected", "whatsappchannel/blue-door", "-n", "blue-door", readyTimeout)
 	shown := strings.Fields(w.kubectl(t, "get", "whatsappchannel", "blue-door", "-n", "blue-door", "-o",
 		"jsonpath={.status.callbackURL} {.status.verifyTokenSecretRef.name} {.status.verifyTokenSecretRef.key}"))
 	if len(shown) != 3 {
@@ -136,22 +138,26 @@ func direct(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatalf("Meta must be able to verify what the channel shows: %v", err)
 	}
+	w.kubectl(t, "wait", "--for=condition=Ready", "whatsappchannel/blue-door", "-n", "blue-door", readyTimeout)
 	w.send(t, metasim.DemoCustomer, metasim.DemoDirectPhone, "Hello, are you there?")
 	w.awaitAnswer(t, metasim.DemoDirectPhone, metasim.DemoCustomer, 1)
 }
 
-// killLeader takes the leading manager away without warning; its lease is still held when the code arrives.
+// killLeader kills the leading manager; its lease is still held when the code arrives.
 func killLeader(t *testing.T, w *world) {
-	err := w.sim.Add(metasim.World{WABAs: []metasim.WABA{{
-		ID: otherWABA, Name: "Green Leaf", OwnerBusinessID: metasim.DemoCustomerBusiness, Currency: "USD", TimezoneID: "1",
-		PhoneNumbers: []metasim.PhoneNumber{{ID: otherPhone, DisplayPhoneNumber: "+1 555-078-3777", VerifiedName: "Green Leaf"}},
-	}}})
+	err := w.sim.Add(metasim.World{
+		Businesses: []metasim.Business{{ID: otherBusiness, Name: "Green Leaf"}},
+		WABAs: []metasim.WABA{{
+			ID: otherWABA, Name: "Green Leaf", OwnerBusinessID: otherBusiness, Currency: "USD", TimezoneID: "1",
+			PhoneNumbers: []metasim.PhoneNumber{{ID: otherPhone, DisplayPhoneNumber: "+1 555-078-3777", VerifiedName: "Green Leaf"}},
+		}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	holder := w.kubectl(t, "get", "lease", "whatsapp-operator-manager", "-n", systemNamespace, "-o", "jsonpath={.spec.holderIdentity}")
 	pod, _, _ := strings.Cut(holder, "_")
-	w.kubectl(t, "delete", "pod", pod, "-n", systemNamespace, "--grace-period=0", "--force")
+	w.kill(t, systemNamespace, pod)
 	w.apply(t,
 		secret("lucky-shrub", "green-leaf-signup", map[string]string{"code": w.signUp(t, otherWABA)}),
 		map[string]any{
@@ -159,7 +165,7 @@ func killLeader(t *testing.T, w *world) {
 			"metadata": map[string]any{"namespace": "lucky-shrub", "name": "green-leaf"},
 			"spec": map[string]any{
 				"metaAppRef": map[string]any{"name": "acme-connect"}, "currency": "USD",
-				"codeSecretRef": map[string]any{"name": "green-leaf-signup"},
+				"codeSecretRef": map[string]any{"name": "green-leaf-signup"}, "deletionPolicy": "Offboard",
 			},
 		})
 	w.kubectl(t, "wait", "--for=condition=TokenExchanged", "onboardingrequest/green-leaf", "-n", "lucky-shrub", exchangeTimeout)
@@ -169,22 +175,36 @@ func killLeader(t *testing.T, w *world) {
 			t.Errorf("nothing was lost on the way, so each code is spent once; %s was sent %d times", code, sends)
 		}
 	}
+	await(t, answerTimeout, func() string {
+		if w.kubectl(t, "get", "pod", pod, "-n", systemNamespace, "-o", "jsonpath={.status.containerStatuses[0].restartCount}") == "0" {
+			return "a restart of the manager that was killed"
+		}
+		return ""
+	})
 	awaitRollouts(t, w)
 }
 
-// crashServer kills the server when it has acknowledged a message and not answered it, and lets others write while it is down.
+// kill ends the process of a Pod's container as a crash or the kernel does: nothing of it gets to say goodbye.
+func (w *world) kill(t *testing.T, namespace, pod string) {
+	t.Helper()
+	id := w.kubectl(t, "get", "pod", pod, "-n", namespace, "-o", "jsonpath={.status.containerStatuses[0].containerID}")
+	run(t, nil, "ctr", "--namespace=k8s.io", "tasks", "kill", "--signal=SIGKILL", strings.TrimPrefix(id, "containerd://"))
+}
+
+// crashServer kills the server when it has acknowledged a message and not answered it, and then takes it away while others write.
 func crashServer(t *testing.T, w *world) {
-	const before, whileDown1, whileDown2 = "16505550101", "16505550102", "16505550103"
-	delivery, err := w.sim.AwaitDelivery(t.Context(), w.send(t, before, metasim.DemoPhoneNumber, "When are you open?"))
+	const crashed, missed1, missed2 = "16505550101", "16505550102", "16505550103"
+	delivery, err := w.sim.AwaitDelivery(t.Context(), w.send(t, crashed, metasim.DemoPhoneNumber, "When are you open?"))
 	if err != nil || delivery.LastStatus != http.StatusOK {
 		t.Fatalf("want 200 for a genuine message, got %d, %v", delivery.LastStatus, err)
 	}
+	pod := w.kubectl(t, "get", "pod", "-n", runtimeNamespace, "-l", "app.kubernetes.io/name=webhook-server", "-o", "jsonpath={.items[0].metadata.name}")
+	w.kill(t, runtimeNamespace, pod)
 	w.kubectl(t, "scale", "deployment/webhook-server", "-n", runtimeNamespace, "--replicas=0")
-	// Not the time to drain: it is killed after a second.
-	w.kubectl(t, "delete", "pod", "-n", runtimeNamespace, "-l", "app.kubernetes.io/name=webhook-server", "--grace-period=1", "--ignore-not-found")
+	w.kubectl(t, "wait", "--for=delete", "pod/"+pod, "-n", runtimeNamespace, readyTimeout)
 	missed := []int{
-		w.send(t, whileDown1, metasim.DemoPhoneNumber, "How much is the delivery?"),
-		w.send(t, whileDown2, metasim.DemoPhoneNumber, "Do you have cactus plants?"),
+		w.send(t, missed1, metasim.DemoPhoneNumber, "How much is the delivery?"),
+		w.send(t, missed2, metasim.DemoPhoneNumber, "Do you have cactus plants?"),
 	}
 	for _, id := range missed {
 		await(t, answerTimeout, func() string {
@@ -195,18 +215,30 @@ func crashServer(t *testing.T, w *world) {
 		})
 	}
 	w.kubectl(t, "scale", "deployment/webhook-server", "-n", runtimeNamespace, "--replicas=1")
-	for _, customer := range []string{before, whileDown1, whileDown2} {
+	for _, customer := range []string{crashed, missed1, missed2} {
 		w.awaitAnswer(t, metasim.DemoPhoneNumber, customer, 1)
 	}
 	w.send(t, metasim.DemoCustomer, metasim.DemoPhoneNumber, "And what about returns?")
 	w.awaitAnswer(t, metasim.DemoPhoneNumber, metasim.DemoCustomer, 2)
-	for _, customer := range []string{before, whileDown1, whileDown2} {
+	for _, customer := range []string{crashed, missed1, missed2} {
 		w.awaitAnswer(t, metasim.DemoPhoneNumber, customer, 1)
 	}
 }
 
 func undeploy(t *testing.T, w *world) {
-	run(t, "../../hack/undeploy.sh", "TIMEOUT=2m")
+	run(t, []string{"TIMEOUT=2m"}, "../../hack/undeploy.sh")
+	left := w.sim.World(false)
+	for _, waba := range left.WABAs {
+		// The other request's policy is to retain.
+		if waba.ID == otherWABA && (len(waba.SubscribedApps) > 0 || waba.PrimaryFundingID != "" || waba.PhoneNumbers[0].Registered) {
+			t.Errorf("a request with deletionPolicy Offboard left at Meta: %+v", waba)
+		}
+	}
+	for _, app := range left.Apps {
+		if app.ID == metasim.DemoAppID && app.Subscription != nil {
+			t.Errorf("Meta still calls %s for the app of the deleted MetaApp", app.Subscription.CallbackURL)
+		}
+	}
 	kinds := "crd,namespace,clusterrole,clusterrolebinding"
 	for name := range strings.SplitSeq(w.kubectl(t, "get", kinds, "-o", "name"), "\n") {
 		if strings.Contains(name, "whatsapp") {
@@ -235,32 +267,41 @@ func (w *world) send(t *testing.T, from, phone, text string) (delivery int) {
 	return sent.Deliveries[0]
 }
 
-// awaitAnswer waits until each of a customer's messages is answered once and the answers are delivered.
+// awaitAnswer waits until so many of a customer's messages are answered and the answers are delivered. An answer is one message or
+// several; the built-in assistant says nothing twice, so a text that comes again is an answer too many.
 func (w *world) awaitAnswer(t *testing.T, phone, customer string, want int) {
 	t.Helper()
 	await(t, answerTimeout, func() string {
-		answers, delivered := 0, 0
-		for _, entry := range w.sim.Conversation(phone, customer) {
-			if entry.Direction == "out" {
-				answers++
+		conversation := w.sim.Conversation(phone, customer)
+		answered, said, asked := 0, map[string]bool{}, false
+		for _, entry := range conversation {
+			if entry.Direction == "in" {
+				asked = true
+				continue
 			}
-			if entry.Status == "delivered" || entry.Status == "read" {
-				delivered++
+			if said[entry.Text] {
+				t.Fatalf("answered twice:%s", transcript(conversation))
+			}
+			said[entry.Text] = true
+			if asked {
+				answered++
+			}
+			asked = false
+			if entry.Status != "delivered" && entry.Status != "read" {
+				return "delivery of" + transcript(conversation)
 			}
 		}
-		if answers > want {
-			t.Fatalf("%d messages got %d answers", want, answers)
-		}
-		if delivered < want {
-			return fmt.Sprintf("%d answers, delivered, to %s; so far %d, %d delivered", want, customer, answers, delivered)
+		if answered < want {
+			return fmt.Sprintf("%d answers, there are %d:%s", want, answered, transcript(conversation))
 		}
 		return ""
 	})
 }
 
-func lastOf(entries []metasim.ConversationEntry) metasim.ConversationEntry {
-	if len(entries) == 0 {
-		return metasim.ConversationEntry{}
+func transcript(entries []metasim.ConversationEntry) string {
+	var text strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&text, "\n%s %s %s %s: %q", e.Time.Format(time.TimeOnly), e.Direction, e.Type, e.Status, e.Text)
 	}
-	return entries[len(entries)-1]
+	return text.String()
 }

@@ -235,10 +235,10 @@ func await(t *testing.T, timeout time.Duration, check func() (missing string)) {
 	}
 }
 
-// run runs a program of the checkout.
-func run(t *testing.T, name string, env ...string) {
+// run runs a program with additions to the environment.
+func run(t *testing.T, env []string, name string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name)
+	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Env = append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
