@@ -67,7 +67,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	if err != nil {
 		return nil, err
 	}
-	library := assistant.NewLibrary(a.indexes)
+	library := assistant.NewLibrary(a.indexes, conversation.ReportCatalog(o.Store, o.Log.WithName("catalog")))
 	report := conversation.ReportHealth(o.Store, o.Log.WithName("assistant"))
 	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, a.models), report, o.Registry)
 	if err != nil {

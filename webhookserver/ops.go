@@ -33,13 +33,14 @@ func (s *Server) unready(ctx context.Context) string {
 		return "draining"
 	}
 	if !s.o.Source.View().Load().Synced {
-		return "the projections are not loaded yet"
+		return "the projections are not loaded yet: the Kubernetes API can't be reached, or this server may not list and watch " +
+			"Secrets and ConfigMaps in its runtime namespace; the log says which"
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	if err := s.o.Store.Ping(ctx); err != nil {
 		s.o.Log.Error(err, "The store is not writable")
-		return "the store is not writable"
+		return "the store is not writable: " + err.Error() // it names the remedy, and nothing of the content
 	}
 	return ""
 }

@@ -54,8 +54,9 @@ func TestRetentionIsThatOfTheChannel(t *testing.T) {
 		t.Errorf("before it is known who keeps what, nothing goes: %d left, %v", left("short"), err)
 	}
 	var objects []runtimeconfig.Object
-	for line, days := range map[string]time.Duration{"short": 20, "long": 40} {
-		o, err := (&runtimeconfig.Channel{LineID: line, PhoneNumberID: line, WABAID: "1", Retention: runtimeconfig.Duration(days * 24 * time.Hour)}).Object()
+	const day = 24 * time.Hour
+	for line, keep := range map[string]time.Duration{"short": 20 * day, "long": 40 * day} {
+		o, err := (&runtimeconfig.Channel{LineID: line, PhoneNumberID: line, WABAID: "1", Retention: runtimeconfig.Duration(keep)}).Object()
 		if err != nil {
 			t.Fatal(err)
 		}

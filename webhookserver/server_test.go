@@ -300,7 +300,7 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("metrics without rates, or with names of objects:\n%s", text)
 	}
 	messages.failing.Store(true)
-	if status, text := get(t, s.OpsURL()+"/readyz"); status != 503 || !strings.Contains(text, "store") {
+	if status, text := get(t, s.OpsURL()+"/readyz"); status != 503 || !strings.Contains(text, "store is not writable: ") {
 		t.Errorf("without a store: %d %q", status, text)
 	}
 }

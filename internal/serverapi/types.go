@@ -36,7 +36,7 @@ type Kind string
 
 // The kinds of reports. The comment names the member of Detail that is set, if any.
 const (
-	// KindTraffic: a line had traffic; at most one per line and hour. Detail.Traffic.
+	// KindTraffic: a line had traffic; for each direction at most one per line and hour. Detail.Traffic.
 	KindTraffic Kind = "Traffic"
 	// KindWebhookVerified: Meta has shaken hands with, or delivered genuinely to, this server. Detail.Webhook.
 	KindWebhookVerified Kind = "WebhookVerified"
@@ -156,11 +156,26 @@ type Account struct {
 	WABAID string `json:"wabaID,omitempty"`
 }
 
-// Assistant is the detail of KindAssistantHealth.
+// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, else about the chat model; neither says
+// anything of the other.
 type Assistant struct {
 	Healthy bool `json:"healthy"`
-	// Reason such as ModelUnavailable; empty when healthy.
+	// Reason such as ProviderUnavailable, or CatalogInvalid; empty when healthy.
 	Reason string `json:"reason,omitempty"`
+	// Catalog tells what could be read of the catalog, when that is another than before.
+	Catalog *Catalog `json:"catalog,omitempty"`
+}
+
+// ReasonCatalogInvalid is the Reason of a catalog of which nothing can be used.
+const ReasonCatalogInvalid = "CatalogInvalid"
+
+// Catalog tells what could be read of a line's catalog.
+type Catalog struct {
+	// Products that can be used, and rows that were left out.
+	Products int `json:"products"`
+	LeftOut  int `json:"leftOut"`
+	// Problem is what is wrong with the first of those rows, or with the whole; it quotes nothing of the catalog. Empty if nothing is.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Snapshot is the answer to PathSnapshot: what one replica has loaded.

@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -49,9 +50,9 @@ func (t *Turn) Question() string {
 
 // Tapped returns the id of the newest button or row among the unanswered messages, or "".
 func (t *Turn) Tapped() string {
-	for i := len(t.Unanswered) - 1; i >= 0; i-- {
-		if t.Unanswered[i].Tapped != "" {
-			return t.Unanswered[i].Tapped
+	for _, m := range slices.Backward(t.Unanswered) {
+		if m.Tapped != "" {
+			return m.Tapped
 		}
 	}
 	return ""

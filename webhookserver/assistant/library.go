@@ -8,11 +8,19 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 )
 
-// Library gives access to the catalogs and knowledge of channels.
-type Library struct{ cache *catalog.Cache }
+// CatalogReporter is told how much of a channel's catalog can be used, right after it was read.
+type CatalogReporter func(ctx context.Context, ch *runtimeconfig.Channel, x *catalog.Index)
 
-// NewLibrary makes a Library whose indexes live in cache.
-func NewLibrary(cache *catalog.Cache) *Library { return &Library{cache: cache} }
+// Library gives access to the catalogs and knowledge of channels.
+type Library struct {
+	cache  *catalog.Cache
+	report CatalogReporter
+}
+
+// NewLibrary makes a Library whose indexes live in cache. report may be nil.
+func NewLibrary(cache *catalog.Cache, report CatalogReporter) *Library {
+	return &Library{cache: cache, report: report}
+}
 
 // Use calls fn with the index of the channel's present content, which is empty for a channel without any.
 func (l *Library) Use(ctx context.Context, ch *runtimeconfig.Channel, fn func(*catalog.Index) error) error {
@@ -22,7 +30,9 @@ func (l *Library) Use(ctx context.Context, ch *runtimeconfig.Channel, fn func(*c
 	}
 	// The languages are no part of the content, but of its index.
 	revision := content.Revision + " " + strings.Join(ch.Assistant.Languages, ",")
+	read := false
 	return l.cache.Use(ctx, ch.LineID, revision, func() catalog.Source {
+		read = true
 		src := catalog.Source{
 			Languages: ch.Assistant.Languages,
 			Format:    catalog.Format(content.CatalogFormat),
@@ -32,5 +42,10 @@ func (l *Library) Use(ctx context.Context, ch *runtimeconfig.Channel, fn func(*c
 			src.Documents = append(src.Documents, catalog.Document{Name: d.Name, Text: d.Text})
 		}
 		return src
-	}, fn)
+	}, func(x *catalog.Index) error {
+		if read && l.report != nil {
+			l.report(ctx, ch, x)
+		}
+		return fn(x)
+	})
 }

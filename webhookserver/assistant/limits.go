@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -54,7 +55,7 @@ func Fit(parts []Part) []Part {
 // truncate keeps the first parts and the last one, which holds what the customer may tap, and shows in the text before
 // it that something is missing.
 func truncate(parts []Part) []Part {
-	kept := append(parts[:MaxParts-1:MaxParts-1], parts[len(parts)-1])
+	kept := append(slices.Clone(parts[:MaxParts-1]), parts[len(parts)-1])
 	for i := MaxParts - 2; i >= 0; i-- {
 		if text, ok := kept[i].(Text); ok {
 			kept[i] = Text{Body: strings.TrimSuffix(cut(text.Body, maxText-length(ellipsis)), ellipsis) + ellipsis}

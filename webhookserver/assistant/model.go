@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,9 +100,9 @@ func search(ctx context.Context, x *catalog.Index, turn *Turn) (promptData, map[
 	data := promptData{Products: []promptProduct{}, Knowledge: []promptPassage{}}
 	products := map[string]catalog.Product{}
 	questions := []string{turn.Question()}
-	for i := len(turn.History) - 1; i >= 0; i-- {
-		if turn.History[i].FromCustomer {
-			questions = append(questions, turn.History[i].Text)
+	for _, m := range slices.Backward(turn.History) {
+		if m.FromCustomer {
+			questions = append(questions, m.Text)
 			break
 		}
 	}

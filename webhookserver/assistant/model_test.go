@@ -69,7 +69,7 @@ func newModel(t *testing.T) *Model {
 	t.Helper()
 	cache := catalog.NewCache(1 << 30)
 	t.Cleanup(cache.Close)
-	return NewModel(NewLibrary(cache), egress.NewClient(egress.Policy{AllowLoopback: true}, 10*time.Second, providers.MaxResponseBytes))
+	return NewModel(NewLibrary(cache, nil), egress.NewClient(egress.Policy{AllowLoopback: true}, 10*time.Second, providers.MaxResponseBytes))
 }
 
 func asks(ch *runtimeconfig.Channel, text string) Turn {

@@ -3,6 +3,7 @@ package assistant
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -117,7 +118,7 @@ func quoteLine(s string) string {
 
 // dialogue turns the turn's messages into the model's, the newest ones first to be kept.
 func dialogue(turn *Turn) []providers.Message {
-	all := append(turn.History[:len(turn.History):len(turn.History)], turn.Unanswered...)
+	all := slices.Concat(turn.History, turn.Unanswered)
 	left := promptHistory
 	first := len(all)
 	for first > 0 && left > 0 {

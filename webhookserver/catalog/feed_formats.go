@@ -42,10 +42,9 @@ func readDelimited(data []byte, comma rune, c *collector) error {
 			return nil
 		}
 		if err != nil {
-			var perr *csv.ParseError
 			line := 0
-			if errors.As(err, &perr) {
-				line = perr.StartLine
+			if broken, ok := errors.AsType[*csv.ParseError](err); ok {
+				line = broken.StartLine
 			}
 			c.fail(line, errSyntax)
 			return nil
@@ -71,9 +70,9 @@ func readJSON(data []byte, c *collector) error {
 	}
 	for n := 1; dec.More(); n++ {
 		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
+		if dec.Decode(&raw) != nil {
 			c.fail(n, errSyntax)
-			return nil
+			return nil //nolint:nilerr // it was noted, and what was read before it counts
 		}
 		fields, err := jsonRow(raw)
 		if err != nil {
@@ -176,10 +175,10 @@ func readXML(data []byte, c *collector) error {
 			sawRoot = true
 		case "item", "entry":
 			line, _ := dec.InputPos()
-			fields, err := xmlRow(dec)
-			if err != nil {
+			fields, ok := xmlRow(dec)
+			if !ok {
 				c.fail(line, errSyntax)
-				return nil
+				return nil // what was read before it counts
 			}
 			if !c.add(line, fields) {
 				return nil
@@ -192,24 +191,24 @@ func readXML(data []byte, c *collector) error {
 	}
 }
 
-// xmlRow reads the children of an item up to its end.
-func xmlRow(dec *xml.Decoder) (row, error) {
+// xmlRow reads the children of an item up to its end; it is not ok if there is none.
+func xmlRow(dec *xml.Decoder) (_ row, ok bool) {
 	fields := row{}
 	for {
 		token, err := dec.Token()
 		if err != nil {
-			return nil, err
+			return nil, false
 		}
 		switch t := token.(type) {
 		case xml.EndElement:
-			return fields, nil
+			return fields, true
 		case xml.StartElement:
 			var value struct {
 				Text string `xml:",chardata"`
 				Href string `xml:"href,attr"`
 			}
-			if err := dec.DecodeElement(&value, &t); err != nil {
-				return nil, err
+			if dec.DecodeElement(&value, &t) != nil {
+				return nil, false
 			}
 			name := t.Name.Local
 			text := strings.TrimSpace(value.Text)

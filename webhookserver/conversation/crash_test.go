@@ -105,6 +105,22 @@ func TestLostLeaseStopsTheAssistant(t *testing.T) {
 	w.until("the next answer", func() bool { return w.replies() == "re: next" })
 }
 
+func TestNewerMessageStopsTheAssistant(t *testing.T) {
+	w := newWorld(t)
+	started, _ := w.blocking() // a slow model: it ends with its context only
+	w.writes("wamid.1", "hi", 0)
+	w.run(w.worker())
+	w.receive(started, "the first turn")
+	w.writes("wamid.2", "one more thing", 0)
+	w.until("both are answered at once", func() bool {
+		w.advance(100 * time.Millisecond)
+		return w.replies() == "re: hi+one more thing"
+	})
+	if got := w.asked.Load(); got != 2 {
+		t.Errorf("the assistant was asked %d times, want 2", got)
+	}
+}
+
 func TestShutdownGivesTheTurnBack(t *testing.T) {
 	w := newWorld(t)
 	started, _ := w.blocking()

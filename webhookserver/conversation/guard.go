@@ -26,16 +26,21 @@ func guard(ch *runtimeconfig.Channel, turn *store.Turn) (unanswered []store.Mess
 	case !ch.PlanActive:
 		return nil, reasonPlanInactive
 	}
-	oldest := turn.ClaimedAt.Add(-min(maxReplyAge(ch), store.WindowLength))
+	if unanswered = younger(turn, min(maxReplyAge(ch), store.WindowLength)); len(unanswered) == 0 {
+		return nil, reasonTooOld
+	}
+	return unanswered, ""
+}
+
+// younger returns the unanswered messages that have waited for age at most.
+func younger(turn *store.Turn, age time.Duration) (unanswered []store.Message) {
+	oldest := turn.ClaimedAt.Add(-age)
 	for i := range turn.Unanswered {
 		if !turn.Unanswered[i].EventTime.Before(oldest) {
 			unanswered = append(unanswered, turn.Unanswered[i])
 		}
 	}
-	if len(unanswered) == 0 {
-		return nil, reasonTooOld
-	}
-	return unanswered, ""
+	return unanswered
 }
 
 // contentOnItsWay reports whether the channel's content has not arrived yet: right after a change it comes as an Object

@@ -23,11 +23,12 @@ const (
 	resultLost       = "lost"
 )
 
-// errDrained and errLeaseLost are the causes for which a turn under way is broken off.
+// errDrained, errLeaseLost and errSuperseded are the causes for which a turn under way is broken off.
 var (
-	errDrained   = errors.New("the process is stopping")
-	errLeaseLost = errors.New("the lease of the turn is lost")
-	errNoReply   = errors.New("the assistant gave no reply")
+	errDrained    = errors.New("the process is stopping")
+	errLeaseLost  = errors.New("the lease of the turn is lost")
+	errSuperseded = errors.New("the customer wrote again")
+	errNoReply    = errors.New("the assistant gave no reply")
 )
 
 // work takes a claimed turn to its end and returns the result.
@@ -39,6 +40,9 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 	case outbox.Moved:
 		return w.skip(ctx, turn, reasonNumberMoved)
 	case outbox.Absent:
+		if len(younger(turn, store.WindowLength)) == 0 {
+			return w.skip(ctx, turn, reasonTooOld) // or it would be looked at until its retention ends
+		}
 		return w.release(ctx, turn, turn.ClaimedAt.Add(absentDelay))
 	}
 	if contentOnItsWay(ch, turn) {
@@ -54,6 +58,8 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 		return w.release(ctx, turn, time.Time{})
 	case errors.Is(err, errLeaseLost):
 		return resultLost
+	case errors.Is(err, errSuperseded):
+		return resultSuperseded
 	case err != nil:
 		return w.fail(ctx, turn, err)
 	}
@@ -81,7 +87,7 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 	helpers.Wait() // from here on nobody else touches the turn
 
 	switch {
-	case err != nil && broken != nil:
+	case err != nil && broken != nil, errors.Is(broken, errSuperseded):
 		return reply, broken
 	case err == nil && len(reply.Parts) == 0 && !reply.HandOff:
 		err = errNoReply
@@ -89,11 +95,13 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 	return reply, err
 }
 
-// keepLease extends the turn's lease while work goes on, and breaks the work off when the lease is lost, or some time
-// after the process was told to stop.
+// keepLease extends the turn's lease while work goes on, and breaks the work off when the lease is lost, when the customer
+// has written more, or some time after the process was told to stop.
 func (w *Worker) keepLease(stopping, work context.Context, stop context.CancelCauseFunc, turn *store.Turn) {
 	ticker := time.NewTicker(w.opts.Lease / 3)
 	defer ticker.Stop()
+	newer := time.NewTicker(w.opts.Poll)
+	defer newer.Stop()
 	told := stopping.Done()
 	var drained <-chan time.Time
 	for {
@@ -101,13 +109,16 @@ func (w *Worker) keepLease(stopping, work context.Context, stop context.CancelCa
 		case <-work.Done():
 			return
 		case <-told:
-			told = nil
-			timer := time.NewTimer(w.opts.Drain)
-			defer timer.Stop()
-			drained = timer.C
+			told, drained = nil, time.After(w.opts.Drain)
 		case <-drained:
 			stop(errDrained)
 			return
+		case <-newer.C:
+			// Its failure only costs the time that it would have saved: the end of the turn asks again.
+			if superseded, err := w.opts.Store.SupersedeTurn(work, turn); err == nil && superseded {
+				stop(errSuperseded)
+				return
+			}
 		case <-ticker.C:
 			err := w.opts.Store.ExtendLease(work, turn, w.opts.Lease)
 			if errors.Is(err, store.ErrLeaseLost) {

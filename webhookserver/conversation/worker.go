@@ -25,10 +25,11 @@ const (
 	// defaultLease is long enough for the store to be away for a while, and short enough that a customer whose worker
 	// died is not forgotten. It is extended while the assistant works.
 	defaultLease = 30 * time.Second
-	// defaultWorkers answer at a time; most of their time they wait for a model.
-	defaultWorkers = 64
+	// defaultWorkers answer at a time. Most of their time they wait for a model, which costs little; there are so many lest
+	// some lines whose models hang take all of them.
+	defaultWorkers = 256
 	// perLine is how many turns of one line are worked on at a time, so that one busy shop does not take all workers.
-	perLine = 16
+	perLine = 8
 	// history is how many earlier messages the assistant is told.
 	history = 20
 	// defaultPoll is the truth about what is due.
@@ -69,7 +70,8 @@ type Options struct {
 	Workers int
 	// Lease of a turn; 0 for 30 seconds.
 	Lease time.Duration
-	// Poll is how often the store is asked without a hint; 0 for one second.
+	// Poll is how often the store is asked what is due without a hint, and whether a turn under way is for nothing; 0 for
+	// one second.
 	Poll time.Duration
 	// Drain is how long a turn may go on after Run was told to stop; 0 for 10 seconds.
 	Drain time.Duration

@@ -18,11 +18,11 @@ type budget struct{ free *semaphore.Weighted }
 
 func newBudget(bytes int64) budget { return budget{free: semaphore.NewWeighted(bytes)} }
 
-// read reads a body of at most limit bytes. The caller must call done when it is through with the body, also after an error.
-func (b budget) read(r io.Reader, declared, limit int64) (body []byte, done func(), err error) {
+// read reads a body of at most MaxBody bytes. The caller must call done when it is through with the body, also after an error.
+func (b budget) read(r io.Reader, declared int64) (body []byte, done func(), err error) {
 	var held int64
 	done = func() { b.free.Release(held) }
-	if declared > limit {
+	if declared > MaxBody {
 		return nil, done, errTooLarge
 	}
 	size := int64(firstRead)
@@ -37,7 +37,7 @@ func (b budget) read(r io.Reader, declared, limit int64) (body []byte, done func
 	for {
 		n, err := r.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
-		if int64(len(body)) > limit {
+		if int64(len(body)) > MaxBody {
 			return nil, done, errTooLarge
 		}
 		if errors.Is(err, io.EOF) {
@@ -49,7 +49,7 @@ func (b budget) read(r io.Reader, declared, limit int64) (body []byte, done func
 		if len(body) < cap(body) {
 			continue
 		}
-		grown := min(2*int64(cap(body)), limit+1)
+		grown := min(2*int64(cap(body)), int64(MaxBody+1))
 		if !b.free.TryAcquire(grown) {
 			return nil, done, errOverloaded
 		}

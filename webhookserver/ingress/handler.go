@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ type Handler struct {
 	keeper   *keeper
 
 	limitersMu sync.Mutex
-	limiters   map[string]*rate.Limiter // of the quarantine, by owner
+	limiters   map[string]*rate.Limiter // by what they limit and whose
 }
 
 // New makes a Handler. It fails if the metrics are registered already.
@@ -101,7 +102,7 @@ func (h *Handler) post(r *http.Request) (status int, how result) {
 	if !loaded.Synced {
 		return http.StatusServiceUnavailable, resultUnsynced
 	}
-	body, done, err := h.budget.read(r.Body, r.ContentLength, MaxBody)
+	body, done, err := h.budget.read(r.Body, r.ContentLength)
 	defer done()
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -170,6 +171,9 @@ func (h *Handler) storeFailed(err error) (status int, how result) {
 
 // ingest stores what a verdict holds.
 func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
+	if strings.HasPrefix(v.delivery.App, lineOwner) {
+		h.limitAccountReports(v.delivery)
+	}
 	receipt, err := h.store.Ingest(ctx, v.delivery)
 	if errors.Is(err, store.ErrInvalid) {
 		// It will never be storable, and Meta must not deliver it for days: a person has to look.
@@ -202,14 +206,28 @@ func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
 	return nil
 }
 
-// mayQuarantine limits the rate of unverified bodies per owner. Owners are ours, so the map is bounded by what is served.
+// mayQuarantine limits the rate of unverified bodies per owner.
 func (h *Handler) mayQuarantine(o owner) bool {
+	return h.allow("quarantine "+o.key, quarantinePerSecond, quarantineBurst)
+}
+
+// limitAccountReports leaves out what a tenant's own app announces faster than Meta would.
+func (h *Handler) limitAccountReports(d *store.Delivery) {
+	for i := range d.Raw {
+		if d.Raw[i].Report != nil && !h.allow("account "+d.App, accountReportsPerSecond, accountReportBurst) {
+			d.Raw[i].Report = nil
+		}
+	}
+}
+
+// allow takes one from a limiter. What is limited is named by what we serve, so there are not many.
+func (h *Handler) allow(what string, perSecond rate.Limit, burst int) bool {
 	h.limitersMu.Lock()
 	defer h.limitersMu.Unlock()
-	limiter, ok := h.limiters[o.key]
+	limiter, ok := h.limiters[what]
 	if !ok {
-		limiter = rate.NewLimiter(quarantinePerSecond, quarantineBurst)
-		h.limiters[o.key] = limiter
+		limiter = rate.NewLimiter(perSecond, burst)
+		h.limiters[what] = limiter
 	}
 	return limiter.AllowN(h.now(), 1)
 }
@@ -221,10 +239,11 @@ func (h *Handler) Run(ctx context.Context) error {
 	group.Go(func() { h.reverify(ctx) })
 	group.Go(func() { h.sweep(ctx) })
 	group.Wait()
-	// What was observed last is written although ctx is done: the store closes only after Run has returned.
+	// What was observed last is written although ctx is done: the store closes only after Run has returned. There is no later, so
+	// nothing is put off.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
-	if err := h.observer.flush(last, h.store); err != nil {
+	if err := h.observer.flush(last, h.store, h.now().Add(handshakeReportEvery)); err != nil {
 		return fmt.Errorf("write the last observations: %w", err)
 	}
 	return nil
@@ -240,7 +259,7 @@ func (h *Handler) observe(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := h.observer.flush(ctx, h.store); err != nil && ctx.Err() == nil {
+		if err := h.observer.flush(ctx, h.store, h.now()); err != nil && ctx.Err() == nil {
 			h.log.Error(err, "Reports could not be written; they are kept")
 		}
 	}

@@ -42,17 +42,19 @@ type judgement struct {
 	by       signer
 	named    named
 	now      time.Time
+	// problems says that there are projections that can't be read: one of them may be whose id nobody seems to have.
+	problems bool
 }
 
 // judge decides about a body. It does no I/O and doesn't keep body, but its verdict refers to it.
 func judge(loaded *source.Loaded, body []byte, signature string, now time.Time) verdict {
 	// What is no JSON has no ids either; the error says nothing more.
 	phones, wabas, _ := webhook.PeekIDs(body)
-	j := &judgement{snapshot: loaded.Snapshot, now: now}
+	j := &judgement{snapshot: loaded.Snapshot, now: now, problems: len(loaded.Problems) > 0}
 	j.named = channelsNamed(j.snapshot, phones, wabas)
 	var ok bool
 	if j.by, ok = verify(j.snapshot, j.named.all, body, signature); !ok {
-		j.unverified(loaded, signature)
+		j.unverified(signature)
 		return j.verdict
 	}
 	j.verified = true
@@ -82,11 +84,10 @@ func (j *judgement) deliveryKey() string {
 }
 
 // unverified decides about a body that no secret explains.
-func (j *judgement) unverified(loaded *source.Loaded, signature string) {
+func (j *judgement) unverified(signature string) {
 	if len(j.named.claimed) == 0 {
 		j.report(serverapi.UnknownSender, nil)
-		// A projection that can't be read may be the one that would have explained it.
-		j.retry = len(loaded.Problems) > 0
+		j.retry = j.problems
 		return
 	}
 	for _, c := range j.named.claimed {
@@ -236,9 +237,7 @@ func (j *judgement) placeOf(entry *webhook.Entry, phones, wabas []string) (where
 		case ok:
 			channel = c
 		case len(j.by.apps) == 0:
-			// A number of the app that nobody connected, or anything that the app's owner made up.
-			j.report(serverapi.ForeignID, j.firstOwned())
-			return nowhere, nil, ""
+			return j.unknown(), nil, ""
 		}
 	}
 	phone = phones[0]
@@ -267,10 +266,17 @@ func (j *judgement) accountPlace(wabas []string) place {
 		return nowhere
 	}
 	if len(j.by.apps) == 0 {
-		j.report(serverapi.ForeignID, j.firstOwned())
-		return nowhere
+		return j.unknown()
 	}
 	return onAccount
+}
+
+// unknown drops a change by a tenant's own app for an id that nobody has: a number or account that nobody connected, or anything
+// that the app's owner made up. It comes again if it may be for a channel that can't be read.
+func (j *judgement) unknown() place {
+	j.report(serverapi.ForeignID, j.firstOwned())
+	j.retry = j.retry || j.problems
+	return nowhere
 }
 
 // firstOwned is a channel of a direct signer, to name in a report.

@@ -25,8 +25,11 @@ const (
 	// MaxHeaderBytes is many times what Meta and proxies send.
 	MaxHeaderBytes = 16 << 10
 
-	// maxSecrets bounds the HMACs per request, whatever ids it names: an HMAC over 3 MB takes 2 ms.
+	// maxSecrets are tried on any body, whatever ids it names: an HMAC over 3 MB takes 2 ms. On smaller ones more are, as long as no
+	// more bytes are hashed than of the largest, up to maxTries: an app among many must not lose what no id leads to.
 	maxSecrets = 4
+	maxHashed  = maxSecrets * MaxBody
+	maxTries   = 64
 
 	// maxChallenge bounds what a handshake makes us echo; Meta sends ten digits.
 	maxChallenge = 128
@@ -41,11 +44,18 @@ const (
 	// maxQuarantinedUnder bounds under how many apps one body is kept.
 	maxQuarantinedUnder = 4
 
+	// accountReportsPerSecond and accountReportBurst bound what the manager is told of the accounts of an app that its tenant owns,
+	// who can sign as many events as he likes. What is beyond is stored all the same; the manager reads Graph on its own, too.
+	accountReportsPerSecond = 1
+	accountReportBurst      = 30
+
 	// retryAfter is what 503 asks for, in seconds. Meta follows its own schedule; proxies and tests follow this.
 	retryAfter = "1"
 
 	// flushEvery is how long observations are gathered before they are written: the manager looks every few seconds.
 	flushEvery = 2 * time.Second
+	// handshakeReportEvery is how often the handshakes of one verify token are told of: its owner can shake hands all day.
+	handshakeReportEvery = time.Minute
 	// flushTimeout bounds the last flush at shutdown.
 	flushTimeout = 3 * time.Second
 	// sweepEvery is how often unclaimed changes are looked at beside every change of the snapshot.

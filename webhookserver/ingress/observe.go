@@ -16,10 +16,7 @@ import (
 const maxPending = 10_000
 
 // subject is what a proof is about.
-type subject struct {
-	line, app string
-	proof     serverapi.Proof
-}
+type subject struct{ line, app string }
 
 // observer gathers what the manager is told, so that a flood of forgeries causes no flood of writes. What a crash loses of it is
 // counted too low, or comes again with the next hour's webhook.
@@ -27,14 +24,17 @@ type observer struct {
 	mu      sync.Mutex
 	counts  map[event]int
 	pending []store.Report
-	// told are the hours in which proofs were last reported; as many as there are lines and apps.
+	// told are the hours in which deliveries were last reported; as many as there are lines and apps.
 	told map[subject]time.Time
+	// shakes are when handshakes were last reported, again those who have shaken hands since.
+	shakes map[subject]time.Time
+	again  map[subject]bool
 	// mismatch is the minute in which a refused handshake was last reported.
 	mismatch time.Time
 }
 
 func newObserver() *observer {
-	return &observer{counts: map[event]int{}, told: map[subject]time.Time{}}
+	return &observer{counts: map[event]int{}, told: map[subject]time.Time{}, shakes: map[subject]time.Time{}, again: map[subject]bool{}}
 }
 
 // untrusted counts security events.
@@ -54,35 +54,48 @@ func (o *observer) genuine(channels []*runtimeconfig.Channel, app string, now ti
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, c := range channels {
-		o.proven(subject{line: c.LineID, app: c.AppID, proof: serverapi.Delivery}, now)
+		o.delivered(subject{line: c.LineID, app: c.AppID}, now)
 	}
 	if len(channels) == 0 && app != "" {
-		o.proven(subject{app: app, proof: serverapi.Delivery}, now)
+		o.delivered(subject{app: app}, now)
 	}
 }
 
-// shaken notes a handshake.
+// shaken notes a handshake. The first is told at once, since somebody waits for it; those that follow it closely, together.
 func (o *observer) shaken(with runtimeconfig.Handshaker, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := subject{proof: serverapi.Handshake}
+	var s subject
 	if with.App != nil {
 		s.app = with.App.AppID
 	} else {
 		s.line, s.app = with.Channel.LineID, with.Channel.AppID
 	}
-	delete(o.told, s) // somebody waits for this one
-	o.proven(s, now)
+	o.again[s] = true
+	o.handshakes(now)
 }
 
-// proven adds a report, at most one an hour for each subject.
-func (o *observer) proven(s subject, now time.Time) {
-	hour := now.Truncate(time.Hour)
-	if o.told[s].Equal(hour) {
-		return
+// handshakes adds the reports of handshakes that may be told now. The lock is held.
+func (o *observer) handshakes(now time.Time) {
+	for s := range o.again {
+		if now.Sub(o.shakes[s]) >= handshakeReportEvery {
+			delete(o.again, s)
+			o.shakes[s] = now
+			o.proven(s, serverapi.Handshake)
+		}
 	}
-	o.told[s] = hour
-	o.add(newReport(serverapi.KindWebhookVerified, s.line, s.app, serverapi.Webhook{Proof: s.proof}))
+}
+
+// delivered adds a report, at most one an hour for each subject. The lock is held.
+func (o *observer) delivered(s subject, now time.Time) {
+	if hour := now.Truncate(time.Hour); !o.told[s].Equal(hour) {
+		o.told[s] = hour
+		o.proven(s, serverapi.Delivery)
+	}
+}
+
+func (o *observer) proven(s subject, by serverapi.Proof) {
+	o.add(newReport(serverapi.KindWebhookVerified, s.line, s.app, serverapi.Webhook{Proof: by}))
 }
 
 // mismatched notes a refused handshake, at most one a minute.
@@ -104,8 +117,9 @@ func (o *observer) add(r *store.Report) {
 }
 
 // flush writes what was gathered. What the store does not take is kept for the next time.
-func (o *observer) flush(ctx context.Context, to store.Reports) error {
+func (o *observer) flush(ctx context.Context, to store.Reports, now time.Time) error {
 	o.mu.Lock()
+	o.handshakes(now)
 	counts, pending := o.counts, o.pending
 	o.counts, o.pending = map[event]int{}, nil
 	o.mu.Unlock()

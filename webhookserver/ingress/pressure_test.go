@@ -135,28 +135,28 @@ func TestBodyLimit(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	b := newBudget(96 << 10)
-	body, done, err := b.read(strings.NewReader(strings.Repeat("x", 50_000)), -1, MaxBody)
+	body, done, err := b.read(strings.NewReader(strings.Repeat("x", 50_000)), -1)
 	if err != nil || len(body) != 50_000 {
 		t.Fatalf("read %d bytes, %v", len(body), err)
 	}
-	if _, again, err := b.read(strings.NewReader(strings.Repeat("y", 50_000)), -1, MaxBody); !errors.Is(err, errOverloaded) {
+	if _, again, err := b.read(strings.NewReader(strings.Repeat("y", 50_000)), -1); !errors.Is(err, errOverloaded) {
 		t.Errorf("a second one is too much: got %v", err)
 	} else {
 		again()
 	}
 	done()
 	// A small declared size takes little, a huge claim no more than the first step.
-	_, small, err := b.read(strings.NewReader("y"), 1, MaxBody)
+	_, small, err := b.read(strings.NewReader("y"), 1)
 	if err != nil {
 		t.Errorf("after the release: %v", err)
 	}
 	defer small()
-	if _, none, err := b.read(strings.NewReader("y"), MaxBody+1, MaxBody); !errors.Is(err, errTooLarge) {
+	if _, none, err := b.read(strings.NewReader("y"), MaxBody+1); !errors.Is(err, errTooLarge) {
 		t.Errorf("a claim beyond the limit: got %v", err)
 	} else {
 		none()
 	}
-	if _, failed, err := b.read(io.MultiReader(strings.NewReader("y"), broken{}), -1, MaxBody); !errors.Is(err, io.ErrUnexpectedEOF) {
+	if _, failed, err := b.read(io.MultiReader(strings.NewReader("y"), broken{}), -1); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a reader that fails: got %v", err)
 	} else {
 		failed()

@@ -149,9 +149,13 @@ func (j *judgement) raw(entry *webhook.Entry, c webhook.Change, channel *runtime
 
 // projectAccount keeps a change that names no number. It belongs to a line only if the account has no other.
 func (j *judgement) projectAccount(entry *webhook.Entry, c webhook.Change, wabas []string) {
-	row := store.RawChange{WABAID: string(entry.ID)}
-	if len(wabas) > 0 {
-		row.WABAID = wabas[0] // the entry of a partner's event names a business
+	// The entry of a partner's event names a business. Whom the signer speaks for was checked for what is served only, so that goes
+	// before anything else that the change names.
+	ids := slices.Concat(wabas, []string{string(entry.ID)})
+	row := store.RawChange{WABAID: ids[0]}
+	served := func(id string) bool { return len(j.snapshot.ChannelsOfWABA(id)) > 0 }
+	if i := slices.IndexFunc(ids, served); i >= 0 {
+		row.WABAID = ids[i]
 	}
 	app := j.app
 	channels := j.snapshot.ChannelsOfWABA(row.WABAID)

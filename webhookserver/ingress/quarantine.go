@@ -17,10 +17,11 @@ type keeper struct {
 	due     map[string]bool
 	wake    chan struct{}
 	secrets map[string][sha256.Size]byte // digests by owner, as last seen; only notice uses it
+	owners  map[string]string            // keys by line, as last seen; the same
 }
 
 func newKeeper() *keeper {
-	return &keeper{due: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &keeper{due: map[string]bool{}, wake: make(chan struct{}, 1), owners: map[string]string{}}
 }
 
 // recheck asks for an owner's bodies to be judged again.
@@ -58,6 +59,14 @@ func (k *keeper) notice(s *runtimeconfig.Snapshot) {
 		}
 	}
 	k.secrets = now
+	// Somebody who mends a line by giving it another app leaves bodies under the former one.
+	for _, c := range s.Channels() {
+		key := ownerOf(c).key
+		if former, ok := k.owners[c.LineID]; ok && former != key {
+			k.due[former] = true
+		}
+		k.owners[c.LineID] = key
+	}
 }
 
 // digests identifies the secrets of each owner.

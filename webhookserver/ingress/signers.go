@@ -16,9 +16,12 @@ type owner struct {
 	app, line string
 }
 
+// lineOwner begins the keys of lines with an app of their own; the others are ids of apps, which are digits.
+const lineOwner = "line:"
+
 func ownerOf(c *runtimeconfig.Channel) owner {
 	if c.Direct {
-		return owner{key: "line:" + c.LineID, app: c.AppID, line: c.LineID}
+		return owner{key: lineOwner + c.LineID, app: c.AppID, line: c.LineID}
 	}
 	return owner{key: c.AppID, app: c.AppID}
 }
@@ -72,11 +75,12 @@ func channelsNamed(s *runtimeconfig.Snapshot, phoneNumberIDs, wabaIDs []string) 
 }
 
 // candidates returns the secrets worth trying: those of the channels first, then those of the MetaApps, whose webhooks may be for
-// numbers that no channel claims yet.
-func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel) []redact.Secret {
+// numbers that no channel claims yet. How many depends on the size of the body.
+func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, bodyBytes int) []redact.Secret {
+	most := min(maxTries, max(maxSecrets, maxHashed/max(bodyBytes, 1)))
 	secrets := make([]redact.Secret, 0, maxSecrets)
 	add := func(secret redact.Secret) {
-		if len(secrets) < maxSecrets && !secret.IsZero() && !slices.ContainsFunc(secrets, secret.Equal) {
+		if len(secrets) < most && !secret.IsZero() && !slices.ContainsFunc(secrets, secret.Equal) {
 			secrets = append(secrets, secret)
 		}
 	}
@@ -84,7 +88,7 @@ func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel) []
 		for _, secret := range secretsOf(s, c) {
 			add(secret)
 		}
-		if len(secrets) == maxSecrets {
+		if len(secrets) == most {
 			return secrets
 		}
 	}
@@ -107,7 +111,7 @@ type signer struct {
 
 // verify finds the secret that signed a body.
 func verify(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, body []byte, signature string) (signer, bool) {
-	for _, secret := range candidates(s, channels) {
+	for _, secret := range candidates(s, channels, len(body)) {
 		if _, ok := webhook.Verify(signature, body, []byte(secret.Reveal())); !ok {
 			continue
 		}

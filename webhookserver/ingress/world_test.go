@@ -91,17 +91,17 @@ func (j *journal) String() string {
 }
 
 // newWorld serves parts, nothing if none. wrap may stand in front of the store.
-func newWorld(t testing.TB, parts []encoder, wrap func(Store) Store) *world {
-	t.Helper()
-	w := &world{t: t, view: source.NewView(), logs: &journal{}}
+func newWorld(tb testing.TB, parts []encoder, wrap func(Store) Store) *world {
+	tb.Helper()
+	w := &world{t: tb, view: source.NewView(), logs: &journal{}}
 	var err error
-	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db")})
+	w.store, err = sqlite.Open(tb.Context(), sqlite.Options{Path: filepath.Join(tb.TempDir(), "store.db")})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := w.store.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	var kept Store = w.store
@@ -111,10 +111,10 @@ func newWorld(t testing.TB, parts []encoder, wrap func(Store) Store) *world {
 	log := funcr.New(w.logs.add, funcr.Options{Verbosity: 9})
 	w.handler, err = New(Options{View: w.view, Store: kept, Metrics: prometheus.NewRegistry(), Log: log, Now: time.Now})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	srv := httptest.NewServer(w.handler)
-	t.Cleanup(srv.Close)
+	tb.Cleanup(srv.Close)
 	w.url, w.client = srv.URL+Path, srv.Client()
 	if parts != nil {
 		w.serve(parts)

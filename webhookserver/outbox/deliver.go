@@ -187,7 +187,7 @@ func (b *Outbox) throttled(ch *runtimeconfig.Channel, send *store.Send, e *meta.
 }
 
 // backoff is base^attempt seconds.
-func backoff(attempt int, base int, most time.Duration) time.Duration {
+func backoff(attempt, base int, most time.Duration) time.Duration {
 	delay := time.Second
 	for range attempt {
 		if delay *= time.Duration(base); delay >= most {

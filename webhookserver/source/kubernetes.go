@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -134,9 +135,7 @@ func configMapData(c *corev1.ConfigMap) map[string][]byte {
 	for key, text := range c.Data {
 		data[key] = []byte(text)
 	}
-	for key, bytes := range c.BinaryData {
-		data[key] = bytes
-	}
+	maps.Copy(data, c.BinaryData)
 	return data
 }
 

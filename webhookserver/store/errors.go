@@ -13,9 +13,9 @@ var (
 	// connection, read-only, or closed. Nothing is known to be stored.
 	ErrUnavailable = errors.New("store: the database cannot be written")
 
-	// ErrQuarantineFull means that the quarantine of one app has used up its
-	// bytes. Nothing was stored.
-	ErrQuarantineFull = errors.New("store: the quarantine of this app is full")
+	// ErrQuarantineFull means that the quarantine of one app, or of all of them
+	// together, has used up its bytes. Nothing was stored.
+	ErrQuarantineFull = errors.New("store: the quarantine is full")
 
 	// ErrNothingDue means that there is nothing to claim at present.
 	ErrNothingDue = errors.New("store: nothing is due")

@@ -15,6 +15,12 @@ const (
 	// MaxTurnAttempts is how often a turn is tried before a person has to
 	// look at it.
 	MaxTurnAttempts = 3
+	// MaxTurnMessages and MaxTurnBytes bound the unanswered messages of a turn,
+	// and its history, each: the newest are told, all are dealt with. Whoever
+	// signs with an app of his own writes as much as he likes, and must not
+	// exhaust the memory that others need.
+	MaxTurnMessages = 100
+	MaxTurnBytes    = 1 << 20
 	// TurnBackoff is the wait after the first failed attempt; each further one
 	// waits four times longer.
 	TurnBackoff = 5 * time.Second
@@ -43,6 +49,9 @@ const (
 
 	// QuarantineBytes is what one app may keep in quarantine.
 	QuarantineBytes = 64 << 20
+	// QuarantineTotalBytes is what all apps together may keep there: unverified
+	// bodies must not take the space that messages need.
+	QuarantineTotalBytes = 256 << 20
 	// QuarantineFor is a day longer than Meta retries a delivery.
 	QuarantineFor = 8 * 24 * time.Hour
 

@@ -36,7 +36,7 @@ type Ingester interface {
 
 	// Quarantine keeps a body whose signature no known secret of the app
 	// verifies, to be verified again when a secret of that app changes. It
-	// returns ErrQuarantineFull when the app's budget is used up.
+	// returns ErrQuarantineFull when the budget of the app, or of all apps, is used up.
 	Quarantine(ctx context.Context, e *QuarantineEntry) error
 
 	// QuarantineEntries returns up to limit entries of one app with an ID above
@@ -70,9 +70,10 @@ type Turns interface {
 	// t.LeaseUntil. Errors: ErrLeaseLost.
 	ExtendLease(ctx context.Context, t *Turn, lease time.Duration) error
 
-	// HasNewer tells whether the customer has written since the turn was
-	// claimed, so that work whose result would be superseded can stop early.
-	HasNewer(ctx context.Context, t *Turn) (bool, error)
+	// SupersedeTurn ends the turn if CommitReply would return ErrSuperseded now,
+	// and tells whether it did, so that work for nothing stops early. Errors:
+	// ErrLeaseLost.
+	SupersedeTurn(ctx context.Context, t *Turn) (bool, error)
 
 	// CommitReply ends the turn with its replies: in one transaction it
 	// records what was answered, puts the replies into the outbox in the given

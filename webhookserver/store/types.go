@@ -328,9 +328,11 @@ type Turn struct {
 	// a worker clears it when the turn has had an effect.
 	AllowSupersede bool
 
-	// Unanswered are the messages to answer, by event time.
+	// Unanswered are the messages to answer, by event time: the newest, within
+	// MaxTurnMessages and MaxTurnBytes.
 	Unanswered []Message
-	// History are the messages before those, in and out, by event time.
+	// History are the messages before those, in and out, by event time, within
+	// the same bounds.
 	History []Message
 }
 
@@ -498,7 +500,8 @@ type ReportKind string
 
 // The store's own reports, with their payloads.
 const (
-	// ReportTraffic has a TrafficPayload: at most one per line and hour.
+	// ReportTraffic has a TrafficPayload: for each direction at most one per
+	// line and hour.
 	ReportTraffic ReportKind = "Traffic"
 	// ReportTestMessage has a TestMessagePayload.
 	ReportTestMessage ReportKind = "TestMessage"
@@ -518,11 +521,12 @@ type Report struct {
 	Payload []byte
 }
 
-// TrafficPayload is the payload of ReportTraffic. LastReceived is rounded down
-// to the hour.
+// TrafficPayload is the payload of ReportTraffic. LastReceived and LastSent are
+// rounded down to the hour; it has those of one direction only.
 type TrafficPayload struct {
-	FirstReceived time.Time `json:"firstReceived"`
-	LastReceived  time.Time `json:"lastReceived"`
+	FirstReceived time.Time `json:"firstReceived,omitzero"`
+	LastReceived  time.Time `json:"lastReceived,omitzero"`
+	LastSent      time.Time `json:"lastSent,omitzero"`
 }
 
 // TestMessagePayload is the payload of ReportTestMessage.
@@ -571,4 +575,6 @@ type Stats struct {
 	DeadLetters          int64
 	QuarantineBytes      int64
 	UnclaimedChanges     int64
+	// ParkedLines send nothing at present.
+	ParkedLines int64
 }

@@ -50,6 +50,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"an entry that is no list", `{"entry":"secret-text"}`, ErrShape},
 		{"an id that is an object", `{"entry":[{"id":{"a":"secret-text"}}]}`, ErrShape},
 		{"no object", `[]`, ErrShape},
+		{"too long", `{"entry":[` + strings.Repeat("{},", maxElements) + `{}]}`, ErrTooMany},
 		{"too deep", `{"entry":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, ErrTooDeep},
 	} {
 		_, err := Decode([]byte(tc.body))

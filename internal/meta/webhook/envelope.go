@@ -14,6 +14,7 @@ const (
 	FieldStandby       = "standby"
 	FieldHandovers     = "messaging_handovers"
 	FieldAccountUpdate = "account_update"
+	FieldAccountAlerts = "account_alerts"
 )
 
 // ObjectWhatsApp is the Envelope.Object of WhatsApp.

@@ -64,18 +64,26 @@ func PeekIDs(body []byte) (phoneNumberIDs, wabaIDs []string, err error) {
 // value with more ids than any webhook of Meta yields the empty id too, which belongs to nobody.
 func (c Change) RoutingIDs() (phoneNumberIDs, wabaIDs []string) {
 	found := &collector{limit: maxCandidates}
+	if scan(c.Value, found) != nil || found.overflow {
+		found.phones, found.wabas = append(found.phones, ""), append(found.wabas, "")
+	}
+	if c.Field == FieldAccountAlerts {
+		found.phones = append(found.phones, c.alertedNumber()...)
+	}
+	return found.phones, found.wabas
+}
+
+// alertedNumber is the number that an account alert names in its own way, if any.
+func (c Change) alertedNumber() []string {
 	var alert struct {
 		EntityType string  `json:"entity_type"`
 		EntityID   meta.ID `json:"entity_id"`
 	}
-	if scan(c.Value, found) != nil || found.overflow {
-		found.phones, found.wabas = append(found.phones, ""), append(found.wabas, "")
+	// A value that is no object has no entity.
+	if json.Unmarshal(c.Value, &alert) != nil || !strings.EqualFold(alert.EntityType, "PHONE_NUMBER") {
+		return nil
 	}
-	// An account alert names its number in its own way. A value that is no object has no entity.
-	if json.Unmarshal(c.Value, &alert) == nil && strings.EqualFold(alert.EntityType, "PHONE_NUMBER") {
-		found.phones = append(found.phones, string(alert.EntityID))
-	}
-	return found.phones, found.wabas
+	return []string{string(alert.EntityID)}
 }
 
 // collector gathers ids during a scan.

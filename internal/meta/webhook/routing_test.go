@@ -85,6 +85,7 @@ func TestRoutingIDs(t *testing.T) {
 		reason, value string
 		phones, wabas []string
 	}{
+		{"what looks like an alert in another field", `{"entity_type":"PHONE_NUMBER","entity_id":"7"}`, nil, nil},
 		{"metadata", `{"metadata":{"phone_number_id":"1"}}`, []string{"1"}, nil},
 		{"each place counts", `{"metadata":{"phone_number_id":"1"},"standby":{"metadata":{"phone_number_id":2}},
 			"recipient":{"phone_number_id":"3"},"waba_info":{"waba_id":"4"}}`, []string{"1", "2", "3"}, []string{"4"}},
@@ -96,7 +97,11 @@ func TestRoutingIDs(t *testing.T) {
 		{"nothing to route by", `{"event":"X"}`, nil, nil},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
-			phones, wabas := Change{Value: json.RawMessage(tc.value)}.RoutingIDs()
+			field := FieldMessages
+			if strings.HasPrefix(tc.reason, "an alert") {
+				field = FieldAccountAlerts
+			}
+			phones, wabas := Change{Field: field, Value: json.RawMessage(tc.value)}.RoutingIDs()
 			if strings.HasPrefix(tc.reason, "too many") {
 				if len(phones) != maxCandidates+1 || phones[maxCandidates] != "" || wabas[0] != "" {
 					t.Errorf("got %d ids ending in %q", len(phones), phones[len(phones)-1])

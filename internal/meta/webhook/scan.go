@@ -10,6 +10,9 @@ import (
 const (
 	// maxDepth bounds the nesting of a body. Meta's deepest, history, has about 12 levels.
 	maxDepth = 32
+	// maxElements bounds the elements of all arrays of a body together. Meta batches up to 1,000 updates, of some elements each; a
+	// body of 3 MB could have a million, which take hundreds of times their bytes when they are decoded and stored.
+	maxElements = 20_000
 	// maxKey is the longest spelling of a key that is looked at: each character of phone_number_id as a \u escape.
 	maxKey = 96
 	// maxIDText is the longest value that is looked at as an id.
@@ -20,6 +23,8 @@ const (
 var (
 	// ErrTooDeep means that a body is nested deeper than any webhook of Meta.
 	ErrTooDeep = errors.New("webhook: JSON is nested too deeply")
+	// ErrTooMany means that a body has more elements than any webhook of Meta.
+	ErrTooMany = errors.New("webhook: JSON has too many elements")
 	// ErrSyntax means that a body is no JSON.
 	ErrSyntax = errors.New("webhook: malformed JSON")
 	// ErrShape means that a body is JSON, but not as documented.
@@ -39,9 +44,10 @@ type visitor interface {
 // scanner walks over JSON without decoding or copying it. It is no validator: it may accept what encoding/json refuses,
 // so it only ever feeds decisions that are checked again after decoding.
 type scanner struct {
-	data  []byte
-	pos   int
-	visit visitor
+	data     []byte
+	pos      int
+	visit    visitor
+	elements int
 }
 
 // scan walks over a body, which must be one value.
@@ -139,6 +145,10 @@ func (s *scanner) arrayAt(depth int, parent []byte) error {
 		return nil
 	}
 	for {
+		s.elements++
+		if s.elements > maxElements {
+			return ErrTooMany
+		}
 		if err := s.value(depth, parent); err != nil {
 			return err
 		}

@@ -142,7 +142,8 @@ func (c *compatible) wire(req Request, structured bool) openai.ChatCompletionReq
 	if reasons(c.model) {
 		wire.MaxCompletionTokens = req.MaxTokens
 	} else {
-		wire.MaxTokens = req.MaxTokens // the older name, which every compatible server knows
+		// Only OpenAI has renamed it. Many compatible servers ignore the new name, and answers would have no bound.
+		wire.MaxTokens = req.MaxTokens //nolint:staticcheck // deprecated by OpenAI alone, see above
 	}
 	if structured {
 		wire.ResponseFormat = &openai.ChatCompletionResponseFormat{
@@ -165,8 +166,7 @@ func reasons(model string) bool {
 
 // classify turns an error of the SDK or of net/http into an *Error without its text.
 func classify(err error) *Error {
-	var api *openai.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*openai.APIError](err); ok {
 		return &Error{Kind: kindOf(api.HTTPStatusCode, fmt.Sprint(api.Code)), HTTPStatus: api.HTTPStatusCode}
 	}
 	var request *openai.RequestError

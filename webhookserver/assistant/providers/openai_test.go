@@ -180,7 +180,7 @@ func TestCompleteErrors(t *testing.T) {
 		{"no choice", fail(200, `{"choices":[]}`), Error{Kind: BadResponse}},
 		{"an empty answer", fail(200, `{"choices":[{"message":{"role":"assistant","content":"  "}}]}`), Error{Kind: BadResponse}},
 		{"an endless answer", fail(200, `{"choices":"`+strings.Repeat("x", MaxResponseBytes)), Error{Kind: BadResponse}},
-		{"a connection that breaks", func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) }, Error{Kind: Unavailable}},
+		{"a connection that breaks", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Error{Kind: Unavailable}},
 	} {
 		_, err := serve(t, Config{APIKey: redact.New(key)}, tc.handler).Complete(t.Context(), question)
 		var e *Error

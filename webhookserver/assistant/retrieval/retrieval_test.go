@@ -35,7 +35,7 @@ func newAssistant(t *testing.T) *Assistant {
 	t.Helper()
 	cache := catalog.NewCache(1 << 30)
 	t.Cleanup(cache.Close)
-	return New(assistant.NewLibrary(cache))
+	return New(assistant.NewLibrary(cache, nil))
 }
 
 func says(ch *runtimeconfig.Channel, texts ...string) assistant.Turn {

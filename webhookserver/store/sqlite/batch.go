@@ -166,8 +166,7 @@ func (b *batch) flush() error {
 
 // noteTraffic reports, once per line and hour, that messages come in.
 func (b *batch) noteTraffic(line string) error {
-	const hourMillis = 3_600_000
-	hour := b.t.now - b.t.now%hourMillis
+	hour := b.t.hour()
 	if b.traffic[line] || b.t.w.trafficHour[line] >= hour {
 		return nil
 	}

@@ -100,16 +100,27 @@ func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answ
 // meanwhile has a higher number and is left out.
 func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID int64, history int) error {
 	var err error
-	t.Unanswered, err = s.messages(ctx, `
-		WHERE m.conversation_id = ? AND m.id >= ? AND m.seq > ? AND m.seq <= ? ORDER BY m.event_at, m.seq`,
-		t.ConversationID, firstID, answered, t.LoadedSeq)
+	t.Unanswered, err = s.messages(ctx, newestOf(`conversation_id = ? AND id >= ? AND seq > ? AND seq <= ?`)+` ORDER BY m.event_at, m.seq`,
+		t.ConversationID, firstID, answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
 	if err != nil || history <= 0 {
 		return err
 	}
-	t.History, err = s.messages(ctx, `
-		WHERE m.id IN (SELECT id FROM messages WHERE conversation_id = ? AND seq <= ? ORDER BY id DESC LIMIT ?) ORDER BY m.event_at, m.id`,
-		t.ConversationID, answered, history)
+	t.History, err = s.messages(ctx, newestOf(`conversation_id = ? AND seq <= ?`)+` ORDER BY m.event_at, m.id`,
+		t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
 	return err
+}
+
+// newestOf selects the newest of the messages that a condition (a constant)
+// holds for: at most so many, and of so many bytes, but at least one. These two
+// figures are its last parameters.
+func newestOf(condition string) string {
+	return `
+		WHERE m.id IN (
+		  SELECT id FROM (
+		    SELECT id, row_number() OVER newest AS place, sum(size) OVER newest AS bytes
+		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT ?)
+		    WINDOW newest AS (ORDER BY id DESC))
+		  WHERE place = 1 OR bytes <= ?)`
 }
 
 // held is what a turn's end has to know of the row.
@@ -146,9 +157,24 @@ func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Du
 	return err
 }
 
-// HasNewer implements store.Turns.
-func (s *Store) HasNewer(ctx context.Context, turn *store.Turn) (bool, error) {
-	return s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = ? AND last_seq > ?`, []any{turn.ConversationID, turn.LoadedSeq})
+// SupersedeTurn implements store.Turns.
+func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, error) {
+	newer, err := s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = ? AND last_seq > ?`, []any{turn.ConversationID, turn.LoadedSeq})
+	if err != nil || !newer {
+		return false, err
+	}
+	var superseded bool
+	err = s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if superseded = t.supersedes(turn, h, store.OutcomeAnswered); !superseded {
+			return nil
+		}
+		return t.requeueSuperseded(turn, h)
+	})
+	return err == nil && superseded, err
 }
 
 // CommitReply implements store.Turns.
@@ -159,7 +185,7 @@ func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []sto
 		if err != nil {
 			return err
 		}
-		if superseded = t.supersedes(turn, h, o); superseded {
+		if superseded = t.supersedes(turn, h, o.Kind); superseded {
 			return t.requeueSuperseded(turn, h)
 		}
 		for i := range replies {
@@ -178,8 +204,8 @@ func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []sto
 	return err
 }
 
-func (t *tx) supersedes(turn *store.Turn, h held, o store.Outcome) bool {
-	return turn.AllowSupersede && o.Kind != store.OutcomeHandOff && h.lastSeq > turn.LoadedSeq &&
+func (t *tx) supersedes(turn *store.Turn, h held, o store.OutcomeKind) bool {
+	return turn.AllowSupersede && o != store.OutcomeHandOff && h.lastSeq > turn.LoadedSeq &&
 		h.superseded < store.MaxSupersedes && t.now-h.firstAt < store.SupersedeFor.Milliseconds()
 }
 

@@ -14,8 +14,7 @@ import (
 
 // resultCode returns SQLite's primary result code, 0 if err is not SQLite's.
 func resultCode(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() & 0xff
 	}
 	return 0

@@ -67,48 +67,71 @@ func (s *Store) Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, e
 // itemOverhead is roughly what an item costs in memory beside its bytes.
 const itemOverhead = 512
 
+// The bounds that the schema sets on what senders choose, in characters. Here
+// they are bytes: genuine ids are ASCII.
+const (
+	maxWAMID  = 512
+	maxUserID = 256
+	maxNumber = 64
+	maxKind   = 64
+	maxField  = 128
+)
+
+// within tells whether all texts have one to most bytes.
+func within(most int, texts ...string) bool {
+	return !slices.ContainsFunc(texts, func(s string) bool { return s == "" || len(s) > most })
+}
+
 // itemsOf flattens a delivery. It runs on the caller's goroutine, so that the
-// writer has only to write; texts that no database can hold are sorted out
-// here already.
+// writer has only to write; what no database can hold and what the schema
+// refuses is sorted out here already. bisect finds what is left.
 func itemsOf(d *store.Delivery) (items []item, bytes int64) {
 	n := len(d.IdentityMoves) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
 	items = make([]item, 0, n)
-	add := func(it item, raw []byte, line, kind string, texts ...string) {
+	add := func(it item, fits bool, raw []byte, line, kind string, texts ...string) {
 		it.app = d.App
 		bytes += int64(len(raw)) + itemOverhead
-		if !storable(texts) {
+		reason := ""
+		switch {
+		case !storable(texts):
+			reason = reasonText
+		case !fits:
+			reason = reasonConstraint
+		}
+		if reason != "" {
 			it = item{app: d.App, outcome: outcomeDeadLettered, letter: &store.DeadLetter{
-				App: d.App, Line: line, Kind: kind, Reason: reasonText, Raw: raw,
+				App: d.App, Line: line, Kind: kind, Reason: reason, Raw: raw,
 			}}
 		}
 		items = append(items, it)
 	}
 	for i := range d.IdentityMoves {
 		m := &d.IdentityMoves[i]
-		add(item{move: m}, m.Raw, m.Line, kindIdentity, m.Line, m.PhoneNumberID, m.PreviousBSUID, m.BSUID, m.Phone)
+		add(item{move: m}, within(maxUserID, m.PreviousBSUID, m.BSUID), m.Raw, m.Line, kindIdentity, m.Line, m.PhoneNumberID, m.PreviousBSUID, m.BSUID, m.Phone)
 	}
 	for i := range d.Messages {
 		m := &d.Messages[i]
-		add(item{message: m}, m.Raw, m.Line, kindMessage, m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID,
+		fits := within(maxWAMID, m.WAMID) && len(m.From.BSUID) <= maxUserID && len(m.From.Phone) <= maxNumber && m.From.BSUID+m.From.Phone != ""
+		add(item{message: m}, fits, m.Raw, m.Line, kindMessage, m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID,
 			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username)
 	}
 	for i := range d.Statuses {
 		m := &d.Statuses[i]
-		add(item{status: m}, m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
+		add(item{status: m}, within(maxWAMID, m.WAMID) && within(maxKind, string(m.Kind)), m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
 	}
 	for i := range d.Raw {
 		c := &d.Raw[i]
 		digest := digestOf(c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, c.EntryTime, c.Raw)
-		add(item{raw: c, digest: digest}, c.Raw, c.Line, kindChange, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field)
+		add(item{raw: c, digest: digest}, within(maxField, c.Field), c.Raw, c.Line, kindChange, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field)
 	}
 	for i := range d.Unclaimed {
 		c := &d.Unclaimed[i]
 		digest := digestOf(c.App, "", c.WABAID, c.PhoneNumberID, c.Field, c.EntryTime, c.Raw)
-		add(item{unclaimed: c, digest: digest}, c.Raw, "", kindChange, c.App, c.WABAID, c.PhoneNumberID, c.Field)
+		add(item{unclaimed: c, digest: digest}, within(maxField, c.Field), c.Raw, "", kindChange, c.App, c.WABAID, c.PhoneNumberID, c.Field)
 	}
 	for i := range d.DeadLetters {
 		l := &d.DeadLetters[i]
-		add(item{letter: l}, l.Raw, l.Line, l.Kind)
+		add(item{letter: l}, true, l.Raw, l.Line, l.Kind)
 	}
 	return items, bytes
 }

@@ -199,6 +199,9 @@ func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string
 		if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', state_at = ?, lease_until = 0 WHERE id = ?`, t.now, send.ID); err != nil {
 			return err
 		}
+		if err := t.noteSent(send.Line); err != nil {
+			return err
+		}
 		if err := t.advanceTestMessage(send.ID, store.StatusSent, 0); err != nil {
 			return err
 		}

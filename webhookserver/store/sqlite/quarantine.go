@@ -15,14 +15,15 @@ func (s *Store) Quarantine(ctx context.Context, e *store.QuarantineEntry) error 
 	}
 	size := int64(len(e.Body) + len(e.Signature) + len(e.Path))
 	return s.writer.do(ctx, &job{bytes: size, bounded: true, run: func(t *tx) error {
-		var used int64
-		if _, err := t.found(`SELECT bytes FROM quarantine_usage WHERE app = ?`, []any{e.App}, &used); err != nil {
+		var used, total int64
+		err := t.row(`SELECT coalesce(sum(bytes) FILTER (WHERE app = ?), 0), coalesce(sum(bytes), 0) FROM quarantine_usage`, []any{e.App}, &used, &total)
+		if err != nil {
 			return err
 		}
-		if used+size > store.QuarantineBytes {
+		if used+size > store.QuarantineBytes || total+size > store.QuarantineTotalBytes {
 			return store.ErrQuarantineFull
 		}
-		_, err := t.exec(`INSERT INTO quarantine (app, signature, path, body, bytes, received_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		_, err = t.exec(`INSERT INTO quarantine (app, signature, path, body, bytes, received_at) VALUES (?, ?, ?, ?, ?, ?)`,
 			e.App, e.Signature, e.Path, e.Body, size, t.now)
 		if err != nil {
 			return err

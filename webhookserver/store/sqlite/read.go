@@ -104,8 +104,9 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		       (SELECT count(*) FROM conversations WHERE state = 'Waiting'),
 		       (SELECT count(*) FROM dead_letters),
 		       (SELECT coalesce(sum(bytes), 0) FROM quarantine_usage),
-		       (SELECT count(*) FROM unclaimed_changes)`, s.clock().UnixMilli()).
-		Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges)
+		       (SELECT count(*) FROM unclaimed_changes),
+		       (SELECT count(*) FROM parked_lines)`, s.clock().UnixMilli()).
+		Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines)
 	if err != nil {
 		return st, classify(err)
 	}

@@ -9,7 +9,13 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-const minuteMillis = 60_000
+const (
+	minuteMillis = 60_000
+	hourMillis   = 60 * minuteMillis
+)
+
+// hour is the present hour of the store's clock.
+func (t *tx) hour() int64 { return t.now - t.now%hourMillis }
 
 func (t *tx) insertReport(r store.Report) error {
 	_, err := t.exec(`INSERT INTO reports (received_at, kind, line, app, payload) VALUES (?, ?, ?, ?, ?)`,
@@ -91,12 +97,28 @@ func (t *tx) reportTraffic(line string, hour int64) error {
 	var first int64
 	news, err := t.found(`
 		INSERT INTO line_traffic (line, first_at, last_hour) VALUES (?, ?, ?)
-		ON CONFLICT (line) DO UPDATE SET last_hour = excluded.last_hour WHERE last_hour < excluded.last_hour
+		ON CONFLICT (line) DO UPDATE SET last_hour = excluded.last_hour, first_at = CASE first_at WHEN 0 THEN excluded.first_at ELSE first_at END WHERE last_hour < excluded.last_hour
 		RETURNING first_at`, []any{line, t.now, hour}, &first)
 	if err != nil || !news {
 		return err
 	}
-	payload, err := json.Marshal(store.TrafficPayload{FirstReceived: instant(first), LastReceived: instant(hour)})
+	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: instant(first), LastReceived: instant(hour)})
+}
+
+// noteSent reports, once per line and hour, that Meta took a message.
+func (t *tx) noteSent(line string) error {
+	hour := t.hour()
+	n, err := t.exec(`
+		INSERT INTO line_traffic (line, first_at, last_hour, last_sent_hour) VALUES (?, 0, 0, ?)
+		ON CONFLICT (line) DO UPDATE SET last_sent_hour = excluded.last_sent_hour WHERE last_sent_hour < excluded.last_sent_hour`, line, hour)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.insertTraffic(line, store.TrafficPayload{LastSent: instant(hour)})
+}
+
+func (t *tx) insertTraffic(line string, p store.TrafficPayload) error {
+	payload, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("%w: report: %w", store.ErrInvalid, err)
 	}

@@ -55,12 +55,16 @@ func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (
 // its id proves that Meta took it, and tells under which wamid.
 func (t *tx) resolveByCallback(s *store.Status) error {
 	var messageID int64
+	var line string
 	found, err := t.found(`
 		UPDATE outbox SET state = 'accepted', reason = '', state_at = ?, lease_until = 0
 		WHERE id = ? AND phone_number_id = ? AND (state IN ('sending', 'unknown', 'unconfirmed') OR state = 'pending' AND attempts > 0)
-		RETURNING message_id`,
-		[]any{t.now, s.CallbackData, s.PhoneNumberID}, &messageID)
+		RETURNING message_id, line`,
+		[]any{t.now, s.CallbackData, s.PhoneNumberID}, &messageID, &line)
 	if err != nil || !found {
+		return err
+	}
+	if err := t.noteSent(line); err != nil {
 		return err
 	}
 	return t.attachWAMID(messageID, s.PhoneNumberID, s.WAMID)

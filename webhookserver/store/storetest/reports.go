@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -153,16 +154,42 @@ var reportCases = map[string]func(*world){
 		w.equal([]string{first, `{"firstReceived":"2026-03-01T12:00:05Z","lastReceived":"2026-03-01T13:00:00Z"}`},
 			w.reports(store.ReportTraffic), "the next hour is reported")
 	},
+	"traffic that is sent": func(w *world) {
+		sent := func() (of []string) {
+			for _, payload := range w.reports(store.ReportTraffic) {
+				if strings.Contains(payload, "lastSent") {
+					of = append(of, payload)
+				}
+			}
+			return of
+		}
+		w.reply("m1", "US.1", "r1", "r2", "r3")
+		w.equal(0, len(sent()), "what waits is not sent")
+		w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "wamid.r1"))
+		first := `{"lastSent":"2026-03-01T12:00:00Z"}`
+		w.equal([]string{first}, sent(), "what Meta took is")
+		w.reopen()
+		w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "wamid.r2"))
+		w.equal([]string{first}, sent(), "one report per line and hour, over restarts too")
+		w.advance(time.Hour)
+		w.must(w.store.MarkUnknown(w.Context(), w.claimSend(), "cut off"))
+		w.equal([]string{first}, sent(), "an unknown outcome is none yet")
+		w.deliver(&store.Delivery{App: app, Statuses: []store.Status{
+			{Line: line, PhoneNumberID: number, WAMID: "wamid.r3", Kind: store.StatusSent, CallbackData: w.row(2).ID, EventTime: w.clock()},
+		}})
+		w.equal([]string{first, `{"lastSent":"2026-03-01T13:00:00Z"}`}, sent(), "its status proves it")
+	},
 	"stats": func(w *world) {
 		w.reply("m1", "US.1", "r1", "r2")
 		w.claimSend()
 		due := w.clock().Add(store.ReplyDebounce)
 		w.ingest(w.text("m2", "US.2"))
+		w.must(w.store.ParkLine(w.Context(), line, "InvalidAccessToken", "1"))
 		w.advance(time.Minute)
 		st, err := w.store.Stats(w.Context())
 		w.must(err)
 		w.equal(store.Stats{
-			DueConversations: 1, OldestDueAt: due,
+			DueConversations: 1, OldestDueAt: due, ParkedLines: 1,
 			Outbox: map[store.SendState]int64{store.SendPending: 1, store.SendSending: 1},
 		}, st, "counts of what waits")
 	},

@@ -17,6 +17,13 @@ func (w *world) nothingDue(reason string) {
 	w.wantErr(err, store.ErrNothingDue, reason)
 }
 
+func (w *world) notSuperseded(turn *store.Turn, reason string) {
+	w.Helper()
+	superseded, err := w.store.SupersedeTurn(w.Context(), turn)
+	w.must(err)
+	w.equal(false, superseded, reason)
+}
+
 var turnCases = map[string]func(*world){
 	"a turn from claim to reply": func(w *world) {
 		w.nothingDue("an empty store has nothing due")
@@ -49,6 +56,35 @@ var turnCases = map[string]func(*world){
 		turn, err := w.store.ClaimConversation(w.Context(), req)
 		w.must(err)
 		w.equal([]string{"r3", "text of m4", "r4"}, textsOf(turn.History), "the newest messages, in and out")
+	},
+	"a turn is bounded, whatever was written": func(w *world) {
+		flood := make([]store.InboundMessage, 0, 2*store.MaxTurnMessages)
+		for i := range cap(flood) {
+			flood = append(flood, w.text(fmt.Sprintf("m%03d", i), "US.1"))
+		}
+		w.ingest(flood...)
+		turn := w.claim()
+		w.equal(store.MaxTurnMessages, len(turn.Unanswered), "the newest messages are told")
+		w.equal("text of "+flood[len(flood)-1].WAMID, turn.Unanswered[store.MaxTurnMessages-1].Text, "up to the last one")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+		w.equal(int64(len(flood)), w.conversation().AnsweredSeq, "and all are dealt with")
+
+		var large []store.InboundMessage
+		for i := range 8 {
+			m := w.text(fmt.Sprintf("large%d", i), "US.1")
+			m.Raw = make([]byte, store.MaxTurnBytes/2-1024)
+			large = append(large, m)
+		}
+		w.ingest(large...)
+		turn = w.claim()
+		w.equal([]string{"text of large6", "text of large7"}, textsOf(turn.Unanswered), "so are bytes")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r2"), answered()))
+		w.ingest(w.text("m9", "US.1"))
+		w.equal([]string{"text of large6", "text of large7", "r2"}, textsOf(w.claim().History), "of the history, too")
+		huge := w.text("huge", "US.2")
+		huge.Raw = make([]byte, 2*store.MaxTurnBytes)
+		w.ingest(huge)
+		w.equal([]string{"text of huge"}, textsOf(w.claim().Unanswered), "but the newest message is always told")
 	},
 	"two workers": func(w *world) {
 		const conversations, workers = 30, 4
@@ -139,13 +175,8 @@ var turnCases = map[string]func(*world){
 		for i := range store.MaxSupersedes {
 			turn := w.claim()
 			w.equal(i, turn.Superseded, "the turn knows how often it was superseded")
-			newer, err := w.store.HasNewer(w.Context(), turn)
-			w.must(err)
-			w.equal(false, newer, "nothing new yet")
+			w.notSuperseded(turn, "nothing new yet")
 			w.ingest(w.text(fmt.Sprintf("n%d", i), "US.1"))
-			newer, err = w.store.HasNewer(w.Context(), turn)
-			w.must(err)
-			w.equal(true, newer, "a newer message is seen while the turn runs")
 			w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("stale"), answered()), store.ErrSuperseded, "the reply is discarded")
 		}
 		turn := w.claim()
@@ -157,11 +188,30 @@ var turnCases = map[string]func(*world){
 		w.equal([]string{"text of n9"}, textsOf(w.claim().Unanswered), "as the next turn")
 		w.equal(`{"body":"r1"}`, string(w.claimSend().Payload), "no stale reply is in the outbox")
 	},
+	"a turn ends before its reply is written": func(w *world) {
+		w.ingest(w.text("m0", "US.1"))
+		for i := range store.MaxSupersedes {
+			turn := w.claim()
+			w.ingest(w.text(fmt.Sprintf("n%d", i), "US.1"))
+			superseded, err := w.store.SupersedeTurn(w.Context(), turn)
+			w.must(err)
+			w.equal(true, superseded, "a newer message ends it early")
+			w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("stale"), answered()), store.ErrLeaseLost, "for good")
+			_, err = w.store.SupersedeTurn(w.Context(), turn)
+			w.wantErr(err, store.ErrLeaseLost, "and once")
+		}
+		turn := w.claim()
+		w.equal([]any{3, 1}, []any{len(turn.Unanswered), turn.Attempt}, "the turn has all messages, and being superseded is no failed attempt")
+		w.ingest(w.text("n9", "US.1"))
+		w.notSuperseded(turn, "a customer who goes on writing is answered nevertheless")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+	},
 	"superseding ends after a while": func(w *world) {
 		w.ingest(w.text("m1", "US.1"))
 		turn := w.claim()
 		w.advance(store.SupersedeFor)
 		w.ingest(w.text("m2", "US.1"))
+		w.notSuperseded(turn, "it has taken long enough")
 		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
 	},
 	"a turn with an effect is not superseded": func(w *world) {
@@ -169,6 +219,7 @@ var turnCases = map[string]func(*world){
 		turn := w.claim()
 		turn.AllowSupersede = false
 		w.ingest(w.text("m2", "US.1"))
+		w.notSuperseded(turn, "its effect would come twice")
 		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
 		w.equal([]string{"text of m2"}, textsOf(w.claim().Unanswered), "the newer message is the next turn")
 	},
