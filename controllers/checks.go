@@ -53,7 +53,6 @@ func (c *checks) forget(uid types.UID) {
 
 // fingerprint identifies what a look is based on: the spec, the wish for a look now, and versions of what else it depends on.
 func fingerprint(obj client.Object, versions ...string) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%d|%q|%q", obj.GetGeneration(), requestedAt(obj), versions)
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d|%q|%q", obj.GetGeneration(), requestedAt(obj), versions))
+	return hex.EncodeToString(sum[:])
 }

@@ -103,6 +103,11 @@ func blockedFor(recheck time.Duration, reason, format string, args ...any) error
 	return &blockedError{reason: reason, message: fmt.Sprintf(format, args...), recheck: jitter(recheck)}
 }
 
+// busyError means that somebody else is at work on the same thing and will be done soon: nothing failed, so nothing is shown or counted.
+type busyError struct{ after time.Duration }
+
+func (*busyError) Error() string { return "Another writer is at work; looking again." }
+
 // missingSecretError means that a referenced Secret, or a key of it, is not there (yet).
 type missingSecretError struct {
 	// field is the path of the reference in the object, namespace and name what it names; key is empty if the Secret itself is missing.
@@ -159,6 +164,7 @@ func classify(err error) verdict {
 		block   *blockedError
 		again   *retryError
 		missing *missingSecretError
+		busy    *busyError
 		graph   *meta.Error
 	)
 	switch {
@@ -172,6 +178,8 @@ func classify(err error) verdict {
 		return verdict{state: stateRetry, reason: again.reason, message: again.message, after: again.after}
 	case errors.As(err, &missing):
 		return verdict{state: stateRetry, reason: missing.reason(), message: missing.Error(), secret: true}
+	case errors.As(err, &busy):
+		return verdict{state: stateRetry, reason: v1alpha1.ReasonProgressing, message: busy.Error(), after: jitter(busy.after), held: true}
 	case errors.As(err, &graph):
 		return classifyGraph(graph)
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
@@ -253,6 +261,11 @@ func secretBackoff(missingFor time.Duration) time.Duration {
 		return secretInterval
 	}
 	return jitter(min(missingFor/2, maxBackoff))
+}
+
+// spread delays a time that was asked for by up to a quarter: who was told the same must not come back together, and not sooner.
+func spread(d time.Duration) time.Duration {
+	return d + time.Duration(float64(d)*rand.Float64()/4) //nolint:gosec // as in jitter
 }
 
 // jitter spreads a time by a fifth in both directions.

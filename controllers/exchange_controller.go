@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +26,7 @@ import (
 const (
 	// exchangeWorkers is how many codes are exchanged at once. A worker is held for up to 35 seconds by a Meta that doesn't
 	// answer, and a code that waits for a worker dies.
-	exchangeWorkers = 16
+	exchangeWorkers = 64
 	// exchangeRetryFirst and exchangeRetryLongest bound the pause after an error of the Kubernetes API.
 	exchangeRetryFirst   = 200 * time.Millisecond
 	exchangeRetryLongest = 30 * time.Second
@@ -95,6 +94,7 @@ func (r *ExchangeReconciler) exchange(ctx context.Context, x *readyCode) (time.D
 			return 0, nil
 		case onboarding.ExchangeWait:
 			return wakeAt(entry, now), nil
+		default:
 		}
 		if err := r.perform(ctx, x, entry, step); err != nil {
 			return 0, err
@@ -134,7 +134,7 @@ func (r *ExchangeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.codeWishesOf), builder.WithPredicates(metaAppUsable())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: exchangeWorkers,
-			NeedLeaderElection:      ptr.To(false),
+			NeedLeaderElection:      new(false),
 			// Each request has a back-off of its own and no bucket is shared: a storm of failing requests must not hold back a code.
 			RateLimiter: limiter,
 		}).

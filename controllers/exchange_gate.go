@@ -54,7 +54,7 @@ func nextCodeLook(request *v1alpha1.OnboardingRequest, now time.Time) time.Durat
 			since = c.LastTransitionTime.Time
 		}
 	}
-	if asked, err := time.Parse(time.RFC3339, requestedAt(request)); err == nil && asked.After(since) && !asked.After(now) {
+	if asked := requestedTime(request); asked.After(since) && !asked.After(now) {
 		since = asked
 	}
 	switch waited := now.Sub(since); {
@@ -79,13 +79,13 @@ type readyCode struct {
 // The exchange controller acts on its result, the OnboardingRequest controller reports it.
 type exchangeGate struct {
 	apps *graphApps
-	// cached reads Namespaces, live reads Secrets.
-	cached, live client.Reader
+	// live reads Secrets and Namespaces.
+	live client.Reader
 }
 
 // check returns the code, or an error of the kinds in errors.go that says what is missing.
 func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRequest) (*readyCode, error) {
-	app, err := g.apps.ForUse(ctx, request.Spec.MetaAppRef.Name, request.Namespace)
+	app, err := g.apps.ForUse(ctx, fieldMetaApp, request.Spec.MetaAppRef.Name, request.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -101,16 +101,17 @@ func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRe
 	if err != nil {
 		return nil, err
 	}
-	key, err := vaultKey(ctx, g.cached, request)
+	key, err := vaultKey(ctx, g.live, request)
 	if err != nil {
 		return nil, err
 	}
 	return &readyCode{app: app, code: code, hash: vault.CodeHash(code), key: key}, nil
 }
 
-// vaultKey names the vault entry of a request. The namespace's UID keeps a later tenant from inheriting it.
-func vaultKey(ctx context.Context, cached client.Reader, request *v1alpha1.OnboardingRequest) (vault.Key, error) {
-	ns, err := readNamespace(ctx, cached, request.Namespace)
+// vaultKey names the vault entry of a request. The namespace's UID keeps a later tenant from inheriting it, so it is read live: a cache
+// may still show the earlier namespace.
+func vaultKey(ctx context.Context, live client.Reader, request *v1alpha1.OnboardingRequest) (vault.Key, error) {
+	ns, err := readNamespace(ctx, live, request.Namespace)
 	if err != nil {
 		return vault.Key{}, err
 	}
@@ -170,6 +171,9 @@ func readCode(ctx context.Context, live client.Reader, request *v1alpha1.Onboard
 	case code == "":
 		return redact.Secret{}, waiting(v1alpha1.ReasonWaitingForCode,
 			"The Secret %s, which spec.codeSecretRef names, has no key %q or an empty one; put the signup code there within 30 seconds of the signup.", ref.Name, name)
+	case len(code) > maxSecretValue:
+		return redact.Secret{}, stalled(v1alpha1.ReasonCodeInvalid,
+			"The key %q of the Secret %s, which spec.codeSecretRef names, holds %d bytes, which is no signup code; nothing was sent to Meta. Let the customer sign up again and store the code alone.", name, ref.Name, len(code))
 	case redact.LooksMasked(code):
 		return redact.Secret{}, stalled(v1alpha1.ReasonTokenMasked,
 			"The signup code under the key %q of the Secret %s appears to be masked, as web pages show secrets; let the customer sign up again and store the full code.", name, ref.Name)

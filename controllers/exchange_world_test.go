@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,7 +75,7 @@ func newExchangeWorld(t *testing.T, change ...func(*metasim.Switches)) *exchange
 	}
 	w.key = vault.Key{Namespace: "acme", Name: name, NamespaceUID: "namespace-1"}
 	w.objects = fake.NewClientBuilder().WithScheme(scheme).WithObjects(
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: types.UID(w.key.NamespaceUID), Labels: map[string]string{labelPartner: "yes"}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", UID: w.key.NamespaceUID, Labels: map[string]string{labelPartner: "yes"}}},
 		w.request, w.metaApp(), secretOf(systemNamespace, "partner", map[string]string{
 			v1alpha1.SecretKeyAppSecret: w.sim.AppSecret(metasim.DemoAppID), v1alpha1.SecretKeySystemToken: w.sim.SystemToken(metasim.DemoSystemUser),
 		}),
@@ -119,7 +118,7 @@ func (w *exchangeWorld) newCode() {
 func (w *exchangeWorld) putCode(code string) {
 	w.t.Helper()
 	secret := secretOf("acme", "signup", map[string]string{v1alpha1.SecretKeyCode: code})
-	if err := w.objects.Delete(w.t.Context(), secret.DeepCopy()); client.IgnoreNotFound(err) != nil {
+	if err := client.IgnoreNotFound(w.objects.Delete(w.t.Context(), secret.DeepCopy())); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.objects.Create(w.t.Context(), secret); err != nil {
@@ -131,7 +130,7 @@ func (w *exchangeWorld) putCode(code string) {
 func (w *exchangeWorld) process(writer client.Writer) *ExchangeReconciler {
 	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{}}
 	return &ExchangeReconciler{
-		client: w.objects, gate: &exchangeGate{apps: apps, cached: w.objects, live: w.objects}, clock: w.clock,
+		client: w.objects, gate: &exchangeGate{apps: apps, live: w.objects}, clock: w.clock,
 		vault: &vault.Vault{Reader: admin, Writer: writer, Namespace: w.place, Clock: w.clock},
 	}
 }

@@ -22,6 +22,9 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 )
 
+// fieldMetaApp is where an OnboardingRequest names its MetaApp.
+const fieldMetaApp = "spec.metaAppRef"
+
 // graphApp is a MetaApp with what its calls need.
 type graphApp struct {
 	App    *v1alpha1.MetaApp
@@ -54,10 +57,10 @@ type graphApps struct {
 	clients   *graphClients
 }
 
-// ForUse loads the MetaApp for an object in a namespace. It is the flood gate: it fails, before any call, unless the app exists, allows
+// ForUse loads the MetaApp that a field of an object in a namespace names. It is the flood gate: it fails, before any call, unless the app exists, allows
 // the namespace and has proven credentials.
-func (g *graphApps) ForUse(ctx context.Context, name, namespace string) (*graphApp, error) {
-	app, err := g.find(ctx, name)
+func (g *graphApps) ForUse(ctx context.Context, field, name, namespace string) (*graphApp, error) {
+	app, err := g.find(ctx, field, name)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +80,7 @@ func (g *graphApps) ForUse(ctx context.Context, name, namespace string) (*graphA
 // ForDeletion loads the MetaApp whatever its state is: what an object caused must be undone even while its app is in trouble, or no
 // longer allows the namespace.
 func (g *graphApps) ForDeletion(ctx context.Context, name string) (*graphApp, error) {
-	app, err := g.find(ctx, name)
+	app, err := g.find(ctx, fieldMetaApp, name)
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +107,11 @@ func (g *graphApps) Load(ctx context.Context, app *v1alpha1.MetaApp) (*graphApp,
 	return loaded, err
 }
 
-func (g *graphApps) find(ctx context.Context, name string) (*v1alpha1.MetaApp, error) {
+func (g *graphApps) find(ctx context.Context, field, name string) (*v1alpha1.MetaApp, error) {
 	app := &v1alpha1.MetaApp{}
 	err := g.cached.Get(ctx, client.ObjectKey{Name: name}, app)
 	if apierrors.IsNotFound(err) {
-		return nil, stalled(v1alpha1.ReasonMetaAppNotFound, "metaAppRef.name is %q, and there is no MetaApp of this name; create it or correct the name.", name)
+		return nil, stalled(v1alpha1.ReasonMetaAppNotFound, "%s.name is %q, and there is no MetaApp of this name; create it or correct the name.", field, name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read MetaApp: %w", err)
@@ -132,7 +135,7 @@ func (g *graphApps) allowed(ctx context.Context, app *v1alpha1.MetaApp, namespac
 		}
 	}
 	return stalled(v1alpha1.ReasonNamespaceNotAllowed,
-		"The MetaApp %s does not allow the namespace %s; label the namespace so that spec.allowedNamespaces of the MetaApp selects it.", app.Name, namespace)
+		"The MetaApp %s does not allow the namespace %s; let the platform team label the namespace so that spec.allowedNamespaces of the MetaApp selects it.", app.Name, namespace)
 }
 
 // selectsNothing says whether a selector is empty. To Kubernetes an empty selector means everything; here it means nobody, since the
@@ -178,10 +181,17 @@ func secretValue(secret *corev1.Secret, field, key string) (redact.Secret, error
 	return value, err
 }
 
+// maxSecretValue is far more than any token or key has. What tenants name is kept in memory and projected, so it has a bound.
+const maxSecretValue = 8 << 10
+
 // optionalValue is a key of a Secret, without the white space that editors and echo leave around it. A value that was copied from a
 // page which masks it is refused.
 func optionalValue(secret *corev1.Secret, key string) (redact.Secret, error) {
 	value := trimmed(secret.Data[key])
+	if len(value) > maxSecretValue {
+		return redact.Secret{}, stalled(v1alpha1.ReasonRejected,
+			"The key %q of the Secret %s/%s holds %d bytes, which is no token, secret or key; put the value alone in.", key, secret.Namespace, secret.Name, len(value))
+	}
 	if redact.LooksMasked(value) {
 		return redact.Secret{}, stalled(v1alpha1.ReasonTokenMasked,
 			"The key %q of the Secret %s/%s appears to be masked, as web pages show it; put the full value in.", key, secret.Namespace, secret.Name)
@@ -203,6 +213,8 @@ type graphClients struct {
 type cachedClient struct {
 	settings clientSettings
 	client   *meta.Client
+	// queue is nil if there is no limit.
+	queue *callQueue
 }
 
 type clientSettings struct {
@@ -253,8 +265,9 @@ func (g *graphClients) get(id string, settings clientSettings) (*meta.Client, er
 		have.client.CloseIdleConnections()
 	}
 	cfg := meta.Config{BaseURL: settings.baseURL, Version: settings.version, Observe: g.observe}
+	bucket := rate.NewLimiter(rate.Limit(settings.callsPerSecond), int(settings.callsPerSecond))
 	if settings.callsPerSecond > 0 {
-		cfg.Limit = limiter(settings.callsPerSecond)
+		cfg.Limit = limiter(bucket)
 	}
 	made, err := meta.New(cfg)
 	if err != nil {
@@ -263,13 +276,23 @@ func (g *graphClients) get(id string, settings clientSettings) (*meta.Client, er
 	if g.byID == nil {
 		g.byID = map[string]cachedClient{}
 	}
-	g.byID[id] = cachedClient{settings: settings, client: made}
+	cached := cachedClient{settings: settings, client: made}
+	if settings.callsPerSecond > 0 {
+		cached.queue = newCallQueue(made, bucket)
+	}
+	g.byID[id] = cached
 	return made, nil
 }
 
+// queueOf returns the queue of a MetaApp whose client was made, or nil if its calls have no limit.
+func (g *graphClients) queueOf(app *v1alpha1.MetaApp) *callQueue {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.byID[app.Spec.AppID].queue
+}
+
 // limiter bounds the calls of an app without ever blocking a worker: who comes too early is told when to come again.
-func limiter(callsPerSecond int32) func(action, object string) (time.Duration, bool) {
-	bucket := rate.NewLimiter(rate.Limit(callsPerSecond), int(callsPerSecond))
+func limiter(bucket *rate.Limiter) func(action, object string) (time.Duration, bool) {
 	return func(string, string) (time.Duration, bool) {
 		r := bucket.Reserve()
 		wait := r.Delay()

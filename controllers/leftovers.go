@@ -23,8 +23,12 @@ const labelLeftovers = v1alpha1.GroupName + "/leftovers"
 // annotationLeftoversOf names the MetaApp.
 const annotationLeftoversOf = v1alpha1.GroupName + "/meta-app"
 
-// maxLeftovers is what status.leftovers takes.
-const maxLeftovers = 64
+const (
+	// maxLeftovers is what status.leftovers takes.
+	maxLeftovers = 64
+	// maxKeptLeftovers is how many a ConfigMap keeps, which takes a MiB: one that is full would hold every later offboarding up.
+	maxKeptLeftovers = 512
+)
 
 // leftovers remembers what offboardings could not clean up at Meta, one ConfigMap per MetaApp. No event can be made in a
 // namespace that is being deleted, and only the MetaApp's controller writes the MetaApp's status: it copies them there.
@@ -66,6 +70,9 @@ func (l *leftovers) record(ctx context.Context, metaApp string, more ...v1alpha1
 		sum := sha256.Sum256([]byte(item.Object + "\x00" + item.What))
 		next.Data[hex.EncodeToString(sum[:16])] = string(raw)
 	}
+	if err := forgetOldest(next); err != nil {
+		return err
+	}
 	if have == nil {
 		err = l.writer.Create(ctx, next)
 	} else {
@@ -83,21 +90,55 @@ func (l *leftovers) of(ctx context.Context, metaApp string) ([]v1alpha1.Leftover
 	if err != nil || have == nil {
 		return nil, err
 	}
+	all, err := decodeLeftovers(have)
+	if err != nil {
+		return nil, err
+	}
 	var out []v1alpha1.Leftover
+	for _, item := range all[max(0, len(all)-maxLeftovers):] {
+		out = append(out, item.Leftover)
+	}
+	return out, nil
+}
+
+// keptLeftover is a leftover with its key.
+type keptLeftover struct {
+	v1alpha1.Leftover
+	key string
+}
+
+// decodeLeftovers returns what a ConfigMap holds, oldest first.
+func decodeLeftovers(have *corev1.ConfigMap) ([]keptLeftover, error) {
+	out := make([]keptLeftover, 0, len(have.Data))
 	for key, raw := range have.Data {
-		var item v1alpha1.Leftover
-		if err := json.Unmarshal([]byte(raw), &item); err != nil {
+		item := keptLeftover{key: key}
+		if err := json.Unmarshal([]byte(raw), &item.Leftover); err != nil {
 			return nil, fmt.Errorf("the leftover %s of the ConfigMap %s can't be read: %w", key, have.Name, err)
 		}
 		out = append(out, item)
 	}
-	slices.SortFunc(out, func(a, b v1alpha1.Leftover) int {
+	slices.SortFunc(out, func(a, b keptLeftover) int {
 		if c := a.Time.Compare(b.Time.Time); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Object+a.What, b.Object+b.What)
 	})
-	return out[max(0, len(out)-maxLeftovers):], nil
+	return out, nil
+}
+
+// forgetOldest makes room.
+func forgetOldest(cm *corev1.ConfigMap) error {
+	if len(cm.Data) <= maxKeptLeftovers {
+		return nil
+	}
+	all, err := decodeLeftovers(cm)
+	if err != nil {
+		return err
+	}
+	for _, item := range all[:len(all)-maxKeptLeftovers] {
+		delete(cm.Data, item.key)
+	}
+	return nil
 }
 
 func (l *leftovers) read(ctx context.Context, metaApp string) (*corev1.ConfigMap, error) {

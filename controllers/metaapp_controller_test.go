@@ -116,6 +116,7 @@ func TestMetaAppBadInput(t *testing.T) {
 		{
 			reason: "the system token is another app's",
 			spoil: func(t *testing.T, _ *partner, _ *v1alpha1.MetaApp, secret map[string]string) {
+				t.Helper()
 				secret[v1alpha1.SecretKeySystemToken] = newPartner(t).systemToken
 			},
 			condition: v1alpha1.ConditionCredentialsValid, want: v1alpha1.ReasonSystemTokenInvalid, status: metav1.ConditionFalse,
@@ -132,6 +133,7 @@ func TestMetaAppBadInput(t *testing.T) {
 		{
 			reason: "somebody else's callback is never taken over",
 			spoil: func(t *testing.T, p *partner, app *v1alpha1.MetaApp, secret map[string]string) {
+				t.Helper()
 				foreign := partner{appID: newID(), appSecret: secret[v1alpha1.SecretKeyAppSecret], businessID: p.businessID}
 				addWorld(t, metasim.World{Apps: []metasim.App{{
 					ID: foreign.appID, Secret: foreign.appSecret, Name: "Foreign", BusinessID: p.businessID,
@@ -292,7 +294,7 @@ func TestMetaAppInUseIsNotDeleted(t *testing.T) {
 	remove(t, channel)
 	await(t, func(ctx context.Context) error {
 		if err := admin.Get(ctx, client.ObjectKeyFromObject(app), app); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("the app is still there: %v", err)
+			return fmt.Errorf("the app is still there: %w", err)
 		}
 		return nil
 	})

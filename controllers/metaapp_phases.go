@@ -126,7 +126,7 @@ func (r *MetaAppReconciler) proveSystemToken(ctx context.Context, s *metaAppScop
 	}
 	s.app.Status.SystemToken = tokenStatus(s.graph.SystemToken, info)
 	s.app.Status.SystemUserID = string(info.UserID)
-	s.app.Status.AppName = info.Application
+	s.app.Status.AppName = clip(info.Application, maxAppNameShown)
 	return nil
 }
 
@@ -164,7 +164,7 @@ func (r *MetaAppReconciler) proveCreditLine(ctx context.Context, s *metaAppScope
 	if err != nil {
 		return err
 	}
-	s.app.Status.CreditLineName = line.LegalEntityName
+	s.app.Status.CreditLineName = clip(line.LegalEntityName, maxAppNameShown)
 	return nil
 }
 

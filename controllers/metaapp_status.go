@@ -3,7 +3,6 @@ package controllers
 import (
 	"fmt"
 
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -61,7 +60,7 @@ func (s *metaAppScope) expiryText() (reason, message string, ok bool) {
 		return "", "", false
 	}
 	return v1alpha1.ReasonTokenExpiring, fmt.Sprintf("The system token expires on %s; generate another in Business Settings (System users) and put it into the Secret.",
-		token.ExpiresAt.UTC().Format("2006-01-02 15:04 MST")), true
+		token.ExpiresAt.UTC().Format(timeShown)), true
 }
 
 func (s *metaAppScope) creditText() (reason, message string) {
@@ -86,4 +85,4 @@ func (s *metaAppScope) readyText() (reason, message string) {
 }
 
 // inUse is the count that status shows.
-func inUse(n int) *int32 { return ptr.To(int32(min(n, 1<<30))) } //nolint:gosec // bounded
+func inUse(n int) *int32 { return new(int32(min(n, 1<<30))) } //nolint:gosec // bounded

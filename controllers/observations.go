@@ -16,8 +16,8 @@ type observation struct {
 	signatureFailing bool
 	// first is when the first message came, received and sent are the latest hours with traffic.
 	first, received, sent time.Time
-	// assistant is the latest word on the assistant; nil if there was none.
-	assistant *serverapi.Assistant
+	// model and catalog are the latest word on the chat model and on the catalog; nil if there was none.
+	model, catalog *serverapi.Assistant
 	// recheck asks for a look at Meta now.
 	recheck bool
 }
@@ -40,8 +40,11 @@ func (o *observation) merge(later observation) {
 	if later.sent.After(o.sent) {
 		o.sent = later.sent
 	}
-	if later.assistant != nil {
-		o.assistant = later.assistant
+	if later.model != nil {
+		o.model = later.model
+	}
+	if later.catalog != nil {
+		o.catalog = later.catalog
 	}
 	o.recheck = o.recheck || later.recheck
 }

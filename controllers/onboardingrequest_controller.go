@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,12 +41,13 @@ type testSender interface {
 // Spending the code is ExchangeReconciler's work; this one learns of it from the vault.
 type OnboardingRequestReconciler struct {
 	client client.Client
-	// live reads Secrets and ConfigMaps from the API.
+	// live reads Secrets, ConfigMaps and Namespaces from the API.
 	live          client.Reader
 	apps          *graphApps
 	gate          *exchangeGate
 	vault         *vault.Vault
 	ledger        *credit.Ledger
+	creditTurns   turns
 	leftovers     *leftovers
 	subscriptions *subscriptions
 	tests         func(ctx context.Context) (testSender, error)
@@ -103,7 +105,7 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 // observe gathers the facts that need no call to Meta: what the vault holds and what status remembers as proven.
 func (r *OnboardingRequestReconciler) observe(ctx context.Context, j *journey) error {
 	var err error
-	if j.key, err = vaultKey(ctx, r.client, j.request); err != nil {
+	if j.key, err = vaultKey(ctx, r.live, j.request); err != nil {
 		return err
 	}
 	if j.entry, err = r.readVault(ctx, j.key); err != nil {
@@ -235,8 +237,13 @@ func (r *OnboardingRequestReconciler) perform(ctx context.Context, j *journey, s
 		return registrationLocked(j)
 	case onboarding.StepAwaitPIN:
 		return pinRefused(j)
+	default:
+		return r.performAtMeta(ctx, j, step)
 	}
-	// Everything else calls Meta, so the app's gate has to be open.
+}
+
+// performAtMeta does a step that calls Meta, for which the app's gate has to be open.
+func (r *OnboardingRequestReconciler) performAtMeta(ctx context.Context, j *journey, step onboarding.Step) error {
 	if err := r.loadApp(ctx, j); err != nil {
 		return err
 	}
@@ -254,14 +261,22 @@ func (r *OnboardingRequestReconciler) perform(ctx context.Context, j *journey, s
 	}
 }
 
-// loadApp loads the MetaApp once per reconciliation.
+// loadApp loads the MetaApp once per reconciliation, and waits for the turn that the app's limit gives.
 func (r *OnboardingRequestReconciler) loadApp(ctx context.Context, j *journey) error {
 	if j.app != nil {
 		return nil
 	}
-	app, err := r.apps.ForUse(ctx, j.request.Spec.MetaAppRef.Name, j.request.Namespace)
+	app, err := r.apps.ForUse(ctx, fieldMetaApp, j.request.Spec.MetaAppRef.Name, j.request.Namespace)
 	if err != nil {
 		return err
+	}
+	if queue := r.apps.clients.queueOf(app.App); queue != nil && !apimeta.IsStatusConditionTrue(j.old.Status.Conditions, v1alpha1.ConditionReady) {
+		// A journey that the limit stops halfway has made its calls for nothing. One that works has few to make, and must not look broken
+		// while it waits.
+		if wait := queue.enter(j.request.UID, callsAhead(&j.facts, app.App.Spec.SolutionPartner != nil), r.clock.Now()); wait > 0 {
+			return &blockedError{reason: v1alpha1.ReasonProgressing, message: "Waits for its turn: the MetaApp's spec.graph.callsPerSecond bounds its calls.", recheck: wait}
+		}
+		app.Client = queue.admitted
 	}
 	j.app = app
 	return nil
@@ -326,13 +341,13 @@ func metaAppUsable() predicate.Predicate {
 		if !ok {
 			return ""
 		}
-		var out string
+		var out strings.Builder
 		for _, conditionType := range []string{v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionCreditLineReady} {
 			if c := apimeta.FindStatusCondition(app.Status.Conditions, conditionType); c != nil {
-				out += string(c.Status) + "/"
+				out.WriteString(string(c.Status) + "/")
 			}
 		}
-		return out
+		return out.String()
 	}
 	changed := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return state(e.ObjectOld) != state(e.ObjectNew) }}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Predicate(changed))

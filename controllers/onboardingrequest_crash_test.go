@@ -37,7 +37,7 @@ func (s *mortalStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 func (w *exchangeWorld) leader(m *mortal) *OnboardingRequestReconciler {
 	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{}}
 	return &OnboardingRequestReconciler{
-		client: m, live: w.objects, apps: apps, gate: &exchangeGate{apps: apps, cached: w.objects, live: w.objects}, clock: w.clock,
+		client: m, live: w.objects, apps: apps, gate: &exchangeGate{apps: apps, live: w.objects}, clock: w.clock,
 		vault:         &vault.Vault{Reader: w.objects, Writer: m, Namespace: systemNamespace, Clock: w.clock},
 		ledger:        &credit.Ledger{Reader: w.objects, Writer: m, Namespace: systemNamespace},
 		leftovers:     &leftovers{live: w.objects, writer: m, namespace: systemNamespace},

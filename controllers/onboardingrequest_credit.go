@@ -16,7 +16,9 @@ const (
 	// Meta lists one, and a second one can't be taken back for one account alone.
 	creditSettle = 15 * time.Minute
 	// creditFirstLook and creditLongestLook bound the growing pause between looks.
-	creditFirstLook   = 2 * time.Second
+	creditFirstLook = 2 * time.Second
+	// creditTurn is about how long another account of the business takes.
+	creditTurn        = 500 * time.Millisecond
 	creditLongestLook = 5 * time.Minute
 )
 
@@ -42,7 +44,13 @@ func (r *OnboardingRequestReconciler) shareCredit(ctx context.Context, j *journe
 	if err := checkCurrency(j.app.App, j.request.Spec.Currency); err != nil {
 		return err
 	}
-	page, err := r.ledger.Read(ctx, j.app.App.Name, j.request.Status.OwnerBusinessID)
+	// Accounts of one business share a page, and a write of the page that is doomed would come after reads at Meta for nothing.
+	end, ok := r.creditTurns.take(partner.CreditLineID + "/" + j.request.Status.OwnerBusinessID)
+	if !ok {
+		return &busyError{after: creditTurn}
+	}
+	defer end()
+	page, err := r.ledger.Read(ctx, partner.CreditLineID, j.request.Status.OwnerBusinessID)
 	if err != nil {
 		return ledgerError(err)
 	}
@@ -56,8 +64,11 @@ func (r *OnboardingRequestReconciler) shareCredit(ctx context.Context, j *journe
 	case credit.StatePosting:
 		return r.readBackCredit(ctx, f, account)
 	case credit.StateRevoking:
-		return retry(nil, v1alpha1.ReasonProgressing, "The credit of the customer's business is just being revoked for another request; it is shared again after that.")
+		return r.readBackRevocation(ctx, f, account)
 	default:
+		if len(page.Others(f.wabaID, credit.StatePosting, credit.StateRevoking)) > 0 {
+			return ledgerError(credit.ErrBusy)
+		}
 		return r.postCredit(ctx, f)
 	}
 }
@@ -73,11 +84,37 @@ func ledgerError(err error) error {
 	case errors.Is(err, credit.ErrForeign):
 		return stalledBy(err, v1alpha1.ReasonCreditMismatch,
 			"The operator's record of shared credit for this customer's business can't be read; a platform administrator must look at the ConfigMaps credit-* of the operator's namespace.")
-	case errors.Is(err, credit.ErrConflict), errors.Is(err, credit.ErrBusy):
-		return retryAfter(2*secretInterval, v1alpha1.ReasonProgressing, "Credit is being shared with another account of the same business; waiting for that.")
+	case errors.Is(err, credit.ErrConflict):
+		return &busyError{after: creditTurn}
+	case errors.Is(err, credit.ErrBusy):
+		return retry(err, v1alpha1.ReasonProgressing, "It is not known yet whether a credit call for another account of the same business took effect; that is found out first.")
 	default:
 		return err
 	}
+}
+
+// readBackRevocation finds out what became of a revocation that was announced and not finished: a crash, or an offboarding that was
+// called off. The request that announced it gets time to finish.
+func (r *OnboardingRequestReconciler) readBackRevocation(ctx context.Context, f *funding, account credit.Account) error {
+	if r.clock.Now().Sub(account.Since) < creditSettle {
+		return retry(nil, v1alpha1.ReasonProgressing, "The credit of the customer's business is being revoked for another request; it is shared again after that.")
+	}
+	active, err := r.allocations(ctx, f)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, 0, len(active))
+	for _, a := range active {
+		ids = append(ids, string(a.ID))
+	}
+	f.page.RevokeEnded(ids, r.clock.Now())
+	if err := r.ledger.Write(ctx, f.page); err != nil {
+		return ledgerError(err)
+	}
+	if account, _ := f.page.Account(f.wabaID); account.State == credit.StateShared {
+		return r.confirmCredit(ctx, f)
+	}
+	return r.postCredit(ctx, f)
 }
 
 // postCredit shares the line with an account that the ledger doesn't know. Meta is asked first all the same: the ledger may

@@ -17,6 +17,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
 )
 
 const (
@@ -61,7 +62,14 @@ func (r *OnboardingRequestReconciler) offboard(ctx context.Context, o *offboardi
 		return err
 	}
 	if err := r.observe(ctx, o.journey); err != nil {
-		return o.giveUp(r.clock.Now(), "everything that the request did", err)
+		if err := o.giveUp(r.clock.Now(), "everything that the request did", err); err != nil {
+			return err
+		}
+		return r.leftovers.record(ctx, o.request.Spec.MetaAppRef.Name, o.left...)
+	}
+	if until := o.entry.StartedAt.Add(sendLease); o.entry.Phase == vault.PhaseSending && r.clock.Now().Before(until) {
+		// The token that is on its way would be kept in a place that was cleaned up.
+		return blockedFor(until.Sub(r.clock.Now())+time.Second, v1alpha1.ReasonDeleting, "The signup code is being exchanged; what comes of it is undone after that.")
 	}
 	if !o.entry.Exists() && o.request.Status.WABAID == "" {
 		// No code was ever spent, so Meta knows nothing of this request.
@@ -130,7 +138,7 @@ func leftoverReason(err error) string {
 	if errors.Is(err, errNoToken) {
 		return "The customer's token is not there any more, so nothing could be undone with it."
 	}
-	return clip(classify(err).message)
+	return clip(classify(err).message, maxNameShown)
 }
 
 // denied turns what a person has to repair into a stall that names the way out.
@@ -198,7 +206,8 @@ func (r *OnboardingRequestReconciler) deregister(ctx context.Context, o *offboar
 	if err != nil {
 		return denied(err)
 	}
-	if o.observePhone(&phone); o.facts.Number != onboarding.NumberConnected {
+	o.observePhone(&phone)
+	if o.facts.Number != onboarding.NumberConnected {
 		return nil
 	}
 	err = o.app.Client.DeregisterPhone(ctx, o.businessCredential(), o.entry.PhoneNumberID)
@@ -213,7 +222,12 @@ func (r *OnboardingRequestReconciler) revokeCredit(ctx context.Context, o *offbo
 	if o.entry.OwnerBusinessID == "" || o.app.App.Spec.SolutionPartner == nil {
 		return nil
 	}
-	page, err := r.ledger.Read(ctx, o.app.App.Name, o.entry.OwnerBusinessID)
+	end, ok := r.creditTurns.take(o.app.App.Spec.SolutionPartner.CreditLineID + "/" + o.entry.OwnerBusinessID)
+	if !ok {
+		return &busyError{after: creditTurn}
+	}
+	defer end()
+	page, err := r.ledger.Read(ctx, o.app.App.Spec.SolutionPartner.CreditLineID, o.entry.OwnerBusinessID)
 	if err != nil {
 		return ledgerError(err)
 	}

@@ -171,8 +171,9 @@ func (r *OnboardingRequestReconciler) inspectToken(ctx context.Context, app *gra
 // request: a later one has to reach the same.
 func chooseWABA(want, known string, info *meta.TokenInfo) (string, error) {
 	granted, all := info.GrantedWABAs(meta.ScopeManagement)
+	expected := "spec.wabaID is " + want
 	if want == "" {
-		want = known
+		want, expected = known, "This request was onboarded with the account "+known
 	}
 	switch {
 	case known != "" && want != known:
@@ -180,8 +181,8 @@ func chooseWABA(want, known string, info *meta.TokenInfo) (string, error) {
 	case want != "" && (all || slices.Contains(granted, want)):
 		return want, nil
 	case want != "":
-		return "", stalled(v1alpha1.ReasonWABAMismatch, "The account %s is expected, and the customer granted %s; let the customer sign up again with the expected account, or create another OnboardingRequest.",
-			want, listIDs(granted))
+		return "", stalled(v1alpha1.ReasonWABAMismatch, "%s, and the customer granted %s; let the customer sign up again with the expected account, or create another OnboardingRequest.",
+			expected, listIDs(granted))
 	case all:
 		return "", stalled(v1alpha1.ReasonWABAAmbiguous, "The customer granted all accounts; set spec.wabaID to the one that is meant.")
 	case len(granted) == 1:
@@ -216,7 +217,7 @@ func (r *OnboardingRequestReconciler) readWABA(ctx context.Context, j *journey, 
 		return meta.Business{}, err
 	}
 	j.waba = &waba
-	j.request.Status.WABAID, j.request.Status.WABAName = wabaID, clip(waba.Name)
+	j.request.Status.WABAID, j.request.Status.WABAName = wabaID, clip(waba.Name, maxNameShown)
 	owner := waba.Owner()
 	if owner.ID != "" {
 		return owner, nil
@@ -234,8 +235,9 @@ func (r *OnboardingRequestReconciler) readWABA(ctx context.Context, j *journey, 
 
 // choosePhone finds the number that is meant among the account's. known was proven before.
 func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNumber, error) {
+	expected := "spec.phoneNumberID is " + want
 	if want == "" {
-		want = known
+		want, expected = known, "This request was onboarded with the phone number id "+known
 	}
 	ids := make([]string, 0, len(numbers))
 	for i := range numbers {
@@ -249,8 +251,8 @@ func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNum
 		return nil, waitingFor(numberRecheck, v1alpha1.ReasonWaitingForPhoneNumber,
 			"The customer's account has no phone number yet; it goes on when the customer has added one.")
 	case want != "":
-		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "The phone number id %s is expected, and the account has %s; let the customer add the number, or create another OnboardingRequest.",
-			want, listIDs(ids))
+		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "%s, and the account has %s; let the customer add the number, or create another OnboardingRequest.",
+			expected, listIDs(ids))
 	case len(numbers) > 1:
 		return nil, stalled(v1alpha1.ReasonPhoneNumberAmbiguous, "The account has the phone number ids %s; set spec.phoneNumberID to the one that is meant.", listIDs(ids))
 	default:
@@ -262,7 +264,7 @@ func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNum
 // and without it neither a lost token nor the credit can be got back. A crash before the write costs the reads again.
 func (r *OnboardingRequestReconciler) keepProof(ctx context.Context, j *journey, owner meta.Business, phone *meta.PhoneNumber) error {
 	status := &j.request.Status
-	status.OwnerBusinessID, status.OwnerBusinessName = string(owner.ID), clip(owner.Name)
+	status.OwnerBusinessID, status.OwnerBusinessName = string(owner.ID), clip(owner.Name, maxNameShown)
 	proof := vault.Proof{WABAID: status.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: string(owner.ID)}
 	if phone != nil {
 		proof.PhoneNumberID = string(phone.ID)
@@ -282,7 +284,7 @@ func (r *OnboardingRequestReconciler) keepProof(ctx context.Context, j *journey,
 // observePhone records what Meta says of the number.
 func (j *journey) observePhone(phone *meta.PhoneNumber) {
 	status := &j.request.Status
-	status.PhoneNumberID, status.DisplayPhoneNumber, status.VerifiedName = string(phone.ID), phone.DisplayPhoneNumber, clip(phone.VerifiedName)
+	status.PhoneNumberID, status.DisplayPhoneNumber, status.VerifiedName = string(phone.ID), clip(phone.DisplayPhoneNumber, maxWordShown), clip(phone.VerifiedName, maxNameShown)
 	j.phone = phone
 	switch {
 	case phone.OnBizApp:
@@ -292,14 +294,6 @@ func (j *journey) observePhone(phone *meta.PhoneNumber) {
 	default:
 		j.facts.Number = onboarding.NumberUnregistered
 	}
-}
-
-// clip cuts foreign text to what status takes.
-func clip(s string) string {
-	if runes := []rune(s); len(runes) > 512 {
-		return string(runes[:512])
-	}
-	return s
 }
 
 // subscribe makes Meta deliver the account's webhooks to the app.

@@ -108,6 +108,7 @@ func (r *OnboardingRequestReconciler) registerFailed(ctx context.Context, j *jou
 		if lockErr != nil {
 			// The refusal was not recorded. Stalled all the same, or the next reconciliation would call again.
 			log.FromContext(ctx).Error(lockErr, "The lock of the number could not be recorded")
+			j.entry.LockedUntil = r.clock.Now().Add(registrationLock)
 			return registrationLocked(j)
 		}
 		j.entry = entry
@@ -168,14 +169,23 @@ func (r *OnboardingRequestReconciler) finishDeregistration(ctx context.Context, 
 
 // registrationLocked is the state of a number that must not be registered for now.
 func registrationLocked(j *journey) error {
+	until := j.entry.LockedUntil
+	if calls := j.entry.RegisterAttempts; until.IsZero() && len(calls) > 0 {
+		// It was not Meta that refused: one of the calls has to be forgotten first.
+		until = calls[max(0, len(calls)-maxRegisterCalls)].Add(registrationLock)
+	}
 	return stalled(v1alpha1.ReasonRegistrationLocked,
-		"The number %s had too many register calls in 72 hours; Meta locks it for 72 hours after ten. Find out why registration failed, wait until the lock is over, then set the annotation %s.",
-		j.request.Status.DisplayPhoneNumber, v1alpha1.RequestedAtAnnotation)
+		"The number %s had too many register calls in 72 hours; Meta locks it for 72 hours after ten. Find out why registration failed, wait until %s, then set the annotation %s.",
+		j.request.Status.DisplayPhoneNumber, until.UTC().Format(timeShown), v1alpha1.RequestedAtAnnotation)
 }
 
 // pinRefused is the state of a number with another PIN.
 func pinRefused(j *journey) error {
+	remedy := "put the customer's PIN into a Secret of this namespace and name it in spec.pinSecretRef"
+	if ref := j.request.Spec.PINSecretRef; ref != nil {
+		remedy = fmt.Sprintf("correct the key %q of the Secret %s, which spec.pinSecretRef names, and set the annotation %s", keyOr(ref, v1alpha1.SecretKeyPIN), ref.Name, v1alpha1.RequestedAtAnnotation)
+	}
 	return stalled(v1alpha1.ReasonPINMismatch,
-		"The number %s has another two-step verification PIN; put the customer's PIN into a Secret and set spec.pinSecretRef, or correct that Secret and set the annotation %s. The customer can also switch the PIN off in WhatsApp Manager.",
-		j.request.Status.DisplayPhoneNumber, v1alpha1.RequestedAtAnnotation)
+		"The number %s has another two-step verification PIN; %s. If nobody knows it, let the customer switch it off in WhatsApp Manager: any other six digits will do then.",
+		j.request.Status.DisplayPhoneNumber, remedy)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -25,7 +24,9 @@ const maxShownAttempts = 10
 
 // finish turns what was found into the status, writes it once, and says when to come again.
 func (r *OnboardingRequestReconciler) finish(ctx context.Context, j *journey) (ctrl.Result, error) {
-	if after, held := j.held(); held {
+	// A step that was held up is not worth a write, but the steps before it are: without one they would be repeated at Meta.
+	after, held := j.held()
+	if held && (len(j.performedNow) == 0 || recheckWanted(j.request)) {
 		return ctrl.Result{RequeueAfter: after}, nil
 	}
 	now := metav1.NewTime(r.clock.Now().Truncate(time.Second))
@@ -46,7 +47,7 @@ func (j *journey) showVault() {
 		return
 	}
 	status := &j.request.Status
-	status.Exchange = &v1alpha1.ExchangeStatus{CodeHash: j.entry.CodeHash, Attempts: ptr.To(int32(min(j.entry.Attempt, onboarding.MaxSends))), State: string(j.entry.Phase)} //nolint:gosec // at most 2
+	status.Exchange = &v1alpha1.ExchangeStatus{CodeHash: j.entry.CodeHash, Attempts: new(int32(min(j.entry.Attempt, onboarding.MaxSends))), State: string(j.entry.Phase)} //nolint:gosec // at most 2
 	if !j.entry.StartedAt.IsZero() {
 		started := metav1.NewTime(j.entry.StartedAt.Truncate(time.Second))
 		status.Exchange.StartedAt = &started
@@ -57,7 +58,7 @@ func (j *journey) showVault() {
 	}
 	status.PINMismatches = nil
 	if j.entry.PINMismatches > 0 {
-		status.PINMismatches = ptr.To(int32(min(j.entry.PINMismatches, 1<<20))) //nolint:gosec // bounded
+		status.PINMismatches = new(int32(min(j.entry.PINMismatches, 1<<20)))
 	}
 }
 

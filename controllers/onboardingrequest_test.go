@@ -260,7 +260,7 @@ func TestUnknownPINWaitsForAPerson(t *testing.T) {
 	c := newCustomer(t, func(_ *v1alpha1.MetaApp, w *metasim.WABA) { w.PhoneNumbers[0].PIN = "581063" })
 	request := c.onboard(t, "shop", nil)
 	stalledBy := awaitCondition(t, request, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPINMismatch)
-	mustMention(t, stalledBy.Message, "spec.pinSecretRef", v1alpha1.RequestedAtAnnotation)
+	mustMention(t, stalledBy.Message, "spec.pinSecretRef", "switch it off")
 	if request.Status.PINMismatches == nil || *request.Status.PINMismatches != 1 || len(request.Status.RegisterAttempts) != 1 {
 		t.Errorf("after one random PIN: mismatches %v, attempts %v", request.Status.PINMismatches, request.Status.RegisterAttempts)
 	}
@@ -271,7 +271,8 @@ func TestUnknownPINWaitsForAPerson(t *testing.T) {
 	}
 	createSecret(t, c.namespace, "pin", map[string]string{v1alpha1.SecretKeyPIN: "999999"})
 	update(t, request, func() { request.Spec.PINSecretRef = &v1alpha1.SecretKeyReference{Name: "pin"} })
-	awaitCondition(t, request, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPINMismatch)
+	stalledBy = awaitCondition(t, request, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPINMismatch)
+	mustMention(t, stalledBy.Message, "Secret pin", v1alpha1.RequestedAtAnnotation)
 	askAgain(t, request)
 	if n := sim.Counters().RegisterAttempts[c.phoneID]; n != 2 {
 		t.Errorf("one random and one given PIN made %d calls, want 2", n)
@@ -366,7 +367,7 @@ func TestLostCreditAnswerMakesOneAllocation(t *testing.T) {
 			if calls := c.callsFor(); calls["credit_share_and_attach"] != 1 {
 				t.Errorf("the line was shared %d times", calls["credit_share_and_attach"])
 			}
-			page, err := (&credit.Ledger{Reader: admin, Namespace: systemNamespace}).Read(t.Context(), c.app.Name, c.businessID)
+			page, err := (&credit.Ledger{Reader: admin, Namespace: systemNamespace}).Read(t.Context(), c.creditLineID, c.businessID)
 			if err != nil {
 				t.Fatal(err)
 			}

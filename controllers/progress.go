@@ -68,7 +68,7 @@ func (p *progress) put(set *conditions.Set, generation int64, condition string, 
 	case p.done[condition]:
 		reason, message := success()
 		set.True(condition, reason, message)
-	case failed && v.state == stateRetry && proven && !v.secret && !v.watched:
+	case failed && (v.held || proven && v.passing()):
 		set.Keep(condition)
 	case failed && v.state == stateRetry && !v.secret:
 		set.Unknown(condition, v.reason, v.message)
@@ -80,6 +80,9 @@ func (p *progress) put(set *conditions.Set, generation int64, condition string, 
 		set.Unknown(condition, v1alpha1.ReasonPending, "Waits for an earlier step.")
 	}
 }
+
+// passing says whether a failure says nothing of what was proven before.
+func (v verdict) passing() bool { return v.state == stateRetry && !v.secret && !v.watched }
 
 // stopped says whether the steps after the failed one were not run for a reason that time can cure.
 func (p *progress) stopped() bool {
@@ -96,7 +99,7 @@ func (p *progress) sumUp(set *conditions.Set, gating []string, success func() (r
 			continue
 		}
 		ready = false
-		if v, failed := p.failed[condition]; failed && (!found || v.state > worst.state) {
+		if v, failed := p.failed[condition]; failed && !v.held && (!found || v.state > worst.state) {
 			worst, found = v, true
 		}
 	}

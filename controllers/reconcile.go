@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -41,6 +42,19 @@ func requestedAt(obj client.Object) string {
 		value = string(runes[:256])
 	}
 	return value
+}
+
+// requestedTime is requestedAt as a time, if it is one: RFC 3339 or what date +%s prints. Zero if it is something else.
+func requestedTime(obj client.Object) time.Time {
+	value := requestedAt(obj)
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Unix(seconds, 0)
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return time.Time{}
+	}
+	return at
 }
 
 // ensureFinalizer adds our finalizer before anything is done that deletion would have to undo.
@@ -124,20 +138,20 @@ func (w *statusWriter) write(ctx context.Context, old, obj client.Object) error 
 		if c.Status == metav1.ConditionFalse {
 			eventType = corev1.EventTypeWarning
 		}
-		w.recorder.Eventf(obj, nil, eventType, c.Reason, c.Type, "%s: %s", c.Type, c.Message)
+		w.recorder.Eventf(obj, nil, eventType, c.Reason, c.Type, "%s", clipBytes(c.Type+": "+c.Message, maxEventNote))
 	}
 	return nil
 }
 
 // eventful picks the transitions that deserve an event: those of steps that succeeded or failed, and of Ready. Steps that wait for an
-// earlier one have nothing to tell, and a summary that repeats a step's reason would tell the same twice.
+// earlier one, or are not needed, have nothing to tell, and a summary that repeats a step's reason would tell the same twice.
 func eventful(changed []metav1.Condition) []metav1.Condition {
 	told := map[string]bool{}
 	var out []metav1.Condition
 	for _, c := range changed {
 		switch {
 		case c.Type == v1alpha1.ConditionReady, c.Type == v1alpha1.ConditionReconciling, c.Type == v1alpha1.ConditionStalled,
-			c.Reason == v1alpha1.ReasonPending, c.Reason == v1alpha1.ReasonActive:
+			c.Reason == v1alpha1.ReasonPending, c.Reason == v1alpha1.ReasonActive, c.Reason == v1alpha1.ReasonNotRequired:
 			continue
 		}
 		told[c.Reason] = true
@@ -178,15 +192,16 @@ func (a attempts) schedule(v verdict, since, now time.Time) ctrl.Result {
 		a.clear()
 		after := secretBackoff(now.Sub(since))
 		if after > secretInterval {
-			*a.next = ptr.To(metav1.NewTime(now.Add(after).Truncate(time.Second)))
+			*a.next = new(metav1.NewTime(now.Add(after).Truncate(time.Second)))
 		}
 		return ctrl.Result{RequeueAfter: after}
 	}
-	after := v.after
+	// Never sooner than was asked for, and not all at the same moment.
+	after := spread(v.after)
 	if after == 0 {
 		after = backoff(a.count())
 	}
-	*a.next = ptr.To(metav1.NewTime(now.Add(after).Truncate(time.Second)))
+	*a.next = new(metav1.NewTime(now.Add(after).Truncate(time.Second)))
 	return ctrl.Result{RequeueAfter: after}
 }
 
@@ -196,7 +211,7 @@ func (a attempts) count() int32 {
 		// The few MetaApps don't count: their next attempt is soon.
 		return 3
 	}
-	*a.failures = ptr.To(ptr.Deref(*a.failures, 0) + 1)
+	*a.failures = new(ptr.Deref(*a.failures, 0) + 1)
 	return **a.failures
 }
 

@@ -171,11 +171,12 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 	if err := r.client.List(ctx, &channels); err != nil {
 		return fmt.Errorf("list WhatsAppChannels: %w", err)
 	}
-	byNumber := map[string]*v1alpha1.WhatsAppChannel{}
+	// Channels that wait for a number which another one serves know it, too.
+	byNumber := map[string][]*v1alpha1.WhatsAppChannel{}
 	for i := range channels.Items {
 		channel := &channels.Items[i]
 		if channel.Status.Phone != nil && channel.Status.LineID != "" {
-			byNumber[channel.Status.Phone.ID] = channel
+			byNumber[channel.Status.Phone.ID] = append(byNumber[channel.Status.Phone.ID], channel)
 		}
 	}
 	wake := map[client.ObjectKey]*v1alpha1.WhatsAppChannel{}
@@ -187,17 +188,15 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 			}
 			continue
 		}
-		channel := byNumber[report.PhoneNumberID]
-		// A report of a line that is not the channel's is about the number's earlier tenant.
-		if channel == nil || (report.LineID != "" && report.LineID != channel.Status.LineID) {
-			continue
-		}
 		seen := observe(report)
-		if seen == (observation{}) || !newsworthy(channel, seen) {
-			continue
+		for _, channel := range byNumber[report.PhoneNumberID] {
+			// A report of a line that is not the channel's is about another tenant of the number.
+			if report.LineID != "" && report.LineID != channel.Status.LineID || !newsworthy(channel, seen) {
+				continue
+			}
+			r.observations.add(channel.UID, seen)
+			wake[client.ObjectKeyFromObject(channel)] = channel
 		}
-		r.observations.add(channel.UID, seen)
-		wake[client.ObjectKeyFromObject(channel)] = channel
 	}
 	for _, channel := range wake {
 		if err := send(ctx, r.channels, channel); err != nil {
@@ -218,8 +217,10 @@ func observe(report *serverapi.Report) observation {
 		return observation{proof: detail.Webhook.Proof, recheck: detail.Webhook.Proof == serverapi.Handshake}
 	case detail.Security != nil:
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
+	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
+		return observation{catalog: detail.Assistant}
 	case detail.Assistant != nil:
-		return observation{assistant: detail.Assistant}
+		return observation{model: detail.Assistant}
 	case report.Kind == serverapi.KindTokenRejected, report.Kind == serverapi.KindLineParked, report.Kind == serverapi.KindAccountEvent:
 		return observation{recheck: true}
 	default:
@@ -229,7 +230,7 @@ func observe(report *serverapi.Report) observation {
 
 // newsworthy says whether an observation can change a channel's status. Traffic within an hour that is shown already can't.
 func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
-	if seen.recheck || seen.signatureFailing || seen.assistant != nil || seen.proof != "" && !verified(channel) {
+	if seen.recheck || seen.signatureFailing || seen.model != nil || seen.catalog != nil || seen.proof != "" && !verified(channel) {
 		return true
 	}
 	shown := v1alpha1.TrafficStatus{}

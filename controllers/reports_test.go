@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -88,14 +87,14 @@ func TestObservationsMerge(t *testing.T) {
 func TestEndpointURLs(t *testing.T) {
 	slices := []discoveryv1.EndpointSlice{
 		{
-			Ports: []discoveryv1.EndpointPort{{Port: ptr.To(int32(8081))}},
+			Ports: []discoveryv1.EndpointPort{{Port: new(int32(8081))}},
 			Endpoints: []discoveryv1.Endpoint{
 				{Addresses: []string{"10.0.0.2"}},
-				{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}},
-				{Addresses: []string{"10.0.0.3"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(false)}},
+				{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}},
+				{Addresses: []string{"10.0.0.3"}, Conditions: discoveryv1.EndpointConditions{Ready: new(false)}},
 			},
 		},
-		{Ports: []discoveryv1.EndpointPort{{Port: ptr.To(int32(8081))}}, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"fd00::1"}}}},
+		{Ports: []discoveryv1.EndpointPort{{Port: new(int32(8081))}}, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"fd00::1"}}}},
 		{Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.9"}}}},
 	}
 	want := []string{"http://10.0.0.1:8081", "http://10.0.0.2:8081", "http://[fd00::1]:8081"}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -54,7 +53,7 @@ func ManagerOptions(scheme *runtime.Scheme, o Options) ctrl.Options {
 		LeaderElectionNamespace: o.SystemNamespace,
 		// The process waits for running work before it ends, so the next leader may begin at once.
 		LeaderElectionReleaseOnCancel: true,
-		GracefulShutdownTimeout:       ptr.To(shutdownPatience),
+		GracefulShutdownTimeout:       new(shutdownPatience),
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
@@ -133,7 +132,7 @@ func (s *shared) addChannels(mgr ctrl.Manager, o Options) error {
 }
 
 func (s *shared) addOnboarding(mgr ctrl.Manager, o Options) error {
-	gate := &exchangeGate{apps: s.apps, cached: mgr.GetClient(), live: mgr.GetAPIReader()}
+	gate := &exchangeGate{apps: s.apps, live: mgr.GetAPIReader()}
 	exchange := &ExchangeReconciler{client: mgr.GetClient(), gate: gate, vault: s.vault, clock: clock.RealClock{}}
 	if err := exchange.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the exchange controller: %w", err)

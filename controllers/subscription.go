@@ -88,7 +88,8 @@ func (s *subscriptions) lock(account string) func() {
 		l.Unlock()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if l.users--; l.users == 0 {
+		l.users--
+		if l.users == 0 {
 			delete(s.locks, account)
 		}
 	}

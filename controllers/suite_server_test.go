@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
@@ -30,6 +32,8 @@ type serverStub struct {
 	// lagging are Objects that this replica pretends not to have loaded.
 	lagging map[string]bool
 	tests   map[string]serverapi.TestOutcome
+	// asked are the keys of the test messages that were asked for, by number.
+	asked map[string]map[string]bool
 }
 
 func startServerStub(ctx context.Context, c *localcluster.Cluster) (*serverStub, error) {
@@ -38,7 +42,7 @@ func startServerStub(ctx context.Context, c *localcluster.Cluster) (*serverStub,
 		return nil, err
 	}
 	cfg.QPS = -1
-	s := &serverStub{done: make(chan error, 1), lagging: map[string]bool{}, tests: map[string]serverapi.TestOutcome{}}
+	s := &serverStub{done: make(chan error, 1), lagging: map[string]bool{}, tests: map[string]serverapi.TestOutcome{}, asked: map[string]map[string]bool{}}
 	if s.client, err = client.New(cfg, client.Options{}); err != nil {
 		return nil, err
 	}
@@ -63,7 +67,9 @@ func (s *serverStub) close() error {
 	if err := s.http.Close(); err != nil {
 		return err
 	}
-	<-s.done
+	if err := <-s.done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }
 
@@ -155,6 +161,10 @@ func (s *serverStub) testMessage(w http.ResponseWriter, r *http.Request) {
 		outcome.State = serverapi.TestWaiting
 	}
 	outcome.Key = wish.Key
+	if s.asked[wish.PhoneNumberID] == nil {
+		s.asked[wish.PhoneNumberID] = map[string]bool{}
+	}
+	s.asked[wish.PhoneNumberID][wish.Key] = true
 	replyJSON(w, outcome)
 }
 
@@ -173,11 +183,20 @@ func (s *serverStub) lag(object string, lagging bool) {
 	s.lagging[object] = lagging
 }
 
-// test sets what became of the test message of a number.
-func (s *serverStub) test(phoneNumberID string, state serverapi.TestState) {
+// test sets what becomes of the test messages of a number, and reports it as the server does.
+func (s *serverStub) test(request *v1alpha1.OnboardingRequest, outcome serverapi.TestOutcome) {
+	number := request.Status.PhoneNumberID
+	s.mu.Lock()
+	s.tests[number] = outcome
+	s.mu.Unlock()
+	s.report(serverapi.Report{Kind: serverapi.KindTestMessage, Namespace: request.Namespace, PhoneNumberID: number})
+}
+
+// testsAsked is how many test messages were asked for, however often.
+func (s *serverStub) testsAsked(phoneNumberID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tests[phoneNumberID] = serverapi.TestOutcome{State: state}
+	return len(s.asked[phoneNumberID])
 }
 
 func replyJSON(w http.ResponseWriter, answer any) {

@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -146,7 +145,7 @@ func startManagerAs(ctx context.Context, cfg *rest.Config, o Options) (*runningM
 	mo.Metrics = server.Options{BindAddress: "0"}
 	mo.HealthProbeBindAddress = "0"
 	// Names of controllers label metrics, which are global; tests run several managers one after the other.
-	mo.Controller = config.Controller{SkipNameValidation: ptr.To(true)}
+	mo.Controller = config.Controller{SkipNameValidation: new(true)}
 	mo.Logger = ctrl.Log
 	mgr, err := ctrl.NewManager(cfg, mo)
 	if err != nil {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,14 +51,14 @@ func (s *sweeper) sweep(ctx context.Context) error {
 		return fmt.Errorf("list projections: %w", err)
 	}
 	used := map[string]bool{}
+	var errs []error
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
 		used[secret.Annotations[annotationContent]] = true
-		if err := s.sweepSecret(ctx, secret); err != nil {
-			return err
-		}
+		// One that resists doesn't keep the others from being swept.
+		errs = append(errs, s.sweepSecret(ctx, secret))
 	}
-	return s.sweepContent(ctx, used)
+	return errors.Join(append(errs, s.sweepContent(ctx, used))...)
 }
 
 func (s *sweeper) sweepSecret(ctx context.Context, secret *corev1.Secret) error {
@@ -75,11 +76,21 @@ func (s *sweeper) sweepSecret(ctx context.Context, secret *corev1.Secret) error 
 		return nil
 	}
 	// Live, and only a plain "not found" counts: a number is never lost to a failed read or to a cache that lags.
-	err := s.live.Get(ctx, key, &v1alpha1.WhatsAppChannel{})
-	if !apierrors.IsNotFound(err) {
+	channel := &v1alpha1.WhatsAppChannel{}
+	err := s.live.Get(ctx, key, channel)
+	if err == nil && !movedOn(channel, secret) {
+		return nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
 		return err
 	}
 	return s.projector.bury(ctx, secret, s.now())
+}
+
+// movedOn says whether a channel has another number now: its request was offboarded and made again with another one.
+func movedOn(channel *v1alpha1.WhatsAppChannel, projection *corev1.Secret) bool {
+	return channel.Spec.Source.OnboardingRequestRef != nil && channel.Status.Phone != nil &&
+		runtimeconfig.ChannelName(channel.Status.Phone.ID) != projection.Name
 }
 
 func (s *sweeper) sweepContent(ctx context.Context, used map[string]bool) error {

@@ -12,8 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -154,8 +154,16 @@ func TestDirectChannelBadInput(t *testing.T) {
 			mention: []string{fieldCredentials, "absent", "create it"},
 		},
 		{
+			reason: "a value that is no token is neither kept nor projected",
+			spoil: func(_ *testing.T, _ *directNumber, _ *v1alpha1.WhatsAppChannel, secret map[string]string) {
+				secret[v1alpha1.SecretKeyAccessToken] = strings.Repeat("x", maxSecretValue+1)
+			},
+			condition: v1alpha1.ConditionCredentialsValid, want: v1alpha1.ReasonRejected, mention: []string{"access-token", "8193 bytes", "value alone"},
+		},
+		{
 			reason: "the token is dead",
 			spoil: func(t *testing.T, d *directNumber, _ *v1alpha1.WhatsAppChannel, _ map[string]string) {
+				t.Helper()
 				if err := sim.RevokeToken(d.token); err != nil {
 					t.Fatal(err)
 				}
@@ -197,6 +205,7 @@ func TestDirectChannelBadInput(t *testing.T) {
 		{
 			reason: "the number is not connected",
 			spoil: func(t *testing.T, d *directNumber, _ *v1alpha1.WhatsAppChannel, _ map[string]string) {
+				t.Helper()
 				if err := sim.UpdatePhoneNumber(d.phoneNumberID, func(p *metasim.PhoneNumber) { p.Status = "PENDING" }); err != nil {
 					t.Fatal(err)
 				}
@@ -213,6 +222,7 @@ func TestDirectChannelBadInput(t *testing.T) {
 		{
 			reason: "the MetaApp does not allow the namespace",
 			spoil: func(t *testing.T, _ *directNumber, channel *v1alpha1.WhatsAppChannel, _ map[string]string) {
+				t.Helper()
 				app := newPartner(t).metaApp(t)
 				create(t, app)
 				awaitReady(t, app)
@@ -230,9 +240,10 @@ func TestDirectChannelBadInput(t *testing.T) {
 		{
 			reason: "catalog and knowledge are too large",
 			spoil: func(t *testing.T, _ *directNumber, channel *v1alpha1.WhatsAppChannel, _ map[string]string) {
+				t.Helper()
 				noise := make([]byte, 600<<10)
 				for i := range noise {
-					noise[i] = byte('a' + rand.IntN(26)) //nolint:gosec // noise that does not compress is all that is wanted
+					noise[i] = byte('a' + rand.IntN(26))
 				}
 				create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: channel.Namespace, Name: "big"}, Data: map[string]string{"big.md": string(noise)}})
 				channel.Spec.Assistant.Knowledge = []v1alpha1.KnowledgeSource{{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "big", Key: "big.md"}}}
@@ -385,7 +396,7 @@ func TestChannelSuspended(t *testing.T) {
 	t.Parallel()
 	d, channel := newDirectChannel(t, nil)
 	connect(t, d, channel)
-	channel.Spec.Suspend = ptr.To(true)
+	channel.Spec.Suspend = new(true)
 	if err := admin.Update(t.Context(), channel); err != nil {
 		t.Fatal(err)
 	}
@@ -471,11 +482,29 @@ func TestChannelShowsWhatTheServerReports(t *testing.T) {
 	genuine.Kind, genuine.Detail.Webhook = serverapi.KindWebhookVerified, &serverapi.Webhook{Proof: serverapi.Delivery}
 	stub.report(genuine)
 	awaitCondition(t, channel, v1alpha1.ConditionWebhookVerified, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+
+	// Anybody can send a body that names the number. While genuine ones arrive it must not make the channel look broken.
+	stub.report(bad)
+	after := line
+	after.Kind, after.Detail.Traffic = serverapi.KindTraffic, &serverapi.Traffic{LastSent: hour.Add(time.Hour)}
+	stub.report(after)
+	await(t, func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(channel), channel); err != nil {
+			return err
+		}
+		if shown := channel.Status.Traffic.LastSentAt; !shown.Time.Equal(hour.Add(time.Hour)) {
+			return fmt.Errorf("the forgery's report has not been seen yet: %s", shown)
+		}
+		return nil
+	})
+	if c := apimeta.FindStatusCondition(channel.Status.Conditions, v1alpha1.ConditionWebhookVerified); c.Status != metav1.ConditionTrue {
+		t.Errorf("a forgery made a sound channel look broken: %s", c.Message)
+	}
 }
 
 func TestChannelPlanInactive(t *testing.T) {
 	t.Parallel()
-	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Plan.Active = ptr.To(false) })
+	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Plan.Active = new(false) })
 	connect(t, d, channel)
 	got := awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionFalse, v1alpha1.ReasonSubscriptionInactive)
 	mustMention(t, got.Message, "spec.plan.active")
@@ -498,7 +527,7 @@ func TestRequestChannelWithoutItsRequest(t *testing.T) {
 
 func TestChannelLeavesATombstone(t *testing.T) {
 	t.Parallel()
-	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Source.Direct.UnsubscribeOnDelete = ptr.To(true) })
+	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Source.Direct.UnsubscribeOnDelete = new(true) })
 	connect(t, d, channel)
 	lineBefore := channel.Status.LineID
 	remove(t, channel)
@@ -532,7 +561,7 @@ func TestChannelLeavesATombstone(t *testing.T) {
 
 func TestChannelOfAVanishingNamespaceGoes(t *testing.T) {
 	t.Parallel()
-	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Source.Direct.UnsubscribeOnDelete = ptr.To(true) })
+	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.Source.Direct.UnsubscribeOnDelete = new(true) })
 	connect(t, d, channel)
 	remove(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: channel.Namespace}})
 	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(channel), channel); !apierrors.IsNotFound(err) {

@@ -60,7 +60,7 @@ func (r *WhatsAppChannelReconciler) release(ctx context.Context, s *channelScope
 
 // ownProjection is the projection of the number that this channel holds; nil if it holds none.
 func (r *WhatsAppChannelReconciler) ownProjection(ctx context.Context, channel *v1alpha1.WhatsAppChannel) (*corev1.Secret, error) {
-	phoneNumberID := ""
+	var phoneNumberID string
 	switch {
 	case channel.Spec.Source.Direct != nil:
 		phoneNumberID = channel.Spec.Source.Direct.PhoneNumberID

@@ -35,7 +35,8 @@ var channelScopes = []string{meta.ScopeManagement, meta.ScopeMessaging}
 
 // accept checks whether the channel may be served here, and finds its number and its app.
 func (r *WhatsAppChannelReconciler) accept(ctx context.Context, s *channelScope) error {
-	ns, err := readNamespace(ctx, r.client, s.channel.Namespace)
+	// Live, since the line id follows from the UID: a cache may still show an earlier tenant's namespace of this name.
+	ns, err := readNamespace(ctx, r.live, s.channel.Namespace)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (r *WhatsAppChannelReconciler) acceptDirect(ctx context.Context, s *channel
 	}
 	s.number.phoneNumberID, s.number.wabaID, s.number.appID = direct.PhoneNumberID, direct.BusinessAccountID, direct.AppID
 	if direct.MetaAppRef != nil {
-		app, err := r.apps.ForUse(ctx, direct.MetaAppRef.Name, s.channel.Namespace)
+		app, err := r.apps.ForUse(ctx, "spec.source.direct.metaAppRef", direct.MetaAppRef.Name, s.channel.Namespace)
 		if err != nil {
 			return err
 		}
@@ -80,36 +81,50 @@ func (n *numberSource) useApp(app *graphApp, apps *graphApps) {
 // deleted with Retain.
 func (r *WhatsAppChannelReconciler) acceptRequest(ctx context.Context, s *channelScope) error {
 	name := s.channel.Spec.Source.OnboardingRequestRef.Name
-	request := &v1alpha1.OnboardingRequest{}
-	err := r.client.Get(ctx, client.ObjectKey{Namespace: s.channel.Namespace, Name: name}, request)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("read OnboardingRequest: %w", err)
+	request, err := r.requestOf(ctx, s.channel)
+	if err != nil {
+		return err
 	}
-	there := err == nil
+	there := request != nil
 	entry, err := r.vault.Read(ctx, vault.Key{Namespace: s.channel.Namespace, Name: name, NamespaceUID: s.namespaceUID})
 	if err != nil {
 		return err
 	}
 	kept := entry.Exists() && entry.TokenProven && entry.PhoneNumberID != "" && entry.WABAID != ""
-	appName := request.Spec.MetaAppRef.Name
+	var appName string
 	switch {
 	case there && (!kept || !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionPhoneRegistered)):
 		return blocked(v1alpha1.ReasonOnboardingNotReady, "The OnboardingRequest %s has not registered its number yet; see its conditions.", name)
 	case !there && (!kept || !entry.BelongsTo(s.namespaceUID)):
 		return stalled(v1alpha1.ReasonOnboardingRequestNotFound,
 			"spec.source.onboardingRequestRef.name is %q, and there is no such OnboardingRequest in this namespace; create it or correct the name.", name)
-	case !there:
+	case there:
+		appName = request.Spec.MetaAppRef.Name
+	default:
 		if appName, err = r.appOfChannel(ctx, s.channel); err != nil {
 			return err
 		}
 	}
-	app, err := r.apps.ForUse(ctx, appName, s.channel.Namespace)
+	app, err := r.apps.ForUse(ctx, fieldMetaApp, appName, s.channel.Namespace)
 	if err != nil {
 		return err
 	}
 	s.number.phoneNumberID, s.number.wabaID, s.number.token = entry.PhoneNumberID, entry.WABAID, entry.Token
 	s.number.useApp(app, r.apps)
 	return nil
+}
+
+// requestOf reads the OnboardingRequest that a channel names; nil if there is none.
+func (r *WhatsAppChannelReconciler) requestOf(ctx context.Context, channel *v1alpha1.WhatsAppChannel) (*v1alpha1.OnboardingRequest, error) {
+	request := &v1alpha1.OnboardingRequest{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: channel.Namespace, Name: channel.Spec.Source.OnboardingRequestRef.Name}, request)
+	if apierrors.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // "none" is an answer here, and the caller looks at it first
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read OnboardingRequest: %w", err)
+	}
+	return request, nil
 }
 
 // appOfChannel finds the MetaApp of a channel whose request is gone.
@@ -190,12 +205,14 @@ func (r *WhatsAppChannelReconciler) proveCredentials(ctx context.Context, s *cha
 	switch meta.ClassOf(s.phoneErr) {
 	case meta.ClassAppSecretProofInvalid:
 		return stalledBy(s.phoneErr, v1alpha1.ReasonAppSecretInvalid,
-			"The app secret is not that of the Meta app %s; copy it from the App Dashboard (App settings, Basic) into the key %q of the Secret that %s names.",
-			n.appID, v1alpha1.SecretKeyAppSecret, fieldCredentials)
+			"The app secret is not that of the Meta app %s; copy it from the App Dashboard (App settings, Basic) into the key %q of the Secret %s, which %s names.",
+			n.appID, v1alpha1.SecretKeyAppSecret, s.credentialsSecret(), fieldCredentials)
 	case meta.ClassTokenInvalid:
 		return r.tokenError(s, s.phoneErr)
+	default:
+		// proveNumber judges the rest.
+		return nil
 	}
-	return nil
 }
 
 // tokenError is what a dead token means; other errors pass.
@@ -211,8 +228,17 @@ func (s *channelScope) tokenAdvice() string {
 	if s.channel.Spec.Source.Direct == nil {
 		return "let the customer sign up again: put the new code into the Secret of the OnboardingRequest"
 	}
-	return fmt.Sprintf("generate a permanent one in Meta Business Settings (System users) and put it into the key %q of the Secret that %s names",
-		v1alpha1.SecretKeyAccessToken, fieldCredentials)
+	return fmt.Sprintf("generate a permanent one in Meta Business Settings (System users) and put it into the key %q of the Secret %s, which %s names",
+		v1alpha1.SecretKeyAccessToken, s.credentialsSecret(), fieldCredentials)
+}
+
+// credentialsSecret is the Secret of a direct channel, as messages name it.
+func (s *channelScope) credentialsSecret() string {
+	direct := s.channel.Spec.Source.Direct
+	if direct == nil {
+		return ""
+	}
+	return s.channel.Namespace + "/" + direct.CredentialsSecretRef.Name
 }
 
 // proveNumber sees that the number exists, is shown to the token and belongs to the account.
@@ -270,7 +296,7 @@ func (r *WhatsAppChannelReconciler) keepSubscription(ctx context.Context, s *cha
 		}
 		if n.callbackURL != "" && override != n.callbackURL {
 			return waitingFor(jitter(connectRecheck), v1alpha1.ReasonConnectedElsewhere,
-				"This number's webhooks go to another URL than %s; remove the override where it was set.", n.callbackURL)
+				"This number's webhooks go to another URL than %s; remove the override where it was set.%s", n.callbackURL, s.takeOverNotice())
 		}
 		break // The narrowest one decides.
 	}
@@ -299,7 +325,7 @@ func (r *WhatsAppChannelReconciler) checkOwnApp(ctx context.Context, s *channelS
 			"The app's webhook is not set: in the App Dashboard (WhatsApp, Configuration) enter the callback URL and the verify token of this status, then subscribe to the field messages.")
 	case n.callbackURL != "" && have.CallbackURL != n.callbackURL:
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonConnectedElsewhere,
-			"The app's webhook goes to another URL; if this channel should get the messages, enter %s in the App Dashboard (WhatsApp, Configuration).", n.callbackURL)
+			"The app's webhook goes to another URL; if this channel should get the messages, enter %s in the App Dashboard (WhatsApp, Configuration).%s", n.callbackURL, s.takeOverNotice())
 	case !slices.ContainsFunc(have.Fields, func(f meta.AppSubscriptionField) bool { return f.Name == "messages" }):
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonNotSubscribedToMessages,
 			"The app's webhook does not include the field messages; in the App Dashboard (WhatsApp, Configuration) click Subscribe next to it.")

@@ -212,13 +212,18 @@ func (r *WhatsAppChannelReconciler) ensureVerifyToken(ctx context.Context, s *ch
 	case metav1.IsControlledBy(secret, s.channel):
 		s.settings.VerifyToken, err = secretValue(secret, "status.verifyTokenSecretRef", v1alpha1.SecretKeyVerifyToken)
 		return err
-	case metav1.GetControllerOf(secret) != nil:
-		// The Secret of this channel's predecessor; garbage collection removes it.
-		return retryAfter(secretInterval, v1alpha1.ReasonProgressing, "The Secret %s of an earlier channel of this name is about to go; looking again.", name)
+	case ofPredecessor(secret, s.channel):
+		return retry(nil, v1alpha1.ReasonProgressing, "The Secret %s of an earlier channel of this name is about to go; looking again.", name)
 	default:
 		return stalled(v1alpha1.ReasonRejected, "The Secret %s, which is to hold the verify token, exists and is not ours; delete it, or give a verify token of your own as the key %q of the Secret that %s names.",
 			name, v1alpha1.SecretKeyVerifyToken, fieldCredentials)
 	}
+}
+
+// ofPredecessor says whether a Secret belongs to an earlier channel of the same name; garbage collection removes it.
+func ofPredecessor(secret *corev1.Secret, channel *v1alpha1.WhatsAppChannel) bool {
+	owner := metav1.GetControllerOf(secret)
+	return owner != nil && owner.Kind == "WhatsAppChannel" && owner.Name == channel.Name && owner.UID != channel.UID
 }
 
 // makeVerifyToken keeps a new token in the channel's namespace, where the business reads it. The Secret goes with the channel; it has none

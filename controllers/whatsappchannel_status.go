@@ -59,7 +59,7 @@ func (r *WhatsAppChannelReconciler) setGates(s *channelScope, set *conditions.Se
 		return v1alpha1.ReasonSucceeded, "Meta reports the number as connected."
 	})
 	s.progress.put(set, generation, v1alpha1.ConditionWebhookSubscribed, func() (string, string) {
-		return v1alpha1.ReasonSucceeded, "Meta delivers this number's messages to the webhook-server."
+		return v1alpha1.ReasonSucceeded, "Meta delivers this number's messages to the webhook-server." + s.takeOverNotice()
 	})
 	s.progress.sumUp(set, channelGates, s.readyText)
 }
@@ -80,11 +80,11 @@ func (s *channelScope) setVerified(set *conditions.Set) {
 	const condition = v1alpha1.ConditionWebhookVerified
 	old := set.Old(condition)
 	switch {
-	case s.news.signatureFailing:
-		set.False(condition, v1alpha1.ReasonSignatureFailing,
-			"Deliveries for this number are not signed with the app secret that is configured; copy the app secret again from the App Dashboard (App settings, Basic).")
 	case s.news.proof == serverapi.Delivery:
 		set.True(condition, v1alpha1.ReasonSucceeded, "Genuine webhooks for this number arrive.")
+	case s.news.signatureFailing && !s.genuineLately():
+		set.False(condition, v1alpha1.ReasonSignatureFailing,
+			"Deliveries that name this number are not signed with the app secret that is configured. If messages are missing, copy the app secret again from the App Dashboard (App settings, Basic); else somebody sends forgeries, which change nothing.")
 	case s.news.proof == serverapi.Handshake && (old == nil || old.Status != metav1.ConditionTrue):
 		set.True(condition, v1alpha1.ReasonSucceeded, "Meta has verified the callback URL.")
 	case old != nil && old.Reason != v1alpha1.ReasonPending:
@@ -94,27 +94,14 @@ func (s *channelScope) setVerified(set *conditions.Set) {
 	}
 }
 
-// setAssistant tells whether customers can be answered.
-func (s *channelScope) setAssistant(set *conditions.Set) {
-	const condition = v1alpha1.ConditionAssistantReady
-	spec := &s.channel.Spec
-	old := set.Old(condition)
-	switch {
-	case !ptr.Deref(spec.Plan.Active, true):
-		set.False(condition, v1alpha1.ReasonSubscriptionInactive, "spec.plan.active is false: messages are stored, and nobody is answered.")
-	case !ptr.Deref(spec.Assistant.Enabled, true):
-		set.False(condition, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer.")
-	case spec.Assistant.Catalog != nil && spec.Assistant.Catalog.URL != "":
-		set.False(condition, v1alpha1.ReasonCatalogInvalid, "spec.assistant.catalog.url is not fetched by this version; use spec.assistant.catalog.configMapKeyRef.")
-	case spec.Assistant.Chat == nil:
-		set.True(condition, v1alpha1.ReasonRetrievalOnly, "No chat model is configured: the built-in retrieval assistant answers from catalog and knowledge.")
-	case s.news.assistant != nil && !s.news.assistant.Healthy:
-		set.False(condition, v1alpha1.ReasonProviderUnavailable, "The chat model fails; the retrieval assistant answers meanwhile. See spec.assistant.chat.")
-	case s.news.assistant == nil && old != nil && old.Reason == v1alpha1.ReasonProviderUnavailable && old.ObservedGeneration == s.channel.Generation:
-		set.Keep(condition)
-	default:
-		set.True(condition, v1alpha1.ReasonSucceeded, "The chat model "+spec.Assistant.Chat.Model+" answers.")
+// genuineLately says whether genuine webhooks have come of late. Anybody can send a body that names the number: while genuine ones
+// arrive, others are forgeries, which must not make a sound channel look broken. Traffic is shown by the hour, hence two of them.
+func (s *channelScope) genuineLately() bool {
+	latest := s.news.received
+	if shown := s.channel.Status.Traffic; shown != nil && shown.LastReceivedAt != nil && shown.LastReceivedAt.After(latest) {
+		latest = shown.LastReceivedAt.Time
 	}
+	return !latest.IsZero() && s.now.Sub(latest) < 2*time.Hour
 }
 
 // recordFacts shows what the phases found; what they did not reach stays as it was.
@@ -135,12 +122,13 @@ func (s *channelScope) recordFacts() {
 	}
 	p := &s.phone
 	status.Phone = &v1alpha1.PhoneStatus{
-		ID: string(p.ID), DisplayNumber: p.DisplayPhoneNumber, VerifiedName: p.VerifiedName, Status: p.Status,
-		PlatformType: p.PlatformType, QualityRating: p.QualityRating, ThroughputLevel: p.Throughput.Level, MessagingLimit: p.MessagingLimit,
-		Coexistence: ptr.To(p.OnBizApp),
+		ID: string(p.ID), DisplayNumber: clip(p.DisplayPhoneNumber, maxWordShown), VerifiedName: clip(p.VerifiedName, maxNameShown),
+		Status: clip(p.Status, maxWordShown), PlatformType: clip(p.PlatformType, maxWordShown), QualityRating: clip(p.QualityRating, maxWordShown),
+		ThroughputLevel: clip(p.Throughput.Level, maxWordShown), MessagingLimit: clip(p.MessagingLimit, maxWordShown),
+		Coexistence: new(p.OnBizApp),
 	}
 	if p.HealthStatus != nil {
-		status.Phone.CanSendMessage = p.HealthStatus.CanSendMessage
+		status.Phone.CanSendMessage = clip(p.HealthStatus.CanSendMessage, maxWordShown)
 	}
 }
 
@@ -155,12 +143,12 @@ func (s *channelScope) recordTraffic() {
 		if seen.IsZero() || (shown != nil && !seen.After(shown.Time)) {
 			return shown
 		}
-		return ptr.To(metav1.NewTime(seen.UTC().Truncate(time.Hour)))
+		return new(metav1.NewTime(seen.UTC().Truncate(time.Hour)))
 	}
 	shown.LastReceivedAt = latest(shown.LastReceivedAt, s.news.received)
 	shown.LastSentAt = latest(shown.LastSentAt, s.news.sent)
 	if shown.FirstReceivedAt == nil && !s.news.first.IsZero() {
-		shown.FirstReceivedAt = ptr.To(metav1.NewTime(s.news.first.UTC().Truncate(time.Hour)))
+		shown.FirstReceivedAt = new(metav1.NewTime(s.news.first.UTC().Truncate(time.Hour)))
 	}
 	s.channel.Status.Traffic = &shown
 }
@@ -196,7 +184,7 @@ func (s *channelScope) expiryText() (reason, message string, ok bool) {
 	case s.token.Type == temporaryToken:
 		return v1alpha1.ReasonTokenExpiring, "The access token is a temporary one of a person, as the API Setup page gives it: it dies within a day; " + s.tokenAdvice() + ".", true
 	case !s.token.ExpiresAt.IsZero() && s.token.ExpiresAt.Sub(s.now.Time) < expiryWarning:
-		at := s.token.ExpiresAt.UTC().Format("2006-01-02 15:04 MST")
+		at := s.token.ExpiresAt.UTC().Format(timeShown)
 		return v1alpha1.ReasonTokenExpiring, fmt.Sprintf("The access token expires on %s; %s.", at, s.tokenAdvice()), true
 	default:
 		return "", "", false

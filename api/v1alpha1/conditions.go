@@ -226,6 +226,8 @@ const (
 	ReasonModelNotFound = "ModelNotFound"
 	// ReasonProviderUnavailable means that the model provider fails; the retrieval assistant answers meanwhile.
 	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonNotSupported means that the spec asks for something that this version doesn't do; the message says what to use instead.
+	ReasonNotSupported = "NotSupported"
 	// ReasonCatalogInvalid means that the catalog has no usable row.
 	ReasonCatalogInvalid = "CatalogInvalid"
 )

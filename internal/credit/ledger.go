@@ -39,8 +39,8 @@ const (
 )
 
 const (
-	annotationMetaApp  = "whatsapp-operator.dev/meta-app"
-	annotationBusiness = "whatsapp-operator.dev/business-id"
+	annotationCreditLine = "whatsapp-operator.dev/credit-line-id"
+	annotationBusiness   = "whatsapp-operator.dev/business-id"
 )
 
 var (
@@ -65,12 +65,12 @@ type Account struct {
 	Claimants []string `json:"claimants,omitempty"`
 }
 
-// Page is the ledger of one MetaApp and one business. Its accounts are changed through its methods and stored by
-// Ledger.Write.
+// Page is the ledger of one credit line and one business. MetaApps that share a line share the page, since a
+// revocation concerns all. Its accounts are changed through its methods and stored by Ledger.Write.
 type Page struct {
-	MetaApp, BusinessID string
-	accounts            map[string]Account
-	source              *corev1.ConfigMap
+	CreditLineID, BusinessID string
+	accounts                 map[string]Account
+	source                   *corev1.ConfigMap
 }
 
 // Ledger reads and writes pages. It is safe for concurrent use.
@@ -84,23 +84,23 @@ type Ledger struct {
 }
 
 // Name returns the name of the page's ConfigMap.
-func Name(metaApp, businessID string) string {
-	sum := sha256.Sum256([]byte("whatsapp-operator credit ledger\x00" + metaApp + "\x00" + businessID))
+func Name(creditLineID, businessID string) string {
+	sum := sha256.Sum256([]byte("whatsapp-operator credit ledger\x00" + creditLineID + "\x00" + businessID))
 	return "credit-" + hex.EncodeToString(sum[:16])
 }
 
 // Read returns the live page, empty if there is none yet.
-func (l *Ledger) Read(ctx context.Context, metaApp, businessID string) (*Page, error) {
-	page := &Page{MetaApp: metaApp, BusinessID: businessID, accounts: map[string]Account{}}
+func (l *Ledger) Read(ctx context.Context, creditLineID, businessID string) (*Page, error) {
+	page := &Page{CreditLineID: creditLineID, BusinessID: businessID, accounts: map[string]Account{}}
 	var source corev1.ConfigMap
-	err := l.Reader.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: Name(metaApp, businessID)}, &source)
+	err := l.Reader.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: Name(creditLineID, businessID)}, &source)
 	switch {
 	case apierrors.IsNotFound(err):
 		return page, nil
 	case err != nil:
 		return nil, fmt.Errorf("read the credit ledger: %w", err)
 	}
-	if source.Labels[Label] != LabelValue || source.Annotations[annotationMetaApp] != metaApp || source.Annotations[annotationBusiness] != businessID {
+	if source.Labels[Label] != LabelValue || source.Annotations[annotationCreditLine] != creditLineID || source.Annotations[annotationBusiness] != businessID {
 		return nil, fmt.Errorf("%w: %s/%s", ErrForeign, source.Namespace, source.Name)
 	}
 	for wabaID, raw := range source.Data {
@@ -138,9 +138,9 @@ func (l *Ledger) Write(ctx context.Context, page *Page) error {
 
 func (p *Page) encode(namespace string) (*corev1.ConfigMap, error) {
 	out := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{
-		Name: Name(p.MetaApp, p.BusinessID), Namespace: namespace,
+		Name: Name(p.CreditLineID, p.BusinessID), Namespace: namespace,
 		Labels:      map[string]string{Label: LabelValue},
-		Annotations: map[string]string{annotationMetaApp: p.MetaApp, annotationBusiness: p.BusinessID},
+		Annotations: map[string]string{annotationCreditLine: p.CreditLineID, annotationBusiness: p.BusinessID},
 	}}
 	if p.source != nil {
 		out = p.source.DeepCopy()
@@ -263,6 +263,21 @@ func (p *Page) BeginRevoke(now time.Time) { p.all(StateRevoking, now) }
 
 // Revoked records that the sharing with the business ended.
 func (p *Page) Revoked(now time.Time) { p.all(StateRevoked, now) }
+
+// RevokeEnded settles an announced revocation by what Meta lists: an account whose sharing is still active is shared, the others are
+// revoked.
+func (p *Page) RevokeEnded(active []string, now time.Time) {
+	for id, account := range p.accounts {
+		if account.State != StateRevoking {
+			continue
+		}
+		account.State, account.Since = StateRevoked, now.UTC()
+		if slices.Contains(active, account.AllocationID) {
+			account.State = StateShared
+		}
+		p.accounts[id] = account
+	}
+}
 
 func (p *Page) all(state State, now time.Time) {
 	for id, account := range p.accounts {

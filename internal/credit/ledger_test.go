@@ -22,7 +22,7 @@ func newLedger(objects ...client.Object) *Ledger {
 
 func read(t *testing.T, l *Ledger) *Page {
 	t.Helper()
-	page, err := l.Read(t.Context(), "app", "business")
+	page, err := l.Read(t.Context(), "line", "business")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +152,28 @@ func TestRevocationIsForTheWholeBusiness(t *testing.T) {
 	}
 }
 
+func TestUnfinishedRevocationIsSettledByWhatMetaLists(t *testing.T) {
+	page := read(t, newLedger())
+	page.Shared("kept", "USD", "1", "acme/kept", now)
+	page.Shared("gone", "USD", "2", "acme/gone", now)
+	page.BeginRevoke(now)
+	page.RevokeEnded([]string{"1"}, now)
+	for wabaID, want := range map[string]State{"kept": StateShared, "gone": StateRevoked} {
+		if got, _ := page.Account(wabaID); got.State != want {
+			t.Errorf("%s is %s, want %s", wabaID, got.State, want)
+		}
+	}
+	if err := page.BeginPost("gone", "EUR", "acme/gone", now); err != nil {
+		t.Errorf("what was revoked can't be shared again: %v", err)
+	}
+}
+
 func TestForeignPagesStopEverything(t *testing.T) {
 	ours := func(change func(*corev1.ConfigMap)) *corev1.ConfigMap {
 		cm := &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: "whatsapp-system", Name: Name("app", "business"), Labels: map[string]string{Label: LabelValue},
-				Annotations: map[string]string{annotationMetaApp: "app", annotationBusiness: "business"},
+				Namespace: "whatsapp-system", Name: Name("line", "business"), Labels: map[string]string{Label: LabelValue},
+				Annotations: map[string]string{annotationCreditLine: "line", annotationBusiness: "business"},
 			},
 			Data: map[string]string{"waba": `{"state":"shared"}`},
 		}
@@ -169,10 +185,10 @@ func TestForeignPagesStopEverything(t *testing.T) {
 		change func(*corev1.ConfigMap)
 	}{
 		{"no label", func(cm *corev1.ConfigMap) { cm.Labels = nil }},
-		{"another app's", func(cm *corev1.ConfigMap) { cm.Annotations[annotationMetaApp] = "other" }},
+		{"another line's", func(cm *corev1.ConfigMap) { cm.Annotations[annotationCreditLine] = "other" }},
 		{"an account that can't be read must not count as unknown", func(cm *corev1.ConfigMap) { cm.Data["waba"] = "shared" }},
 	} {
-		if _, err := newLedger(ours(tc.change)).Read(t.Context(), "app", "business"); !errors.Is(err, ErrForeign) {
+		if _, err := newLedger(ours(tc.change)).Read(t.Context(), "line", "business"); !errors.Is(err, ErrForeign) {
 			t.Errorf("%s: Read gave %v, want ErrForeign", tc.reason, err)
 		}
 	}

@@ -69,6 +69,8 @@ func perform(f Facts, step Step) Facts {
 		f.Copied = true
 	case StepTestMessage:
 		f.Tested = true
+	default:
+		// The others wait: they change nothing.
 	}
 	return f
 }

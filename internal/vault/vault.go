@@ -161,8 +161,8 @@ func (v *Vault) Keep(ctx context.Context, key Key, codeHash string, token redact
 	pause := keepFirstPause
 	for {
 		err := v.keepOnce(ctx, key, codeHash, token)
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, ErrOccupied) {
+			return err
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -185,6 +185,10 @@ func (v *Vault) keepOnce(ctx context.Context, key Key, codeHash string, token re
 	if entry.HasTokenOf(codeHash) {
 		// An earlier write of this call succeeded and its answer was lost.
 		return nil
+	}
+	if entry.Exists() && entry.NamespaceUID != key.NamespaceUID {
+		// The namespace was deleted and made again while the code was out: the place is another tenant's now.
+		return fmt.Errorf("%w: Secret %s/%s belongs to a later namespace of the same name", ErrOccupied, v.Namespace, key.SecretName())
 	}
 	next := *entry
 	if entry.Exists() && entry.CodeHash != codeHash && entry.HasTokenOf(entry.CodeHash) {

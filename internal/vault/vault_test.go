@@ -247,6 +247,27 @@ func TestAnotherTenantsNamespaceInheritsNothing(t *testing.T) {
 	}
 }
 
+func TestKeepGivesNoTokenToALaterTenant(t *testing.T) {
+	s := newStore(t)
+	s.reserve(t, codeA)
+	s.begin(t)
+	// While the code is out the namespace goes, and another tenant's of the same name takes the place.
+	if err := s.Forget(t.Context(), s.read(t)); err != nil {
+		t.Fatal(err)
+	}
+	later := key
+	later.NamespaceUID = "ns-2"
+	if _, err := s.Reserve(t.Context(), later, s.read(t), codeB); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Keep(t.Context(), key, codeA, redact.New("EAAGtoken")); !errors.Is(err, ErrOccupied) {
+		t.Errorf("Keep gave %v, want ErrOccupied", err)
+	}
+	if token, _ := s.read(t).Current(); !token.IsZero() {
+		t.Error("a tenant got the token of an earlier one")
+	}
+}
+
 var errLost = apierrors.NewTimeoutError("the answer was lost", 1)
 
 func TestKeepNeverLosesTheToken(t *testing.T) {
@@ -266,12 +287,17 @@ func TestKeepNeverLosesTheToken(t *testing.T) {
 			s.before = failFirst(s, 2, conflict)
 		}, PhaseKept},
 		{"somebody gave the code up meanwhile", func(t *testing.T, s *store) {
+			t.Helper()
 			if _, err := s.Settle(t.Context(), key, s.read(t), Settlement{Failure: "ExchangeOutcomeUnknown"}); err != nil {
 				t.Fatal(err)
 			}
 		}, PhaseKept},
-		{"a later code was reserved meanwhile", func(t *testing.T, s *store) { s.reserve(t, codeB) }, PhaseReserved},
+		{"a later code was reserved meanwhile", func(t *testing.T, s *store) {
+			t.Helper()
+			s.reserve(t, codeB)
+		}, PhaseReserved},
 		{"somebody deleted the reservation", func(t *testing.T, s *store) {
+			t.Helper()
 			if err := s.Forget(t.Context(), s.read(t)); err != nil {
 				t.Fatal(err)
 			}

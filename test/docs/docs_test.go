@@ -187,3 +187,48 @@ func TestMakeTargetsAreRun(t *testing.T) {
 		}
 	}
 }
+
+// TestReasonsAreExplained finds each reason that the controllers can set in the pages that people search for it.
+func TestReasonsAreExplained(t *testing.T) {
+	declared := map[string]string{}
+	vocabulary, err := os.ReadFile(root + "/api/v1alpha1/conditions.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, match := range regexp.MustCompile(`\t(Reason\w+) = "(\w+)"`).FindAllStringSubmatch(string(vocabulary), -1) {
+		declared[match[1]] = match[2]
+	}
+	sources, err := filepath.Glob(root + "/controllers/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(root + "/internal/onboarding/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, path := range append(sources, more...) {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`v1alpha1\.(Reason\w+)`).FindAllStringSubmatch(string(text), -1) {
+			used[match[1]] = true
+		}
+	}
+	if len(used) < 50 {
+		t.Fatalf("only %d reasons were found in the controllers; have they moved?", len(used))
+	}
+	prose := ""
+	for _, name := range []string{"metaapp", "onboardingrequest", "whatsappchannel", "operations"} {
+		prose += pages(t)[root+"/docs/"+name+".md"]
+	}
+	for name := range used {
+		if value := declared[name]; !strings.Contains(prose, "`"+value+"`") {
+			t.Errorf("%s (%q) is set by a controller, and no page says what to do about it", name, value)
+		}
+	}
+}

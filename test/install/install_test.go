@@ -57,6 +57,16 @@ func TestInstallAndUninstall(t *testing.T) {
 		t.Errorf("CustomResourceDefinitions after make install (-want +got):\n%s", diff)
 	}
 	mustRun(t, "make", "install") // a second one must be harmless
+	// A definition that goes before it is served keeps the API server busy for minutes: it can't list what it has to remove first.
+	for _, crd := range want {
+		if _, err := cluster.Kubectl(t.Context(), "wait", "--for=condition=Established", "--timeout=60s", crd); err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := strings.Cut(strings.TrimPrefix(crd, "customresourcedefinition.apiextensions.k8s.io/"), ".")
+		if _, err := cluster.Kubectl(t.Context(), "get", kind, "--all-namespaces"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	mustRun(t, "make", "uninstall")
 	if got := names(t, "crd"); len(got) != 0 {
 		t.Errorf("make uninstall left %v", got)
