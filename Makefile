@@ -53,6 +53,11 @@ bench: ## Measure: every figure is a ratio against a baseline of the same run.
 	@go build -o bin/perf ./test/perf
 	@$(WITH_CONTROL_PLANE) exec bin/perf $(ARGS)
 
+.PHONY: bench-operator
+bench-operator: ## Measure what a fleet costs, against what test/perf/operator.yaml expects. ARGS=-short takes three minutes, not twenty.
+	@go build -o bin/perf ./test/perf
+	@$(WITH_CONTROL_PLANE) exec bin/perf -only=operator $(ARGS)
+
 ##@ Develop
 
 .PHONY: build
@@ -101,7 +106,7 @@ vet: ## Run go vet.
 
 .PHONY: test
 test: ## Run all tests with the race detector, and install what they need. The last line has the totals.
-	@hack/prerequisites.sh gcc chromium
+	@hack/prerequisites.sh gcc chromium initdb
 	@go build -o bin/testsummary ./hack/testsummary
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 go test -race -count=1 -timeout=$(TEST_TIMEOUT) -json $(PKG) | bin/testsummary
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # prerequisites.sh COMMAND...
 #
-# Makes sure that commands which no Go module provides are in the PATH. As root on Debian or Ubuntu what is
+# Makes sure that commands which no Go module provides are there. As root on Debian or Ubuntu what is
 # missing is installed; anywhere else, or if that fails, the script says what to install and exits with 1. Nothing
 # is left out silently: a test that could not run would look like one that passed.
 set -euo pipefail
@@ -10,6 +10,7 @@ set -euo pipefail
 package() {
   case $1 in
     gcc) echo "gcc libc6-dev" ;; # the race detector links against libc
+    initdb) echo postgresql ;;
     busybox) echo busybox-static ;;
     ctr) echo containerd ;;
     ip) echo iproute2 ;;
@@ -20,9 +21,17 @@ package() {
   esac
 }
 
+# present COMMAND: Debian keeps the programs of a PostgreSQL server out of the PATH, one folder per version.
+present() {
+  case $1 in
+    initdb) command -v initdb || compgen -G "${POSTGRES_BIN:-/usr/lib/postgresql/*/bin}/initdb" ;;
+    *) command -v "$1" ;;
+  esac >/dev/null
+}
+
 missing=() packages=()
 for c in "$@"; do
-  command -v "$c" >/dev/null && continue
+  present "$c" && continue
   missing+=("$c")
   read -ra names <<<"$(package "$c")"
   packages+=("${names[@]}")
@@ -44,7 +53,7 @@ for attempt in 1 2 3; do
   echo "prerequisites: installing ${packages[*]} (attempt $attempt of 3)" >&2
   if "${apt[@]}" update >&2 && "${apt[@]}" install -y --no-install-recommends "${packages[@]}" >&2; then
     for c in "${missing[@]}"; do
-      command -v "$c" >/dev/null || fail "The packages ${packages[*]} are installed and do not bring it."
+      present "$c" || fail "The packages ${packages[*]} are installed and do not bring it."
     done
     exit 0
   fi

@@ -31,7 +31,7 @@ const (
 	modelTimeout = 5 * time.Minute
 )
 
-// AnsweringOptions make an Answering. All are required.
+// AnsweringOptions make an Answering. All but Hints are required.
 type AnsweringOptions struct {
 	View  *source.View
 	Store store.Store
@@ -41,6 +41,8 @@ type AnsweringOptions struct {
 	Owner    string
 	Registry prometheus.Registerer
 	Log      logr.Logger
+	// Hints receives when another process may have made work in the store.
+	Hints <-chan struct{}
 }
 
 // Answering is the Worker that answers customers and delivers the answers.
@@ -50,6 +52,7 @@ type Answering struct {
 	graph         *graphClients
 	models        *http.Client
 	indexes       *catalog.Cache
+	hints         <-chan struct{}
 }
 
 // NewAnswering puts assistant, conversation and outbox together. It starts nothing.
@@ -58,6 +61,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 		graph:   &graphClients{byAddress: map[runtimeconfig.Graph]*meta.Client{}},
 		models:  egress.NewClient(o.Egress, modelTimeout, providers.MaxResponseBytes),
 		indexes: catalog.NewCache(indexBytes),
+		hints:   o.Hints,
 	}
 	var err error
 	a.outbox, err = outbox.New(outbox.Options{
@@ -89,11 +93,25 @@ func (a *Answering) Run(ctx context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { return a.conversations.Run(ctx) })
 	group.Go(func() error { return a.outbox.Run(ctx) })
+	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
 	a.indexes.Close()
 	a.models.CloseIdleConnections()
 	a.graph.close()
 	return err
+}
+
+// passHints wakes the workers when the store says so. Without hints they poll.
+func (a *Answering) passHints(ctx context.Context) {
+	for {
+		select {
+		case <-a.hints:
+			a.conversations.Hint()
+			a.outbox.Hint()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // graphClients keeps a Graph client for each address and version: apps may use different versions, and tests a simulator.

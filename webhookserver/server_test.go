@@ -26,10 +26,12 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/test/pgserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/postgres"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 )
 
@@ -73,12 +75,19 @@ func (f fixed) publish(t *testing.T, graphURL string) {
 }
 
 // options are those of a server on loopback with an empty store.
-func options(t *testing.T) (Options, fixed, *sqlite.Store) {
+func options(t *testing.T) (Options, fixed, store.Store) {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "messages.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
+	o, from := optionsOn(t, s)
+	return o, from, s
+}
+
+// optionsOn are those of a server on loopback with the store, which it closes.
+func optionsOn(t *testing.T, s store.Store) (Options, fixed) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -89,7 +98,39 @@ func options(t *testing.T) (Options, fixed, *sqlite.Store) {
 		Source: from, Store: s, Roles: Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
 		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0",
 		Registry: prometheus.NewRegistry(), Log: logr.Discard(),
-	}, from, s
+	}, from
+}
+
+// replicas opens a database of PostgreSQL twice.
+func replicas(t *testing.T) []store.Store {
+	t.Helper()
+	server, err := pgserver.Shared(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	dsn, drop, err := server.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := drop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	var stores []store.Store
+	for range 2 {
+		s, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stores = append(stores, s)
+	}
+	return stores
 }
 
 // start runs a server; stop tells it to end, and the channel has what Run returned.
@@ -247,7 +288,7 @@ func TestDrainLosesNoRequest(t *testing.T) {
 	}
 }
 
-func storedTexts(t *testing.T, s *sqlite.Store) []string {
+func storedTexts(t *testing.T, s store.Store) []string {
 	t.Helper()
 	conversations, err := s.Conversations(t.Context(), "line-p", 0, 10)
 	if err != nil {
@@ -394,38 +435,65 @@ func (g *graph) sent() []string {
 
 // TestMessageIsAnsweredOnce goes the whole way: a webhook in, an answer from the business's knowledge out.
 func TestMessageIsAnsweredOnce(t *testing.T) {
+	for name, stores := range map[string]func(*testing.T) []store.Store{
+		"SQLite": func(t *testing.T) []store.Store {
+			t.Helper()
+			s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "messages.db")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []store.Store{s}
+		},
+		"two replicas on PostgreSQL": replicas,
+	} {
+		t.Run(name, func(t *testing.T) { answeredOnce(t, stores(t)) })
+	}
+}
+
+// answeredOnce runs a server on each of the stores, which lead to one database.
+func answeredOnce(t *testing.T, stores []store.Store) {
+	t.Helper()
 	g := &graph{}
 	api := httptest.NewServer(g)
 	t.Cleanup(api.Close)
-	o, from, kept := options(t)
-	answering, err := NewAnswering(AnsweringOptions{
-		View: from.view, Store: kept, Owner: "test", Registry: o.Registry, Log: logr.Discard(),
-		Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-	})
-	if err != nil {
-		t.Fatal(err)
+	servers, stops, ends := make([]*Server, len(stores)), make([]func(), len(stores)), make([]<-chan error, len(stores))
+	for i, kept := range stores {
+		o, from := optionsOn(t, kept)
+		var hints <-chan struct{}
+		if p, ok := kept.(*postgres.Store); ok {
+			hints = p.Hints()
+		}
+		answering, err := NewAnswering(AnsweringOptions{
+			View: from.view, Store: kept, Owner: fmt.Sprintf("test-%d", i), Registry: o.Registry, Log: logr.Discard(),
+			Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}, Hints: hints,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Received, o.Workers = answering.Received, []Worker{answering, &Retention{View: from.view, Store: kept, Log: logr.Discard()}}
+		servers[i], stops[i], ends[i] = start(t, o)
+		from.publish(t, api.URL) // the workers wait for it
 	}
-	o.Received, o.Workers = answering.Received, []Worker{answering, &Retention{View: from.view, Store: kept, Log: logr.Discard()}}
-	s, stop, ended := start(t, o)
-	from.publish(t, api.URL) // the workers wait for it
-
-	for range 3 {
-		if status := deliver(s, "Q1", "When do you deliver to Berlin?"); status != http.StatusOK {
-			t.Fatalf("answered %d", status)
+	ask := func(copies int, id, text string) {
+		t.Helper()
+		for i := range copies {
+			if status := deliver(servers[i%len(servers)], id, text); status != http.StatusOK {
+				t.Fatalf("answered %d", status)
+			}
 		}
 	}
+
+	ask(3, "Q1", "When do you deliver to Berlin?")
 	eventually(t, "an answer", func() bool { return len(g.sent()) > 0 })
-	if status := deliver(s, "Q1", "When do you deliver to Berlin?"); status != http.StatusOK {
-		t.Fatalf("answered %d", status)
-	}
+	ask(2, "Q1", "When do you deliver to Berlin?")
 	// Another question proves that nothing is left of the copies: its answer comes after whatever they would have caused.
-	if status := deliver(s, "Q2", "And again: delivery to Berlin?"); status != http.StatusOK {
-		t.Fatalf("answered %d", status)
-	}
+	ask(1, "Q2", "And again: delivery to Berlin?")
 	eventually(t, "another answer", func() bool { return len(g.sent()) > 1 })
-	stop()
-	if err := await(t, "the end", ended); err != nil {
-		t.Errorf("Run: %v", err)
+	for i := range servers {
+		stops[i]()
+		if err := await(t, "the end", ends[i]); err != nil {
+			t.Errorf("Run: %v", err)
+		}
 	}
 	if sent := g.sent(); len(sent) != 2 || !strings.Contains(sent[0], "two days") {
 		t.Errorf("sent %q", sent)

@@ -16,7 +16,7 @@ import (
 // config is what the flags say.
 type config struct {
 	channelsDir, kubeconfig, runtimeNamespace string
-	storePath                                 string
+	store                                     storeFlag
 	roles                                     webhookserver.Roles
 	addr, internalAddr, opsAddr               string
 	drainDelay                                time.Duration
@@ -35,14 +35,7 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&cfg.opsAddr, "ops-addr", ":8082", "address of /healthz, /readyz and /metrics")
 	fs.DurationVar(&cfg.drainDelay, "drain-delay", webhookserver.DefaultDrainDelay, "how long to go on accepting after becoming unready")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
-	fs.Func("store", "where messages are kept: sqlite:/path/to/file.db, on a local disk (required)", func(v string) error {
-		path, ok := strings.CutPrefix(v, "sqlite:")
-		if !ok || path == "" {
-			return errors.New("it must look like sqlite:/path/to/file.db")
-		}
-		cfg.storePath = path
-		return nil
-	})
+	fs.Var(&cfg.store, "store", "where messages are kept: sqlite:/path/to/file.db, on a local disk, or postgres:/path/to/file, which holds the DSN (required)")
 	fs.Func("roles", "what this process does: ingress, worker or both, separated by commas (default both)", func(v string) (err error) {
 		cfg.roles, err = webhookserver.ParseRoles(v)
 		return err
@@ -63,7 +56,9 @@ func parse(args []string) (config, error) {
 	switch {
 	case fs.NArg() > 0:
 		return config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case cfg.storePath == "":
+	case cfg.store.err != nil:
+		return config{}, cfg.store.err
+	case cfg.store.kind == "":
 		return config{}, errors.New("--store is required, such as --store=sqlite:/var/lib/whatsapp/messages.db")
 	case cfg.channelsDir != "" && cfg.kubeconfig != "":
 		return config{}, errors.New("--channels-dir and --kubeconfig exclude each other")

@@ -20,7 +20,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 )
 
 func main() {
@@ -46,7 +45,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	messages, err := sqlite.Open(ctx, sqlite.Options{Path: cfg.storePath})
+	messages, hints, err := openStore(ctx, cfg.store)
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	}
 	if cfg.roles.Worker {
 		answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
-			View: from.View(), Store: messages, Egress: cfg.egress, Owner: owner(), Registry: registry, Log: log,
+			View: from.View(), Store: messages, Egress: cfg.egress, Owner: owner(), Registry: registry, Log: log, Hints: hints,
 		})
 		if err != nil {
 			return err

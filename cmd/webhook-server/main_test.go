@@ -21,7 +21,10 @@ func TestParse(t *testing.T) {
 	}{
 		{"a store is all that is needed in a cluster", []string{"--store=sqlite:/x.db"}, ""},
 		{"without one messages would be kept nowhere", nil, "--store is required"},
-		{"another database", []string{"--store=mysql://x"}, "sqlite:/path/to/file.db"},
+		{"another database", []string{"--store=mysql:x"}, "sqlite:/path/to/file.db"},
+		{"the file that holds the DSN", []string{"--store=postgres:/etc/store/dsn"}, ""},
+		{"no file", []string{"--store=postgres:"}, "postgres:/path/to/file-with-dsn"},
+		{"command lines are public", []string{"--store=postgres://user:s3cret@db/messages"}, "put it into a file"},
 		{"a role that there is not", []string{"--store=sqlite:/x.db", "--roles=ingress,console"}, `unknown role "console"`},
 		{"one role", []string{"--store=sqlite:/x.db", "--roles=worker"}, ""},
 		{"two sources", []string{"--store=sqlite:/x.db", "--channels-dir=/a", "--kubeconfig=/b"}, "exclude each other"},
@@ -32,6 +35,9 @@ func TestParse(t *testing.T) {
 		cfg, err := parse(tc.args)
 		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: got %v, want %q", tc.reason, err, tc.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: the error has the password: %v", tc.reason, err)
 		}
 		if tc.reason == "networks" && len(cfg.egress.Allow) != 3 {
 			t.Errorf("%s: got %v", tc.reason, cfg.egress.Allow)

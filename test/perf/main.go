@@ -18,15 +18,17 @@ type options struct {
 	rounds   int
 	duration time.Duration
 	requests int
+	short    bool
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var o options
-	flag.StringVar(&o.only, "only", "", "measure one thing: ingest or onboarding")
+	flag.StringVar(&o.only, "only", "", "measure one thing: ingest, onboarding or operator; operator is measured alone only")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of the ingest measurement; the median counts")
 	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one ingest run")
 	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
+	flag.BoolVar(&o.short, "short", false, "measure the operator with far fewer objects")
 	flag.Parse()
 	err := run(ctx, o)
 	stop()
@@ -38,9 +40,9 @@ func main() {
 
 func run(ctx context.Context, o options) (err error) {
 	switch o.only {
-	case "", "ingest", "onboarding":
+	case "", "ingest", "onboarding", "operator":
 	default:
-		return fmt.Errorf("-only must be ingest or onboarding, not %q", o.only)
+		return fmt.Errorf("-only must be ingest, onboarding or operator, not %q", o.only)
 	}
 	dir, err := os.MkdirTemp("", "whatsapp-perf-")
 	if err != nil {
@@ -54,6 +56,13 @@ func run(ctx context.Context, o options) (err error) {
 	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/manager", "./cmd/webhook-server", "./cmd/metasim")
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, text)
+	}
+	if o.only == "operator" {
+		size := fullSize
+		if o.short {
+			size = shortSize
+		}
+		return measureOperator(ctx, dir, size)
 	}
 	if o.only != "onboarding" {
 		if err := measureIngest(ctx, dir, o); err != nil {

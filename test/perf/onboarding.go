@@ -51,10 +51,13 @@ var plan = map[string]int{
 
 // bench is the world of the onboarding measurement.
 type bench struct {
-	api client.Client
+	api client.WithWatch
 	sim string
 	// http talks to the simulator's admin API.
 	http *http.Client
+	// startManager starts the manager with more arguments; manager is the one that runs.
+	startManager func(ctx context.Context, args ...string) error
+	manager      *program.Program
 }
 
 // measureOnboarding creates requests all at once and waits until all are Ready.
@@ -67,12 +70,7 @@ func measureOnboarding(ctx context.Context, dir string, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
-	for _, folder := range []string{"config/namespaces", "config/rbac"} {
-		if _, err := cluster.Kubectl(ctx, "apply", "--server-side", "-k", folder); err != nil {
-			return err
-		}
-	}
-	if err := cluster.ApplyCRDs(ctx, "config/crd"); err != nil {
+	if err := install(ctx, cluster); err != nil {
 		return err
 	}
 	b, stop, err := startBench(ctx, dir, cluster)
@@ -142,13 +140,14 @@ func startBench(ctx context.Context, dir string, cluster *localcluster.Cluster) 
 			return nil, stop, err
 		}
 	}
-	start := func(url, name string, args ...string) error {
+	start := func(ctx context.Context, url, name string, args ...string) (*program.Program, error) {
 		p, err := program.Start(ctx, dir, filepath.Join(dir, name), args...)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		programs = append(programs, p)
-		return p.AwaitOK(ctx, url, readyTimeout)
+		err = p.AwaitOK(ctx, url, readyTimeout)
+		return p, err
 	}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -156,20 +155,20 @@ func startBench(ctx context.Context, dir string, cluster *localcluster.Cluster) 
 	}
 	config := cluster.RESTConfig()
 	config.QPS = -1 // the load must not be held back on our side
-	api, err := client.New(config, client.Options{Scheme: scheme})
+	api, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, stop, err
 	}
 	b := &bench{api: api, sim: "http://" + addresses[0], http: &http.Client{Timeout: time.Minute}}
 	// Codes must outlive the creation of all requests: their life isn't what is measured.
-	if err := start(b.sim+"/sim/v1/clock", "metasim", "--addr="+addresses[0], "--code-ttl=10m", "--route=hooks.example.com="+addresses[1]); err != nil {
+	if _, err := start(ctx, b.sim+"/sim/v1/clock", "metasim", "--addr="+addresses[0], "--code-ttl=10m", "--route=hooks.example.com="+addresses[1]); err != nil {
 		return nil, stop, err
 	}
 	serverConfig, err := cluster.KubeconfigFor(ctx, "whatsapp-runtime", "webhook-server")
 	if err != nil {
 		return nil, stop, err
 	}
-	if err := start("http://"+addresses[3]+"/healthz", "webhook-server", "--kubeconfig="+serverConfig, "--addr="+addresses[1],
+	if _, err := start(ctx, "http://"+addresses[3]+"/healthz", "webhook-server", "--kubeconfig="+serverConfig, "--addr="+addresses[1],
 		"--internal-addr="+addresses[2], "--ops-addr="+addresses[3], "--store=sqlite:"+filepath.Join(dir, "bench.db")); err != nil {
 		return nil, stop, err
 	}
@@ -177,8 +176,14 @@ func startBench(ctx context.Context, dir string, cluster *localcluster.Cluster) 
 	if err != nil {
 		return nil, stop, err
 	}
-	err = start("http://"+addresses[4]+"/readyz", "manager", "--kubeconfig="+managerConfig, "--leader-elect", "--health-probe-bind-address="+addresses[4],
-		"--metrics-bind-address="+addresses[5], "--webhook-server-urls=http://"+addresses[2])
+	b.startManager = func(ctx context.Context, args ...string) (err error) {
+		b.manager, err = start(ctx, "http://"+addresses[4]+"/readyz", "manager", append([]string{
+			"--kubeconfig=" + managerConfig, "--leader-elect", "--health-probe-bind-address=" + addresses[4],
+			"--metrics-bind-address=" + addresses[5], "--webhook-server-urls=http://" + addresses[2],
+		}, args...)...)
+		return err
+	}
+	err = b.startManager(ctx)
 	return b, stop, err
 }
 
@@ -191,15 +196,7 @@ func (b *bench) prepare(ctx context.Context, requests int) error {
 	if err := b.call(ctx, http.MethodGet, "/sim/v1/world?secrets=true", nil, &meta); err != nil {
 		return err
 	}
-	businesses, wabas := make([]map[string]any, requests), make([]map[string]any, requests)
-	for i := range requests {
-		businesses[i] = map[string]any{"id": businessID(i), "name": fmt.Sprintf("Customer %d", i)}
-		wabas[i] = map[string]any{
-			"id": wabaID(i), "name": fmt.Sprintf("Customer %d", i), "currency": "USD", "ownerBusinessID": businessID(i),
-			"phoneNumbers": []any{map[string]any{"id": phoneID(i), "displayPhoneNumber": fmt.Sprintf("+1 555-%07d", i), "verifiedName": fmt.Sprintf("Customer %d", i)}},
-		}
-	}
-	if err := b.call(ctx, http.MethodPost, "/sim/v1/world", map[string]any{"businesses": businesses, "wabas": wabas}, nil); err != nil {
+	if err := b.addCustomers(ctx, 0, requests, nil); err != nil {
 		return err
 	}
 	objects := []client.Object{
@@ -229,31 +226,51 @@ func (b *bench) prepare(ctx context.Context, requests int) error {
 	return b.call(ctx, http.MethodPatch, "/sim/v1/switches", map[string]any{"graphLatency": graphLatency.String()}, nil)
 }
 
+// addCustomers adds the customers from the first to before the last to Meta. phone has what is special about their numbers.
+func (b *bench) addCustomers(ctx context.Context, first, last int, phone map[string]any) error {
+	var businesses, wabas []map[string]any
+	for i := first; i < last; i++ {
+		businesses = append(businesses, map[string]any{"id": businessID(i), "name": fmt.Sprintf("Customer %d", i)})
+		number := map[string]any{"id": phoneID(i), "displayPhoneNumber": fmt.Sprintf("+1 555-%07d", i), "verifiedName": fmt.Sprintf("Customer %d", i)}
+		maps.Copy(number, phone)
+		wabas = append(wabas, map[string]any{
+			"id": wabaID(i), "name": fmt.Sprintf("Customer %d", i), "currency": "USD", "ownerBusinessID": businessID(i), "phoneNumbers": []any{number},
+		})
+	}
+	return b.call(ctx, http.MethodPost, "/sim/v1/world", map[string]any{"businesses": businesses, "wabas": wabas}, nil)
+}
+
 func businessID(i int) string { return fmt.Sprintf("9272906%08d", i) }
 func wabaID(i int) string     { return fmt.Sprintf("9022901%08d", i) }
 func phoneID(i int) string    { return fmt.Sprintf("9065403%08d", i) }
 
 func (b *bench) createRequests(ctx context.Context, requests int) error {
 	for i := range requests {
-		var issued struct {
-			Code string `json:"code"`
-		}
-		if err := b.call(ctx, http.MethodPost, "/sim/v1/codes", map[string]any{"appID": benchApp, "wabaIDs": []string{wabaID(i)}}, &issued); err != nil {
-			return err
-		}
-		meta := metav1.ObjectMeta{Namespace: benchNamespace, Name: fmt.Sprintf("customer-%04d", i)}
-		if err := b.api.Create(ctx, &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{v1alpha1.SecretKeyCode: issued.Code}}); err != nil {
-			return err
-		}
-		request := &v1alpha1.OnboardingRequest{ObjectMeta: meta, Spec: v1alpha1.OnboardingRequestSpec{
-			MetaAppRef: v1alpha1.MetaAppReference{Name: "bench"}, CodeSecretRef: &v1alpha1.SecretKeyReference{Name: meta.Name}, Currency: "USD",
-		}}
-		if err := b.api.Create(ctx, request); err != nil {
+		if err := b.createRequest(ctx, i, benchApp, "bench", "USD"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// createRequest lets a customer sign up with an app and makes the OnboardingRequest, for the MetaApp of that app.
+func (b *bench) createRequest(ctx context.Context, i int, appID, metaApp, currency string) error {
+	var issued struct {
+		Code string `json:"code"`
+	}
+	if err := b.call(ctx, http.MethodPost, "/sim/v1/codes", map[string]any{"appID": appID, "wabaIDs": []string{wabaID(i)}}, &issued); err != nil {
+		return err
+	}
+	meta := metav1.ObjectMeta{Namespace: benchNamespace, Name: requestName(i)}
+	if err := b.api.Create(ctx, &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{v1alpha1.SecretKeyCode: issued.Code}}); err != nil {
+		return err
+	}
+	return b.api.Create(ctx, &v1alpha1.OnboardingRequest{ObjectMeta: meta, Spec: v1alpha1.OnboardingRequestSpec{
+		MetaAppRef: v1alpha1.MetaAppReference{Name: metaApp}, CodeSecretRef: &v1alpha1.SecretKeyReference{Name: meta.Name}, Currency: currency,
+	}})
+}
+
+func requestName(i int) string { return fmt.Sprintf("customer-%04d", i) }
 
 func (b *bench) awaitReady(ctx context.Context, requests int) error {
 	ready, last := 0, ""

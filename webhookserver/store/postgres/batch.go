@@ -1,0 +1,345 @@
+package postgres
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// thread is the part of a conversation row that ingestion reads and writes.
+type thread struct {
+	id                int64
+	line, number      string
+	bsuid, phone      string
+	phoneAt           int64
+	name, username    string
+	state             string
+	lastSeq           int64
+	answeredSeq       int64
+	firstUnansweredID int64
+	firstUnansweredAt int64
+	replyDueAt        int64
+	lastUserAt        int64
+
+	// storedPhone is the phone that the row has: it must be given up before
+	// another thread can take it.
+	storedPhone  string
+	begun, dirty bool
+}
+
+func scanThread(row pgx.CollectableRow) (*thread, error) {
+	var h thread
+	err := row.Scan(&h.id, &h.line, &h.number, &h.bsuid, &h.phone, &h.phoneAt, &h.name, &h.username, &h.state, &h.lastSeq, &h.answeredSeq,
+		&h.firstUnansweredID, &h.firstUnansweredAt, &h.replyDueAt, &h.lastUserAt)
+	h.storedPhone = h.phone
+	return &h, err
+}
+
+// lineKey is an identity within a line, messageKey a message within a number.
+type (
+	lineKey    struct{ line, value string }
+	messageKey struct{ number, wamid string }
+)
+
+// newMessage is a message that is to be inserted.
+type newMessage struct {
+	*store.InboundMessage
+	id, seq, eventAt int64
+	thread           *thread
+}
+
+// storedMessage is what is known of a message that is stored, or about to be.
+type storedMessage struct {
+	id     int64
+	source store.Source
+	// pending is its place in batch.messages, -1 if it has a row.
+	pending int
+}
+
+// batch is one attempt to apply items: everything that they touch is read and
+// locked at once, changed in memory, and written at once. It is thrown away if
+// the attempt fails.
+type batch struct {
+	t       *tx
+	byID    map[int64]*thread
+	byBSUID map[lineKey]*thread
+	byPhone map[lineKey]*thread
+	stored  map[messageKey]storedMessage
+	// waitingTests are the lines with test messages that wait for their tester.
+	waitingTests map[string]bool
+	// threadIDs and messageIDs are allotted and not used yet.
+	threadIDs, messageIDs []int64
+
+	unions   map[lineKey]*thread
+	messages []newMessage
+	replaced []int64
+	// dirty lists the threads to write, in the order of their first change.
+	dirty   []*thread
+	testers []*thread
+	traffic map[string]bool
+}
+
+// applyThreads applies moves and messages.
+func (t *tx) applyThreads(items []*item) error {
+	b := &batch{
+		t: t, byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
+		stored: map[messageKey]storedMessage{}, waitingTests: map[string]bool{}, unions: map[lineKey]*thread{}, traffic: map[string]bool{},
+	}
+	if n, err := b.load(items); err != nil || n == 0 {
+		return err
+	}
+	for _, it := range items {
+		var err error
+		switch {
+		case it.move != nil:
+			it.outcome, err = outcomeNew, b.moveIdentity(it.move)
+		case it.message != nil:
+			it.outcome, err = b.addMessage(it.message)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	for _, h := range b.testers {
+		if err := t.releaseTestMessages(h); err != nil {
+			return err
+		}
+	}
+	for line := range b.traffic {
+		t.traffic = append(t.traffic, traffic{line, received})
+	}
+	return nil
+}
+
+func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
+	eventAt := min(millis(m.EventTime), b.t.now)
+	if eventAt <= 0 {
+		eventAt = b.t.now
+	}
+	h, err := b.resolve(m.Line, m.PhoneNumberID, m.From, eventAt)
+	if err != nil {
+		return 0, err
+	}
+	result := outcomeNew
+	key := messageKey{m.PhoneNumberID, m.WAMID}
+	known, copied := b.stored[key]
+	if copied {
+		if known.source != store.SourceStandby || m.Source != store.SourceMessages {
+			return outcomeDuplicate, nil
+		}
+		// The copy from the messages field takes the place of that from standby.
+		result = outcomeUpgraded
+		if known.pending >= 0 {
+			b.messages[known.pending].InboundMessage = nil
+		} else {
+			b.replaced = append(b.replaced, known.id)
+		}
+	}
+	n := newMessage{InboundMessage: m, id: take(&b.messageIDs), eventAt: eventAt, thread: h}
+	if m.ReplyWorthy {
+		h.lastSeq++
+		n.seq = h.lastSeq
+		h.await(n.id, b.t.now)
+	}
+	b.stored[key] = storedMessage{id: n.id, source: m.Source, pending: len(b.messages)}
+	b.messages = append(b.messages, n)
+	if m.OpensWindow {
+		h.lastUserAt = max(h.lastUserAt, eventAt)
+		if b.waitingTests[m.Line] && !slices.Contains(b.testers, h) {
+			b.testers = append(b.testers, h)
+		}
+	}
+	b.touch(h)
+	b.traffic[m.Line] = true
+	return result, nil
+}
+
+// take removes the first one of the ids.
+func take(ids *[]int64) int64 {
+	id := (*ids)[0]
+	*ids = (*ids)[1:]
+	return id
+}
+
+// await makes the conversation due for a reply to the message, received now.
+func (h *thread) await(messageID, now int64) {
+	if h.firstUnansweredID == 0 {
+		h.firstUnansweredID, h.firstUnansweredAt = messageID, now
+	}
+	if h.state == string(store.ConversationActive) {
+		h.replyDueAt = dueAt(h.firstUnansweredAt, now)
+	}
+}
+
+// dueAt is when a reply is due: soon after the newest message, and not too
+// late after the first.
+func dueAt(firstUnansweredAt, now int64) int64 {
+	return min(firstUnansweredAt+store.ReplyDueAtMost.Milliseconds(), now+store.ReplyDebounce.Milliseconds())
+}
+
+// touch marks the thread as changed.
+func (b *batch) touch(h *thread) {
+	if !h.dirty {
+		h.dirty = true
+		b.dirty = append(b.dirty, h)
+	}
+}
+
+// flush writes what has changed so far, in one round trip: contacts, then
+// conversations, then messages, each sorted by its unique key.
+func (b *batch) flush() error {
+	q := &pgx.Batch{}
+	b.queueIdentities(q)
+	b.queueThreads(q)
+	b.queueMessages(q)
+	if q.Len() == 0 {
+		return nil
+	}
+	if err := b.t.send(q); err != nil {
+		return err
+	}
+	for _, h := range b.dirty {
+		h.dirty, h.begun, h.storedPhone = false, false, h.phone
+	}
+	for i := range b.messages {
+		if m := &b.messages[i]; m.InboundMessage != nil {
+			b.stored[messageKey{m.PhoneNumberID, m.WAMID}] = storedMessage{id: m.id, source: m.Source, pending: -1}
+		}
+	}
+	b.dirty, b.messages, b.replaced = b.dirty[:0], b.messages[:0], b.replaced[:0]
+	clear(b.unions)
+	return nil
+}
+
+// all refuses a statement that changed fewer rows than it was given: another
+// replica was there first.
+func all(n int) func(pgconn.CommandTag) error {
+	return func(tag pgconn.CommandTag) error {
+		if tag.RowsAffected() != int64(n) {
+			return errRace
+		}
+		return nil
+	}
+}
+
+func (b *batch) queueIdentities(q *pgx.Batch) {
+	if len(b.unions) == 0 {
+		return
+	}
+	keys := make([]lineKey, 0, len(b.unions))
+	for key := range b.unions {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(x, y lineKey) int { return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.value, y.value)) })
+	lines, bsuids, ids := make([]string, len(keys)), make([]string, len(keys)), make([]int64, len(keys))
+	for i, key := range keys {
+		lines[i], bsuids[i], ids[i] = key.line, key.value, b.unions[key].id
+	}
+	q.Queue(`
+		INSERT INTO identities (line, bsuid, conversation_id) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+		ON CONFLICT (line, bsuid) DO NOTHING`, lines, bsuids, ids).Exec(all(len(keys)))
+}
+
+// threadRows are the threads of threadArguments, as rows.
+const threadRows = `
+	unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[],
+	       $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
+	u (id, line, number, bsuid, phone, phone_at, name, username, state, last_seq, first_id, first_at, due_at, user_at)`
+
+// queueThreads gives up phones before anybody takes them: the index is checked
+// row by row.
+func (b *batch) queueThreads(q *pgx.Batch) {
+	var leaving []int64
+	var bsuids []string
+	var begun, changed []*thread
+	for _, h := range b.dirty {
+		if h.begun {
+			begun = append(begun, h)
+			continue
+		}
+		changed = append(changed, h)
+		if h.storedPhone != "" && h.storedPhone != h.phone {
+			leaving, bsuids = append(leaving, h.id), append(bsuids, h.bsuid)
+		}
+	}
+	if len(leaving) > 0 {
+		q.Queue(`
+			UPDATE conversations c SET phone = '', bsuid = u.bsuid FROM unnest($1::bigint[], $2::text[]) u (id, bsuid) WHERE c.id = u.id`,
+			leaving, bsuids).Exec(all(len(leaving)))
+	}
+	if len(begun) > 0 {
+		slices.SortFunc(begun, func(x, y *thread) int { return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.phone, y.phone)) })
+		q.Queue(`
+			INSERT INTO conversations (id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq,
+			                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
+			SELECT *, $15 FROM `+threadRows, append(threadArguments(begun), b.t.now)...).Exec(all(len(begun)))
+	}
+	if len(changed) > 0 {
+		q.Queue(`
+			UPDATE conversations c SET bsuid = u.bsuid, phone = u.phone, phone_at = u.phone_at, name = u.name, username = u.username, state = u.state,
+			       last_seq = u.last_seq, first_unanswered_id = u.first_id, first_unanswered_at = u.first_at, reply_due_at = u.due_at, last_user_at = u.user_at
+			FROM `+threadRows+` WHERE c.id = u.id`, threadArguments(changed)...).Exec(all(len(changed)))
+	}
+}
+
+// threadArguments are the threads column by column.
+func threadArguments(threads []*thread) []any {
+	n := len(threads)
+	ids, phoneAts, lastSeqs, firstIDs := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	firstAts, dueAts, userAts := make([]int64, n), make([]int64, n), make([]int64, n)
+	lines, numbers, bsuids, phones := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	names, usernames, states := make([]string, n), make([]string, n), make([]string, n)
+	for i, h := range threads {
+		ids[i], lines[i], numbers[i], bsuids[i], phones[i], phoneAts[i] = h.id, h.line, h.number, h.bsuid, h.phone, h.phoneAt
+		names[i], usernames[i], states[i], lastSeqs[i] = h.name, h.username, h.state, h.lastSeq
+		firstIDs[i], firstAts[i], dueAts[i], userAts[i] = h.firstUnansweredID, h.firstUnansweredAt, h.replyDueAt, h.lastUserAt
+	}
+	return []any{ids, lines, numbers, bsuids, phones, phoneAts, names, usernames, states, lastSeqs, firstIDs, firstAts, dueAts, userAts}
+}
+
+func (b *batch) queueMessages(q *pgx.Batch) {
+	if len(b.replaced) > 0 {
+		q.Queue(`DELETE FROM messages WHERE id = ANY ($1)`, b.replaced).Exec(all(len(b.replaced)))
+	}
+	pending := make([]*newMessage, 0, len(b.messages))
+	for i := range b.messages {
+		if b.messages[i].InboundMessage != nil {
+			pending = append(pending, &b.messages[i])
+		}
+	}
+	n := len(pending)
+	if n == 0 {
+		return
+	}
+	slices.SortFunc(pending, func(x, y *newMessage) int {
+		return cmp.Or(cmp.Compare(x.PhoneNumberID, y.PhoneNumberID), cmp.Compare(x.WAMID, y.WAMID))
+	})
+	ids, threads, seqs, eventAts, raws := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([][]byte, n)
+	numbers, wamids, authors, sources := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	types, texts, contexts := make([]string, n), make([]string, n), make([]string, n)
+	for i, m := range pending {
+		ids[i], threads[i], seqs[i], eventAts[i], raws[i] = m.id, m.thread.id, m.seq, m.eventAt, m.Raw
+		numbers[i], wamids[i], authors[i], sources[i] = m.PhoneNumberID, m.WAMID, string(m.author()), string(m.Source)
+		types[i], texts[i], contexts[i] = m.Type, m.Text, m.ContextWAMID
+	}
+	q.Queue(`
+		INSERT INTO messages (id, phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, seq, event_at, raw, received_at)
+		SELECT *, $13 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+		                          $10::bigint[], $11::bigint[], $12::bytea[])
+		ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
+		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, seqs, eventAts, raws, b.t.now).Exec(all(n))
+}
+
+func (m *newMessage) author() store.Author {
+	if m.Source == store.SourceEcho || m.Source == store.SourceHistory {
+		return store.AuthorBusiness
+	}
+	return store.AuthorCustomer
+}

@@ -1,0 +1,339 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// claimable locks the conversation that has been due longest. Its parameters:
+// now, the excluded lines, and the limit of leases per line. This statement is
+// the only one that skips what others have locked: they are claiming it.
+const claimable = `
+	SELECT id, line, attempts FROM conversations
+	WHERE reply_due_at > 0 AND reply_due_at <= $1 AND retry_at <= $1 AND lease_until <= $1
+	  AND line NOT IN (SELECT line FROM parked_lines)
+	  AND line <> ALL ($2::text[])
+	  AND line NOT IN (SELECT line FROM conversations WHERE lease_until > 0 AND lease_until > $1 GROUP BY line HAVING count(*) >= $3)
+	ORDER BY reply_due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED`
+
+// ClaimConversation implements store.Turns.
+func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
+	var turn *store.Turn
+	var answered, firstID int64
+	err := s.claim(ctx, req.ExcludeLines, func(t *tx, exclude []string) (busy string, again bool, err error) {
+		turn = nil
+		var id int64
+		var line string
+		var attempts int
+		limit := max(1, req.PerLineLimit)
+		if found, err := t.found(claimable, []any{t.now, exclude, limit}, &id, &line, &attempts); err != nil || !found {
+			return "", false, err
+		}
+		if attempts >= store.MaxTurnAttempts {
+			return "", true, t.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt")
+		}
+		leased, err := t.leasesOf(line, `SELECT count(*) FROM conversations WHERE line = $1 AND lease_until > 0 AND lease_until > $2`)
+		if err != nil || leased >= limit {
+			return line, true, err
+		}
+		turn, answered, firstID, err = t.leaseTurn(id, req)
+		return "", false, err
+	})
+	if err != nil || turn == nil {
+		return nil, cmp.Or(err, store.ErrNothingDue)
+	}
+	if err := s.loadTurn(ctx, turn, answered, firstID, req.History); err != nil {
+		return nil, err
+	}
+	return turn, nil
+}
+
+// claim runs one in transactions of its own until there is nothing to do again.
+// A line that turns out to be busy is excluded from then on.
+func (s *Store) claim(ctx context.Context, exclude []string, one func(t *tx, exclude []string) (busy string, again bool, err error)) error {
+	exclude = append([]string{}, exclude...) // never null: that would exclude everything
+	for {
+		var busy string
+		var again bool
+		err := s.write(ctx, func(t *tx) (err error) {
+			busy, again, err = one(t, exclude)
+			return err
+		})
+		if err != nil || !again {
+			return err
+		}
+		if busy != "" {
+			exclude = append(exclude, busy)
+		}
+	}
+}
+
+// leasesOf counts the leases of a line while nobody else claims on it: claims
+// that run at the same time do not see each other.
+func (t *tx) leasesOf(line, count string) (n int, err error) {
+	if err := t.lock("claim " + line); err != nil {
+		return 0, err
+	}
+	err = t.row(count, []any{line, t.now}, &n)
+	return n, err
+}
+
+func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answered, firstID int64, err error) {
+	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: instant(t.now)}
+	until := t.now + req.Lease.Milliseconds()
+	turn.LeaseUntil = instant(until)
+	var firstAt int64
+	err = t.row(`
+		UPDATE conversations SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1 WHERE id = $3
+		RETURNING line, phone_number_id, bsuid, phone, name, username, epoch, attempts, last_seq, answered_seq, superseded,
+		          first_unanswered_id, first_unanswered_at`,
+		[]any{req.Owner, until, id},
+		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
+		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt)
+	turn.FirstUnansweredAt = instant(firstAt)
+	return turn, answered, firstID, err
+}
+
+// loadTurn reads the turn's messages outside of the transaction: what arrives
+// meanwhile has a higher number and is left out.
+func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID int64, history int) error {
+	var err error
+	t.Unanswered, err = s.messages(ctx, newestOf(`conversation_id = $1 AND id >= $2 AND seq > $3 AND seq <= $4`)+` ORDER BY m.event_at, m.seq`,
+		t.ConversationID, firstID, answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
+	if err != nil || history <= 0 {
+		return err
+	}
+	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND seq <= $2`)+` ORDER BY m.event_at, m.id`,
+		t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
+	return err
+}
+
+// newestOf selects the newest of the messages that a condition (a constant)
+// holds for: at most so many, and of so many bytes, but at least one. These two
+// figures are its last parameters.
+func newestOf(condition string) string {
+	// The parameters of the condition come first.
+	bounds := strings.NewReplacer("COUNT", "$"+strconv.Itoa(strings.Count(condition, "$")+1), "BYTES", "$"+strconv.Itoa(strings.Count(condition, "$")+2))
+	return bounds.Replace(`
+		WHERE m.id IN (
+		  SELECT id FROM (
+		    SELECT id, row_number() OVER newest AS place, sum(size) OVER newest AS bytes
+		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT COUNT) AS candidates
+		    WINDOW newest AS (ORDER BY id DESC)) AS placed
+		  WHERE place = 1 OR bytes <= BYTES)`)
+}
+
+// held is what a turn's end has to know of the row.
+type held struct {
+	lastSeq, firstID, firstAt int64
+	superseded, attempts      int
+}
+
+// hold checks that the turn still owns its conversation, and locks it.
+func (t *tx) hold(turn *store.Turn) (held, error) {
+	var h held
+	found, err := t.found(`
+		SELECT last_seq, first_unanswered_id, first_unanswered_at, superseded, attempts FROM conversations
+		WHERE id = $1 AND epoch = $2 AND owner = $3 AND lease_until > 0 FOR UPDATE`,
+		[]any{turn.ConversationID, turn.Epoch, turn.Owner}, &h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts)
+	if err == nil && !found {
+		err = store.ErrLeaseLost
+	}
+	return h, err
+}
+
+// ExtendLease implements store.Turns.
+func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Duration) error {
+	var until int64
+	err := s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		until = t.now + lease.Milliseconds()
+		return t.exec1(`UPDATE conversations SET lease_until = $1 WHERE id = $2`, until, turn.ConversationID)
+	})
+	if err == nil {
+		turn.LeaseUntil = instant(until)
+	}
+	return err
+}
+
+// SupersedeTurn implements store.Turns.
+func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, error) {
+	newer, err := s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = $1 AND last_seq > $2`, []any{turn.ConversationID, turn.LoadedSeq})
+	if err != nil || !newer {
+		return false, err
+	}
+	var superseded bool
+	err = s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if superseded = t.supersedes(turn, h, store.OutcomeAnswered); !superseded {
+			return nil
+		}
+		return t.requeueSuperseded(turn, h)
+	})
+	return err == nil && superseded, err
+}
+
+// CommitReply implements store.Turns.
+func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []store.OutboxDraft, o store.Outcome) error {
+	var superseded bool
+	err := s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if superseded = t.supersedes(turn, h, o.Kind); superseded {
+			return t.requeueSuperseded(turn, h)
+		}
+		for i := range replies {
+			if _, err := t.enqueue(draftOf(turn, &replies[i])); err != nil {
+				return err
+			}
+		}
+		if err := t.finishTurn(turn, h, ""); err != nil || o.Kind != store.OutcomeHandOff {
+			return err
+		}
+		return t.setWaiting(turn.ConversationID, o.Reason)
+	})
+	if err != nil {
+		return err
+	}
+	s.hints.tell()
+	if superseded {
+		return store.ErrSuperseded
+	}
+	return nil
+}
+
+func (t *tx) supersedes(turn *store.Turn, h held, o store.OutcomeKind) bool {
+	return turn.AllowSupersede && o != store.OutcomeHandOff && h.lastSeq > turn.LoadedSeq &&
+		h.superseded < store.MaxSupersedes && t.now-h.firstAt < store.SupersedeFor.Milliseconds()
+}
+
+func (t *tx) requeueSuperseded(turn *store.Turn, h held) error {
+	return t.exec1(`
+		UPDATE conversations SET owner = '', lease_until = 0, attempts = 0, superseded = superseded + 1, reply_due_at = $1 WHERE id = $2`,
+		dueAt(h.firstAt, t.now), turn.ConversationID)
+}
+
+func draftOf(turn *store.Turn, d *store.OutboxDraft) enqueued {
+	e := enqueued{
+		line: turn.Line, number: turn.PhoneNumberID, conversation: turn.ConversationID,
+		author: store.AuthorAssistant, draft: d,
+	}
+	for i := range turn.Unanswered {
+		e.answersAt = max(e.answersAt, millis(turn.Unanswered[i].EventTime))
+	}
+	return e
+}
+
+// finishTurn records what the turn has dealt with. What came later makes the
+// conversation due again. skipped is empty if the turn was answered.
+func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
+	var firstID, firstAt, due int64
+	if h.lastSeq > turn.LoadedSeq {
+		found, err := t.found(`
+			SELECT id, received_at FROM messages WHERE conversation_id = $1 AND id >= $2 AND seq > $3 ORDER BY id LIMIT 1`,
+			[]any{turn.ConversationID, h.firstID, turn.LoadedSeq}, &firstID, &firstAt)
+		if err != nil {
+			return err
+		}
+		if found {
+			due = dueAt(firstAt, t.now)
+		}
+	}
+	return t.exec1(`
+		UPDATE conversations SET answered_seq = $1, first_unanswered_id = $2, first_unanswered_at = $3, reply_due_at = $4,
+		       owner = '', lease_until = 0, attempts = 0, superseded = 0, retry_at = 0, skipped_reason = $5
+		WHERE id = $6`, turn.LoadedSeq, firstID, firstAt, due, skipped, turn.ConversationID)
+}
+
+// setWaiting leaves the conversation to a person. Whoever has it claimed loses
+// it.
+func (t *tx) setWaiting(id int64, reason string) error {
+	return t.exec1(`
+		UPDATE conversations SET state = 'Waiting', waiting_reason = $1, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
+		WHERE id = $2`, reason, id)
+}
+
+// SkipTurn implements store.Turns.
+func (s *Store) SkipTurn(ctx context.Context, turn *store.Turn, reason string) error {
+	return s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		return t.finishTurn(turn, h, reason)
+	})
+}
+
+// ReleaseTurn implements store.Turns.
+func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore time.Time) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = $1 WHERE id = $2`,
+			millis(notBefore), turn.ConversationID)
+	})
+}
+
+// FailTurn implements store.Turns.
+func (s *Store) FailTurn(ctx context.Context, turn *store.Turn, cause string) error {
+	return s.write(ctx, func(t *tx) error {
+		h, err := t.hold(turn)
+		if err != nil {
+			return err
+		}
+		if h.attempts >= store.MaxTurnAttempts {
+			return t.giveUpTurn(turn.ConversationID, store.ReasonTurnFailed, cause)
+		}
+		backoff := store.TurnBackoff.Milliseconds() << (2 * (h.attempts - 1))
+		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, retry_at = $1 WHERE id = $2`, t.now+backoff, turn.ConversationID)
+	})
+}
+
+// giveUpTurn leaves a turn that nobody could complete to a person.
+func (t *tx) giveUpTurn(id int64, reason, cause string) error {
+	var line string
+	if err := t.row(`SELECT line FROM conversations WHERE id = $1`, []any{id}, &line); err != nil {
+		return err
+	}
+	if err := t.insertDeadLetter(&store.DeadLetter{Line: line, Kind: kindTurn, Reason: reason + ": " + cause}); err != nil {
+		return err
+	}
+	return t.setWaiting(id, reason)
+}
+
+// Resume implements store.Turns.
+func (s *Store) Resume(ctx context.Context, line string, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`
+			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
+			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0
+			WHERE id = $1 AND line = $2 AND state = 'Waiting'`, id, line)
+		if err != nil || n > 0 {
+			return err
+		}
+		// An Active one stays as it is: there is nothing to resume.
+		return t.row(`SELECT id FROM conversations WHERE id = $1 AND line = $2`, []any{id, line}, &id)
+	})
+}
+
+// anyRow tells whether the query, limited to one row, finds anything in what is
+// committed.
+func (s *Store) anyRow(ctx context.Context, query string, args []any) (bool, error) {
+	rows, err := list(ctx, s, func(pgx.CollectableRow) (struct{}, error) { return struct{}{}, nil }, query, args...)
+	return len(rows) > 0, err
+}

@@ -1,0 +1,359 @@
+package postgres
+
+import (
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// wanted are the keys of everything that items touch.
+type wanted struct {
+	bsuidLines, bsuids []string
+	phoneLines, phones []string
+	numbers, wamids    []string
+	lines              []string
+	// threads is how many may begin at most.
+	threads int
+	seen    map[string]bool
+}
+
+func (w *wanted) identity(line, bsuid, phone string) {
+	if bsuid != "" && w.first("b", line, bsuid) {
+		w.bsuidLines, w.bsuids = append(w.bsuidLines, line), append(w.bsuids, bsuid)
+	}
+	if phone != "" && w.first("p", line, phone) {
+		w.phoneLines, w.phones = append(w.phoneLines, line), append(w.phones, phone)
+	}
+	if w.first("l", line, "") {
+		w.lines = append(w.lines, line)
+	}
+	w.threads++
+}
+
+func (w *wanted) first(kind, line, value string) bool {
+	key := kind + "\x00" + line + "\x00" + value
+	if w.seen[key] {
+		return false
+	}
+	w.seen[key] = true
+	return true
+}
+
+func wantedBy(items []*item) wanted {
+	w := wanted{seen: map[string]bool{}}
+	for _, it := range items {
+		switch {
+		case it.move != nil:
+			w.identity(it.move.Line, it.move.BSUID, it.move.Phone)
+			w.identity(it.move.Line, it.move.PreviousBSUID, "")
+		case it.message != nil:
+			m := it.message
+			w.identity(m.Line, m.From.BSUID, m.From.Phone)
+			w.numbers, w.wamids = append(w.numbers, m.PhoneNumberID), append(w.wamids, m.WAMID)
+		}
+	}
+	return w
+}
+
+// The queries of load. The first one locks the conversations by id; those that
+// follow see what whoever held them before has committed.
+const (
+	lockThreads = `
+		SELECT id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq, answered_seq,
+		       first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at
+		FROM conversations WHERE id IN (
+		  SELECT i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid
+		  UNION
+		  SELECT c.id FROM unnest($3::text[], $4::text[]) k (line, phone) JOIN conversations c ON c.line = k.line AND c.phone = k.phone AND c.phone <> '')
+		ORDER BY id FOR UPDATE`
+	threadsOfBSUIDs = `
+		SELECT i.line, i.bsuid, i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid`
+	storedCopies = `
+		SELECT m.phone_number_id, m.wamid, m.id, m.source FROM unnest($1::text[], $2::text[]) k (number, wamid)
+		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid`
+)
+
+// load reads and locks all that the items touch, in one round trip, and returns
+// the number of items that it is for. What other replicas begin afterwards,
+// flush runs into.
+func (b *batch) load(items []*item) (int, error) {
+	w := wantedBy(items)
+	if w.threads == 0 {
+		return 0, nil
+	}
+	q := &pgx.Batch{}
+	// Shared with other writers, not with who adds a test message: see
+	// EnqueueTestMessage.
+	q.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, b.t.s.key(lockTestMessages))
+	q.Queue(lockThreads, w.bsuidLines, w.bsuids, w.phoneLines, w.phones).Query(b.readThreads)
+	q.Queue(threadsOfBSUIDs, w.bsuidLines, w.bsuids).Query(b.readBSUIDs)
+	q.Queue(storedCopies, w.numbers, w.wamids).Query(b.readCopies)
+	q.Queue(`SELECT DISTINCT line FROM test_messages WHERE state = 'Waiting' AND line = ANY ($1)`, w.lines).Query(b.readWaitingTests)
+	// Drawn under the locks, so that ids rise within a conversation.
+	const draw = `SELECT nextval($1::regclass) FROM generate_series(1, $2)`
+	q.Queue(draw, "messages_id_seq", len(w.wamids)).Query(readIDs(&b.messageIDs))
+	q.Queue(draw, "conversations_id_seq", w.threads).Query(readIDs(&b.threadIDs))
+	return w.threads, b.t.send(q)
+}
+
+func (b *batch) readThreads(rows pgx.Rows) error {
+	threads, err := pgx.CollectRows(rows, scanThread)
+	for _, h := range threads {
+		b.byID[h.id] = h
+		if h.phone != "" {
+			b.byPhone[lineKey{h.line, h.phone}] = h
+		}
+	}
+	return err
+}
+
+func (b *batch) readBSUIDs(rows pgx.Rows) error {
+	var key lineKey
+	var id int64
+	_, err := pgx.ForEachRow(rows, []any{&key.line, &key.value, &id}, func() error {
+		h := b.byID[id]
+		if h == nil {
+			return errRace // begun or merged while the locks were waited for
+		}
+		b.byBSUID[key] = h
+		return nil
+	})
+	return err
+}
+
+func (b *batch) readCopies(rows pgx.Rows) error {
+	var key messageKey
+	known := storedMessage{pending: -1}
+	_, err := pgx.ForEachRow(rows, []any{&key.number, &key.wamid, &known.id, &known.source}, func() error {
+		b.stored[key] = known
+		return nil
+	})
+	return err
+}
+
+func (b *batch) readWaitingTests(rows pgx.Rows) error {
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, line := range lines {
+		b.waitingTests[line] = true
+	}
+	return err
+}
+
+func readIDs(ids *[]int64) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		return err
+	}
+}
+
+// resolve finds the thread of a customer, or begins it, and takes over what
+// the webhook says about him.
+func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thread, error) {
+	h, err := b.find(line, number, id, at)
+	if err != nil {
+		return nil, err
+	}
+	if id.Phone != "" {
+		if h, err = b.setPhone(h, id.Phone, at); err != nil {
+			return nil, err
+		}
+	}
+	// A name counts only if it is as new as what we know.
+	changed := id.Name != "" && id.Name != h.name || id.Username != "" && id.Username != h.username
+	if changed && at >= h.lastUserAt {
+		if id.Name != "" {
+			h.name = id.Name
+		}
+		if id.Username != "" {
+			h.username = id.Username
+		}
+		b.touch(h)
+	}
+	return h, nil
+}
+
+// find looks a customer up by BSUID, else by phone. A thread known by its phone
+// alone is adopted by the first BSUID that comes with it.
+func (b *batch) find(line, number string, id store.Identity, at int64) (*thread, error) {
+	if id.BSUID == "" {
+		if id.Phone == "" {
+			return nil, fmt.Errorf("%w: a customer without any id", store.ErrInvalid)
+		}
+		if h := b.byPhone[lineKey{line, id.Phone}]; h != nil {
+			return h, nil
+		}
+		return b.begin(line, number, "", id.Phone, at), nil
+	}
+	if h := b.byBSUID[lineKey{line, id.BSUID}]; h != nil {
+		return h, nil
+	}
+	if known := b.byPhone[lineKey{line, id.Phone}]; id.Phone != "" && known != nil && known.bsuid == "" {
+		b.adopt(known, id.BSUID)
+		return known, nil
+	}
+	return b.begin(line, number, id.BSUID, "", at), nil
+}
+
+// begin makes a new thread.
+func (b *batch) begin(line, number, bsuid, phone string, at int64) *thread {
+	h := &thread{id: take(&b.threadIDs), line: line, number: number, phone: phone, state: string(store.ConversationActive), begun: true}
+	b.byID[h.id] = h
+	if phone != "" {
+		h.phoneAt = at
+		b.byPhone[lineKey{line, phone}] = h
+	}
+	b.touch(h)
+	if bsuid != "" {
+		b.adopt(h, bsuid)
+	}
+	return h
+}
+
+// adopt gives the thread a BSUID, which is the one to send to from now on.
+func (b *batch) adopt(h *thread, bsuid string) {
+	h.bsuid = bsuid
+	b.touch(h)
+	b.addBSUID(h, bsuid)
+}
+
+func (b *batch) addBSUID(h *thread, bsuid string) {
+	key := lineKey{h.line, bsuid}
+	b.byBSUID[key], b.unions[key] = h, h
+}
+
+// setPhone gives the thread the phone, unless a later event gave it to somebody
+// else. It never joins two BSUIDs: phones change hands. A thread that is known
+// by this phone alone is the same customer, though, and is merged. It returns
+// the thread to go on with.
+func (b *batch) setPhone(h *thread, phone string, at int64) (*thread, error) {
+	if h.phone == phone {
+		if at > h.phoneAt {
+			h.phoneAt = at
+			b.touch(h)
+		}
+		return h, nil
+	}
+	key := lineKey{h.line, phone}
+	holder := b.byPhone[key]
+	if holder != nil && holder.bsuid == "" {
+		if err := b.merge(holder, h); err != nil {
+			return nil, err
+		}
+		holder = nil
+	}
+	if at < h.phoneAt || holder != nil && at <= holder.phoneAt {
+		return h, nil
+	}
+	if holder != nil {
+		holder.phone = ""
+		b.touch(holder)
+	}
+	delete(b.byPhone, lineKey{h.line, h.phone})
+	h.phone, h.phoneAt = phone, at
+	b.byPhone[key] = h
+	b.touch(h)
+	return h, nil
+}
+
+// moveIdentity joins two BSUIDs of one person for good.
+func (b *batch) moveIdentity(m *store.IdentityMove) error {
+	if m.BSUID == "" || m.PreviousBSUID == "" {
+		return fmt.Errorf("%w: a change of identity lacks an id", store.ErrInvalid)
+	}
+	at := min(millis(m.EventTime), b.t.now)
+	old, h := b.byBSUID[lineKey{m.Line, m.PreviousBSUID}], b.byBSUID[lineKey{m.Line, m.BSUID}]
+	switch {
+	case old == nil && h == nil:
+		h = b.begin(m.Line, m.PhoneNumberID, m.BSUID, "", at)
+		b.addBSUID(h, m.PreviousBSUID)
+	case old == nil:
+		b.addBSUID(h, m.PreviousBSUID)
+	case h == nil:
+		h = old
+		b.adopt(h, m.BSUID)
+	case old != h:
+		if err := b.merge(old, h); err != nil {
+			return err
+		}
+	}
+	if m.Phone == "" {
+		return nil
+	}
+	_, err := b.setPhone(h, m.Phone, at)
+	return err
+}
+
+// merge moves everything of one thread to another and removes the first. What
+// is unanswered in both stays unanswered; a turn that somebody has claimed on
+// the first is lost with its row.
+func (b *batch) merge(from, into *thread) error {
+	if err := b.flush(); err != nil {
+		return err
+	}
+	// The answered messages lose their number, the others follow the target's.
+	shift := into.lastSeq - from.answeredSeq
+	q := &pgx.Batch{}
+	q.Queue(`UPDATE messages SET conversation_id = $1, seq = CASE WHEN seq > $2 THEN seq + $3 ELSE 0 END WHERE conversation_id = $4`,
+		into.id, from.answeredSeq, shift, from.id)
+	q.Queue(`UPDATE outbox SET conversation_id = $1 WHERE conversation_id = $2`, into.id, from.id)
+	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.id, from.id)
+	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.id)
+	if err := b.t.send(q); err != nil {
+		return err
+	}
+	into.absorb(from)
+	b.touch(into)
+	delete(b.byID, from.id)
+	b.redirect(from, into)
+	return nil
+}
+
+// redirect makes every key that led to one thread lead to another.
+func (b *batch) redirect(from, into *thread) {
+	for key, h := range b.byBSUID {
+		if h == from {
+			b.byBSUID[key] = into
+		}
+	}
+	for key, h := range b.byPhone {
+		if h == from || h == into {
+			delete(b.byPhone, key)
+		}
+	}
+	if into.phone != "" {
+		b.byPhone[lineKey{into.line, into.phone}] = into
+	}
+	for i, h := range b.testers {
+		if h == from {
+			b.testers[i] = into
+		}
+	}
+}
+
+// absorb combines the queue state of two threads.
+func (h *thread) absorb(from *thread) {
+	h.lastSeq += from.lastSeq - from.answeredSeq
+	h.lastUserAt = max(h.lastUserAt, from.lastUserAt)
+	if from.phone != "" && from.phoneAt > h.phoneAt {
+		h.phone, h.phoneAt = from.phone, from.phoneAt
+	}
+	h.firstUnansweredID = minSet(h.firstUnansweredID, from.firstUnansweredID)
+	h.firstUnansweredAt = minSet(h.firstUnansweredAt, from.firstUnansweredAt)
+	h.replyDueAt = minSet(h.replyDueAt, from.replyDueAt)
+	if from.state == string(store.ConversationWaiting) {
+		h.state = from.state
+	}
+	if h.state == string(store.ConversationWaiting) {
+		h.replyDueAt = 0
+	}
+}
+
+// minSet is the smaller one of two figures of which 0 means none.
+func minSet(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}

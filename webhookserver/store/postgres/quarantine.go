@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Quarantine implements store.Ingester.
+func (s *Store) Quarantine(ctx context.Context, e *store.QuarantineEntry) error {
+	if e.App == "" || !storable([]string{e.App, e.Signature, e.Path}) {
+		return fmt.Errorf("%w: a quarantined body needs an app", store.ErrInvalid)
+	}
+	size := int64(len(e.Body) + len(e.Signature) + len(e.Path))
+	if err := s.writer.admit(size); err != nil {
+		return err
+	}
+	defer s.writer.discharge(size)
+	// One at a time: a flood of forgeries must leave the connections to others.
+	select {
+	case s.quarantining <- struct{}{}:
+		defer func() { <-s.quarantining }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO quarantine (app, signature, path, body, bytes, received_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			e.App, e.Signature, e.Path, e.Body, size, t.now)
+		if err != nil {
+			return err
+		}
+		// Under the lock, which replicas share, the budget is exact.
+		if err := t.lock(lockQuarantine); err != nil {
+			return err
+		}
+		var used, total int64
+		err = t.row(`SELECT coalesce(sum(bytes) FILTER (WHERE app = $1), 0)::bigint, coalesce(sum(bytes), 0)::bigint FROM quarantine_usage`, []any{e.App}, &used, &total)
+		if err != nil {
+			return err
+		}
+		if used+size > store.QuarantineBytes || total+size > store.QuarantineTotalBytes {
+			return store.ErrQuarantineFull
+		}
+		_, err = t.exec(`
+			INSERT INTO quarantine_usage (app, bytes) VALUES ($1, $2)
+			ON CONFLICT (app) DO UPDATE SET bytes = quarantine_usage.bytes + excluded.bytes`, e.App, size)
+		return err
+	})
+}
+
+// QuarantineEntries implements store.Ingester.
+func (s *Store) QuarantineEntries(ctx context.Context, app string, after int64, limit int) ([]store.QuarantineEntry, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (e store.QuarantineEntry, err error) {
+		var at int64
+		err = row.Scan(&e.ID, &e.App, &e.Signature, &e.Path, &e.Body, &at)
+		e.ReceivedAt = instant(at)
+		return e, err
+	}, `SELECT id, app, signature, path, body, received_at FROM quarantine WHERE app = $1 AND id > $2 ORDER BY id LIMIT $3`, app, after, limit)
+}
+
+// DeleteQuarantine implements store.Ingester.
+func (s *Store) DeleteQuarantine(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error { return t.deleteQuarantine(id) })
+}
+
+// deleteQuarantine removes an entry and gives its bytes back to the app.
+func (t *tx) deleteQuarantine(id int64) error {
+	if err := t.lock(lockQuarantine); err != nil {
+		return err
+	}
+	var app string
+	var size int64
+	found, err := t.found(`DELETE FROM quarantine WHERE id = $1 RETURNING app, bytes`, []any{id}, &app, &size)
+	if err != nil || !found {
+		return err
+	}
+	return t.exec1(`UPDATE quarantine_usage SET bytes = greatest(0, bytes - $1) WHERE app = $2`, size, app)
+}
+
+// Unclaimed implements store.Ingester.
+func (s *Store) Unclaimed(ctx context.Context, after int64, limit int) ([]store.UnclaimedChange, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (c store.UnclaimedChange, err error) {
+		var entryAt, at int64
+		err = row.Scan(&c.ID, &c.App, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
+		c.EntryTime, c.ReceivedAt = instant(entryAt), instant(at)
+		return c, err
+	}, `SELECT id, app, waba_id, phone_number_id, field, entry_at, received_at, raw FROM unclaimed_changes WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// DeleteUnclaimed implements store.Ingester.
+func (s *Store) DeleteUnclaimed(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM unclaimed_changes WHERE id = $1`, id)
+		return err
+	})
+}

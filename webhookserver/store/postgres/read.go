@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// list reads rows from what is committed.
+func list[T any](ctx context.Context, s *Store, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	var out []T
+	err := s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, query, args...)
+		if err == nil {
+			out, err = pgx.CollectRows(rows, scan)
+		}
+		return err
+	})
+	return out, err
+}
+
+// read runs a query, which must answer in time. A connection that broke while
+// it was idle is replaced once.
+func (s *Store) read(ctx context.Context, query func(context.Context) error) error {
+	if s.closed.Load() {
+		return fmt.Errorf("%w: it is closed", store.ErrUnavailable)
+	}
+	bounded, cancel := context.WithTimeout(ctx, transactionTimeout)
+	defer cancel()
+	err := query(bounded)
+	if err != nil && pgconn.SafeToRetry(err) {
+		err = query(bounded)
+	}
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return classify(err)
+}
+
+// messages reads messages; where begins with WHERE and uses m and c.
+func (s *Store) messages(ctx context.Context, where string, args ...any) ([]store.Message, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (m store.Message, err error) {
+		var eventAt, receivedAt int64
+		err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
+			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw)
+		m.EventTime, m.ReceivedAt = instant(eventAt), instant(receivedAt)
+		return m, err
+	}, `SELECT m.id, c.line, m.phone_number_id, m.conversation_id, coalesce(m.wamid, ''), m.author, m.source, m.type, m.text, m.context_wamid,
+		       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw
+		FROM messages m JOIN conversations c ON c.id = m.conversation_id `+where, args...)
+}
+
+// Messages implements store.Reader.
+func (s *Store) Messages(ctx context.Context, line string, conversation, before int64, limit int) ([]store.Message, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	return s.messages(ctx, `
+		WHERE c.line = $1 AND m.id IN (SELECT id FROM messages WHERE conversation_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4) ORDER BY m.id`,
+		line, conversation, before, limit)
+}
+
+// Conversations implements store.Reader.
+func (s *Store) Conversations(ctx context.Context, line string, after int64, limit int) ([]store.Conversation, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (c store.Conversation, err error) {
+		var dueAt, lastUserAt int64
+		err = row.Scan(&c.ID, &c.Line, &c.PhoneNumberID, &c.Contact.BSUID, &c.Contact.Phone, &c.Contact.Name, &c.Contact.Username,
+			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt)
+		c.ReplyDueAt, c.LastUserMessageAt = instant(dueAt), instant(lastUserAt)
+		return c, err
+	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, state, waiting_reason, skipped_reason, last_seq, answered_seq, reply_due_at, last_user_at
+		FROM conversations WHERE line = $1 AND id > $2 ORDER BY id LIMIT $3`, line, after, limit)
+}
+
+// OutboxRows implements store.Reader.
+func (s *Store) OutboxRows(ctx context.Context, line string, after int64, limit int) ([]store.OutboxRow, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (o store.OutboxRow, err error) {
+		err = row.Scan(&o.Sequence, &o.ID, &o.Line, &o.ConversationID, &o.MessageID, &o.Author, &o.State, &o.Reason, &o.ErrorCode,
+			&o.WAMID, &o.Status, &o.Attempts, &o.Resends)
+		return o, err
+	}, `SELECT o.sequence, o.id, o.line, o.conversation_id, o.message_id, o.author, o.state, o.reason, o.error_code,
+		       coalesce(m.wamid, ''), m.status, o.attempts, o.resends
+		FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.line = $1 AND o.sequence > $2 ORDER BY o.sequence LIMIT $3`, line, after, limit)
+}
+
+// RawChanges implements store.Reader.
+func (s *Store) RawChanges(ctx context.Context, after int64, limit int) ([]store.RawChange, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (c store.RawChange, err error) {
+		var entryAt, at int64
+		err = row.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
+		c.EntryTime, c.ReceivedAt = instant(entryAt), instant(at)
+		return c, err
+	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw FROM raw_changes WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// DeadLetters implements store.Reader.
+func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]store.DeadLetter, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (l store.DeadLetter, err error) {
+		var at int64
+		err = row.Scan(&l.ID, &l.App, &l.Line, &l.Kind, &l.Reason, &at, &l.Raw)
+		l.Time = instant(at)
+		return l, err
+	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+// Stats implements store.Reader.
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	st := store.Stats{Outbox: map[store.SendState]int64{}}
+	var oldest int64
+	err := s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `
+			SELECT (SELECT count(*) FROM conversations WHERE reply_due_at > 0 AND reply_due_at <= `+clockNow+`),
+			       (SELECT coalesce(min(reply_due_at), 0) FROM conversations WHERE reply_due_at > 0),
+			       (SELECT count(*) FROM conversations WHERE state = 'Waiting'),
+			       (SELECT count(*) FROM dead_letters),
+			       (SELECT coalesce(sum(bytes), 0)::bigint FROM quarantine_usage),
+			       (SELECT count(*) FROM unclaimed_changes),
+			       (SELECT count(*) FROM parked_lines)`, s.clockOverride()).
+			Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines)
+	})
+	if err != nil {
+		return st, err
+	}
+	st.OldestDueAt = instant(oldest)
+	type count struct {
+		state store.SendState
+		n     int64
+	}
+	counts, err := list(ctx, s, func(row pgx.CollectableRow) (c count, err error) {
+		err = row.Scan(&c.state, &c.n)
+		return c, err
+	}, `SELECT state, count(*) FROM outbox GROUP BY state`)
+	for _, c := range counts {
+		st.Outbox[c.state] = c.n
+	}
+	return st, err
+}
+
+// Ping implements store.Maintenance: only a commit proves that one is possible.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO heartbeat (id, at) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET at = excluded.at`, t.now)
+		return err
+	})
+}

@@ -1,0 +1,146 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// unknownSend is a send of which nobody knows whether Meta took it.
+type unknownSend struct {
+	sequence, conversation, stateAt, sentAt int64
+	number, id                              string
+	resends                                 int
+}
+
+// ResolveUnknown implements store.Outbox. Each send is a transaction of its own
+// that locks the conversation first, like all others do.
+func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
+	var r store.Resolution
+	expired, err := s.anyRow(ctx, `SELECT 1 FROM outbox WHERE state = 'sending' AND lease_until <= `+clockNow+` LIMIT 1`, []any{s.clockOverride()})
+	if err != nil {
+		return r, err
+	}
+	if expired {
+		if r.Expired, err = s.expireSends(ctx); err != nil {
+			return r, err
+		}
+	}
+	sends, err := list(ctx, s, scanUnknown, unknownSends+` WHERE state = 'unknown' AND state_at <= `+clockNow+` - $2 ORDER BY sequence`,
+		s.clockOverride(), store.ResendAfter.Milliseconds())
+	if err != nil {
+		return r, err
+	}
+	for i := range sends {
+		var one store.Resolution
+		err := s.write(ctx, func(t *tx) (err error) {
+			one, err = t.resolve(&sends[i])
+			return err
+		})
+		if err != nil {
+			return r, err
+		}
+		r.Resent += one.Resent
+		r.Unconfirmed += one.Unconfirmed
+	}
+	return r, nil
+}
+
+func (s *Store) expireSends(ctx context.Context) (int, error) {
+	var n int64
+	err := s.write(ctx, func(t *tx) (err error) {
+		n, err = t.exec(`
+			UPDATE outbox SET state = 'unknown', reason = $1, state_at = $2, lease_until = 0 WHERE sequence IN (
+			  SELECT sequence FROM outbox WHERE state = 'sending' AND lease_until <= $2 ORDER BY sequence FOR UPDATE)`, store.ReasonLeaseExpired, t.now)
+		return err
+	})
+	return int(n), err
+}
+
+const unknownSends = `SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends FROM outbox`
+
+func scanUnknown(row pgx.CollectableRow) (u unknownSend, err error) {
+	err = row.Scan(&u.sequence, &u.conversation, &u.stateAt, &u.sentAt, &u.number, &u.id, &u.resends)
+	return u, err
+}
+
+// witnessOf finds a send of the number, later than the given time, of which a
+// status has told.
+const witnessOf = `
+	SELECT 1 FROM outbox o JOIN messages m ON m.id = o.message_id
+	WHERE o.phone_number_id = $1 AND o.sent_at > $2 AND m.status_rank > 0 LIMIT 1`
+
+// resolve decides on one send whose status had its time to come. A status for
+// a later send of the same number is the witness that Meta's webhooks do come
+// through, so that the silence about this one means that it was not taken.
+func (t *tx) resolve(seen *unknownSend) (r store.Resolution, err error) {
+	if _, err := t.exec(`SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE`, seen.conversation); err != nil {
+		return r, err
+	}
+	// What was seen may be settled, or even sent again, by now.
+	found, err := rowsOf(t, scanUnknown, unknownSends+` WHERE sequence = $1 AND conversation_id = $2 AND state = 'unknown' AND state_at = $3 FOR UPDATE`,
+		seen.sequence, seen.conversation, seen.stateAt)
+	if err != nil || len(found) == 0 {
+		return r, err
+	}
+	u := &found[0]
+	if u.resends == 0 {
+		var one int
+		witness, err := t.found(witnessOf, []any{u.number, u.sentAt}, &one)
+		if err != nil {
+			return r, err
+		}
+		if witness {
+			r.Resent++
+			return r, t.exec1(`UPDATE outbox SET state = 'pending', resends = 1, not_before = 0, state_at = $1 WHERE sequence = $2`, t.now, u.sequence)
+		}
+		if t.now-u.stateAt < store.UnconfirmedAfter.Milliseconds() {
+			return r, nil
+		}
+	}
+	r.Unconfirmed++
+	if err := t.exec1(`UPDATE outbox SET state = 'unconfirmed', state_at = $1 WHERE sequence = $2`, t.now, u.sequence); err != nil {
+		return r, err
+	}
+	if err := t.failTestMessage(u.id, 0, store.ReasonUnconfirmed); err != nil {
+		return r, err
+	}
+	return r, t.setWaiting(u.conversation, store.ReasonUnconfirmed)
+}
+
+// ParkLine implements store.Outbox.
+func (s *Store) ParkLine(ctx context.Context, line, reason, revision string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`
+			INSERT INTO parked_lines (line, reason, credential_revision, since) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (line) DO UPDATE SET reason = excluded.reason, credential_revision = excluded.credential_revision`,
+			line, reason, revision, t.now)
+		return err
+	})
+}
+
+// LiftParking implements store.Outbox.
+func (s *Store) LiftParking(ctx context.Context, line, revision string) (bool, error) {
+	parked, err := s.anyRow(ctx, `SELECT 1 FROM parked_lines WHERE line = $1 AND credential_revision <> $2`, []any{line, revision})
+	if err != nil || !parked {
+		return false, err
+	}
+	var n int64
+	err = s.write(ctx, func(t *tx) (err error) {
+		n, err = t.exec(`DELETE FROM parked_lines WHERE line = $1 AND credential_revision <> $2`, line, revision)
+		return err
+	})
+	return n > 0, err
+}
+
+// ParkedLines implements store.Outbox.
+func (s *Store) ParkedLines(ctx context.Context) ([]store.ParkedLine, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (p store.ParkedLine, err error) {
+		var since int64
+		err = row.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since)
+		p.Since = instant(since)
+		return p, err
+	}, `SELECT line, reason, credential_revision, since FROM parked_lines ORDER BY line`)
+}

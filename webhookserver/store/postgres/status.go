@@ -1,0 +1,295 @@
+package postgres
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// statusKey is what makes a status unique.
+type statusKey struct {
+	number, wamid, kind, participant string
+}
+
+// news is a status that was not known yet.
+type news struct {
+	*store.Status
+	// known says that the message that it is about is.
+	known bool
+}
+
+// addStatuses keeps the statuses and lifts the messages that they are about.
+// One whose wamid we don't know yet waits in its table until a send learns the
+// wamid.
+func (t *tx) addStatuses(items []*item) error {
+	list, err := t.insertStatuses(items)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if err := t.liftStatuses(list); err != nil {
+		return err
+	}
+	return t.resolveByCallback(list)
+}
+
+// insertStatuses stores what is new, and returns it.
+func (t *tx) insertStatuses(items []*item) ([]*news, error) {
+	first := map[statusKey]*item{}
+	var kept []*item
+	pricing := map[*item][]byte{}
+	for _, it := range items {
+		s := it.status
+		if s == nil {
+			continue
+		}
+		it.outcome = outcomeDuplicate
+		key := statusKey{s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant}
+		known := first[key]
+		if known == nil {
+			first[key] = it
+			kept = append(kept, it)
+			known = it
+		}
+		// One statement touches a row once; so a copy's pricing is merged here.
+		if len(pricing[known]) == 0 && len(s.Pricing) > 0 {
+			pricing[known] = s.Pricing
+			if known != it {
+				it.outcome = outcomeNew
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(kept, func(x, y *item) int {
+		a, b := x.status, y.status
+		return cmp.Or(cmp.Compare(a.PhoneNumberID, b.PhoneNumberID), cmp.Compare(a.WAMID, b.WAMID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Participant, b.Participant))
+	})
+	n := len(kept)
+	numbers, wamids, kinds, participants, lines := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	eventAts, codes, pricings, raws := make([]int64, n), make([]int64, n), make([][]byte, n), make([][]byte, n)
+	for i, it := range kept {
+		s := it.status
+		numbers[i], wamids[i], kinds[i], participants[i], lines[i] = s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant, s.Line
+		eventAts[i], codes[i], pricings[i], raws[i] = millis(s.EventTime), int64(s.ErrorCode), pricing[it], s.Raw
+	}
+	stored, err := rowsOf(t, func(row pgx.CollectableRow) (key statusKey, err error) {
+		err = row.Scan(&key.number, &key.wamid, &key.kind, &key.participant)
+		return key, err
+	}, `
+		INSERT INTO statuses (phone_number_id, wamid, status, participant, line, event_at, error_code, pricing, raw, received_at)
+		SELECT *, $10 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[])
+		ON CONFLICT (phone_number_id, wamid, status, participant) DO UPDATE SET pricing = excluded.pricing
+		WHERE statuses.pricing IS NULL AND excluded.pricing IS NOT NULL
+		RETURNING phone_number_id, wamid, status, participant`,
+		numbers, wamids, kinds, participants, lines, eventAts, codes, pricings, raws, t.now)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]*news, 0, len(stored))
+	for _, key := range stored {
+		it := first[key]
+		it.outcome = outcomeNew
+		list = append(list, &news{Status: it.status})
+	}
+	return list, nil
+}
+
+// lift is the highest of the new statuses of a message.
+type lift struct {
+	kind store.StatusKind
+	code int
+}
+
+// liftStatuses raises the messages' statuses if the new ones rank higher, and
+// notes which messages are known. Of several statuses of one message only the
+// highest counts.
+func (t *tx) liftStatuses(list []*news) error {
+	highest := map[messageKey]lift{}
+	for _, s := range list {
+		key := messageKey{s.PhoneNumberID, s.WAMID}
+		if best, ok := highest[key]; !ok || s.Kind.Rank() > best.kind.Rank() {
+			highest[key] = lift{s.Kind, s.ErrorCode}
+		}
+	}
+	known, err := t.lift(highest)
+	for _, s := range list {
+		s.known = known[messageKey{s.PhoneNumberID, s.WAMID}]
+	}
+	return err
+}
+
+// lift locks the messages in the order of their key, raises their statuses, and
+// returns which of them there are.
+func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err error) {
+	numbers, wamids := make([]string, 0, len(highest)), make([]string, 0, len(highest))
+	for key := range highest {
+		numbers, wamids = append(numbers, key.number), append(wamids, key.wamid)
+	}
+	type message struct {
+		messageKey
+		id, rank int64
+		outboxID string
+	}
+	messages, err := rowsOf(t, func(row pgx.CollectableRow) (m message, err error) {
+		err = row.Scan(&m.number, &m.wamid, &m.id, &m.rank, &m.outboxID)
+		return m, err
+	}, `
+		SELECT m.phone_number_id, m.wamid, m.id, m.status_rank, m.outbox_id
+		FROM unnest($1::text[], $2::text[]) k (number, wamid) JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid
+		ORDER BY m.phone_number_id, m.wamid FOR UPDATE OF m`, numbers, wamids)
+	if err != nil {
+		return nil, err
+	}
+	known = make(map[messageKey]bool, len(messages))
+	var ids, ranks, codes []int64
+	var kinds, outboxIDs []string
+	for i := range messages {
+		m := &messages[i]
+		known[m.messageKey] = true
+		if l := highest[m.messageKey]; int64(l.kind.Rank()) > m.rank {
+			ids, ranks, kinds = append(ids, m.id), append(ranks, int64(l.kind.Rank())), append(kinds, string(l.kind))
+			outboxIDs, codes = append(outboxIDs, m.outboxID), append(codes, int64(l.code))
+		}
+	}
+	if len(ids) == 0 {
+		return known, nil
+	}
+	_, err = t.exec(`
+		UPDATE messages m SET status = u.kind, status_rank = u.rank FROM unnest($1::bigint[], $2::text[], $3::bigint[]) u (id, kind, rank) WHERE m.id = u.id`,
+		ids, kinds, ranks)
+	if err != nil {
+		return nil, err
+	}
+	return known, t.tellSends(outboxIDs, kinds, codes)
+}
+
+// tellSends carries the statuses of our own messages over to their sends: why
+// one failed, and how far a test message has come.
+func (t *tx) tellSends(outboxIDs, kinds []string, codes []int64) error {
+	type told struct {
+		id, testKey string
+		place       int64
+	}
+	sends, err := rowsOf(t, func(row pgx.CollectableRow) (s told, err error) {
+		err = row.Scan(&s.id, &s.testKey, &s.place)
+		return s, err
+	}, `
+		SELECT o.id, o.test_key, u.place FROM unnest($1::text[], $2::text[]) WITH ORDINALITY u (id, kind, place) JOIN outbox o ON o.id = u.id
+		WHERE u.id <> '' AND (u.kind = 'failed' OR o.test_key <> '') ORDER BY o.sequence`, outboxIDs, kinds)
+	if err != nil {
+		return err
+	}
+	for _, s := range sends {
+		kind, code := store.StatusKind(kinds[s.place-1]), int(codes[s.place-1])
+		if kind == store.StatusFailed {
+			if _, err := t.exec(`UPDATE outbox SET error_code = $1, reason = $2 WHERE id = $3`, code, store.ReasonStatusFailed, s.id); err != nil {
+				return err
+			}
+		}
+		if s.testKey != "" {
+			if err := t.advanceTestMessage(s.id, kind, code); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resolveByCallback settles sends of unknown outcome: a status that carries
+// their id proves that Meta took them, and tells under which wamid.
+func (t *tx) resolveByCallback(list []*news) error {
+	byID := map[string]*news{}
+	ids := make([]string, 0, len(list))
+	for _, s := range list {
+		if !s.known && s.CallbackData != "" && byID[s.CallbackData] == nil {
+			byID[s.CallbackData] = s
+			ids = append(ids, s.CallbackData)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	type send struct {
+		id, number, line string
+		state            store.SendState
+		message          int64
+		attempts         int
+	}
+	if _, err := t.exec(`
+		SELECT m.id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE o.id = ANY ($1) ORDER BY m.id FOR UPDATE OF m`, ids); err != nil {
+		return err
+	}
+	// The locks wait for a worker who is telling the store the same.
+	sends, err := rowsOf(t, func(row pgx.CollectableRow) (s send, err error) {
+		err = row.Scan(&s.id, &s.number, &s.line, &s.state, &s.message, &s.attempts)
+		return s, err
+	}, `SELECT id, phone_number_id, line, state, message_id, attempts FROM outbox WHERE id = ANY ($1) ORDER BY sequence FOR UPDATE`, ids)
+	if err != nil {
+		return err
+	}
+	for i := range sends {
+		o := &sends[i]
+		s := byID[o.id]
+		switch {
+		case o.number != s.PhoneNumberID: // somebody else's number has no say
+		case o.state == store.SendAccepted:
+			// The worker was faster, and could not see this status yet.
+			if err := t.joinStatuses(s.PhoneNumberID, s.WAMID); err != nil {
+				return err
+			}
+		case o.state == store.SendFailed, o.state == store.SendPending && o.attempts == 0:
+		default:
+			if err := t.acceptByStatus(o.id, o.line, o.message, s.Status); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) error {
+	if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', state_at = $1, lease_until = 0 WHERE id = $2`, t.now, id); err != nil {
+		return err
+	}
+	t.traffic = append(t.traffic, traffic{line, sent})
+	return t.attachWAMID(message, s.PhoneNumberID, s.WAMID)
+}
+
+// attachWAMID tells a message of ours its wamid.
+func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
+	// What looked like a message from elsewhere was the echo of this one.
+	if _, err := t.exec(`DELETE FROM messages WHERE phone_number_id = $1 AND wamid = $2 AND outbox_id = '' AND source = 'echo'`, number, wamid); err != nil {
+		return err
+	}
+	n, err := t.exec(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL`, wamid, messageID)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.joinStatuses(number, wamid)
+}
+
+// joinStatuses lifts a message by the statuses that came before its wamid.
+func (t *tx) joinStatuses(number, wamid string) error {
+	known, err := rowsOf(t, func(row pgx.CollectableRow) (l lift, err error) {
+		err = row.Scan(&l.kind, &l.code)
+		return l, err
+	}, `SELECT status, error_code FROM statuses WHERE phone_number_id = $1 AND wamid = $2`, number, wamid)
+	if err != nil {
+		return err
+	}
+	var best lift
+	for _, l := range known {
+		if l.kind.Rank() > best.kind.Rank() {
+			best = l
+		}
+	}
+	if best.kind == "" {
+		return nil
+	}
+	_, err = t.lift(map[messageKey]lift{{number, wamid}: best})
+	return err
+}

@@ -1,0 +1,222 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// Bounds of one group. A larger one would make its first member wait for the
+// last, and hold its locks, without making the commit much cheaper.
+const (
+	maxGroupJobs  = 512
+	maxGroupBytes = 8 << 20
+)
+
+// The states of a job. A caller that gives up takes its job back only while it
+// is queued: once it runs, only the commit tells what became of it.
+const (
+	jobQueued int32 = iota
+	jobRunning
+	jobAbandoned
+)
+
+// job is a delivery on its way to the writer.
+type job struct {
+	items []item
+	bytes int64
+
+	state atomic.Int32
+	err   error
+	done  chan struct{}
+}
+
+// writer writes the deliveries of this process. More than one per process
+// would be slower: their groups would be smaller, and wait for each other.
+type writer struct {
+	s    *Store
+	pool *pgxpool.Pool // of one connection
+	// ctx is the writer's own: a commit that has begun is never cut off by the
+	// caller who happens to be first in its group.
+	ctx  context.Context //nolint:containedctx // see above
+	wake chan struct{}
+	done chan struct{}
+
+	maxWaiting      int
+	maxWaitingBytes int64
+
+	mu           sync.Mutex
+	queue        []*job
+	waiting      int
+	waitingBytes int64
+	closed       bool
+
+	// trafficHour is the hour last reported per line: a shortcut, the table
+	// decides. It belongs to the writing goroutine.
+	trafficHour map[string]int64
+}
+
+func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *writer {
+	w := &writer{
+		s: s, pool: pool,
+		ctx:         context.WithoutCancel(ctx),
+		wake:        make(chan struct{}, 1),
+		done:        make(chan struct{}),
+		maxWaiting:  o.MaxWaiting,
+		trafficHour: map[string]int64{},
+
+		maxWaitingBytes: o.MaxWaitingBytes,
+	}
+	if w.maxWaiting <= 0 {
+		w.maxWaiting = defaultMaxWaiting
+	}
+	if w.maxWaitingBytes <= 0 {
+		w.maxWaitingBytes = defaultMaxWaitingBytes
+	}
+	go w.loop()
+	return w
+}
+
+// do queues j and waits until it is durable or refused.
+func (w *writer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.done = make(chan struct{})
+	if err := w.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
+			return ctx.Err()
+		}
+		<-j.done
+	}
+	return j.err
+}
+
+func (w *writer) enqueue(j *job) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.admitLocked(j.bytes); err != nil {
+		return err
+	}
+	w.queue = append(w.queue, j)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// admit counts bytes that wait for the database against the limits of the
+// queue. The work that empties the store's queues is not counted, lest a flood
+// stop it.
+func (w *writer) admit(bytes int64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.admitLocked(bytes)
+}
+
+func (w *writer) admitLocked(bytes int64) error {
+	if w.closed {
+		return fmt.Errorf("%w: it is closed", store.ErrUnavailable)
+	}
+	// A single delivery above the bound still passes when it is alone.
+	if w.waiting >= w.maxWaiting || w.waiting > 0 && w.waitingBytes+bytes > w.maxWaitingBytes {
+		return store.ErrBusy
+	}
+	w.waiting++
+	w.waitingBytes += bytes
+	return nil
+}
+
+// discharge reverses admit.
+func (w *writer) discharge(bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.waiting--
+	w.waitingBytes -= bytes
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	for {
+		group, closed := w.next()
+		if len(group) > 0 {
+			w.commit(group)
+			for _, j := range group {
+				w.discharge(j.bytes)
+				close(j.done)
+			}
+			continue
+		}
+		if closed {
+			return
+		}
+		<-w.wake
+	}
+}
+
+// next takes what waits, up to the bounds of a group.
+func (w *writer) next() (group []*job, closed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var bytes int64
+	n := 0
+	for n < len(w.queue) && n < maxGroupJobs && (n == 0 || bytes+w.queue[n].bytes <= maxGroupBytes) {
+		bytes += w.queue[n].bytes
+		n++
+	}
+	group = slices.Clone(w.queue[:n])
+	rest := copy(w.queue, w.queue[n:])
+	clear(w.queue[rest:])
+	w.queue = w.queue[:rest]
+	return group, w.closed
+}
+
+// commit runs the group in one transaction and sets the outcome of each job.
+func (w *writer) commit(group []*job) {
+	var items []*item
+	for _, j := range group {
+		if !j.state.CompareAndSwap(jobQueued, jobRunning) {
+			continue
+		}
+		for i := range j.items {
+			items = append(items, &j.items[i])
+		}
+	}
+	if len(items) == 0 {
+		return
+	}
+	slices.SortStableFunc(items, compareItems)
+	err := w.s.transact(w.ctx, w.pool, func(t *tx) error { return t.bisect(items) })
+	if err != nil {
+		for _, j := range group {
+			j.err = err
+		}
+		return
+	}
+	w.s.hints.tell()
+}
+
+// close lets the writer finish its queue, and closes its connection.
+func (w *writer) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	<-w.done
+	w.pool.Close()
+}
