@@ -102,7 +102,7 @@ lint: ## Run golangci-lint with kube-api-linter.
 
 .PHONY: vet
 vet: ## Run go vet.
-	go vet ./...
+	go vet -tags=e2e ./...
 
 .PHONY: test
 test: ## Run all tests with the race detector, and install what they need. The last line has the totals.

@@ -82,6 +82,7 @@ func awaitRollouts(t *testing.T, w *world) {
 }
 
 func restricted(t *testing.T, w *world) {
+	t.Helper()
 	for _, namespace := range []string{systemNamespace, runtimeNamespace, "whatsapp-signup"} {
 		_, err := w.tryKubectl(t, "", "run", "root", "-n", namespace, "--image=localhost/pause:e2e", "--dry-run=server")
 		if err == nil || !strings.Contains(err.Error(), `violates PodSecurity "restricted`) {
@@ -91,6 +92,7 @@ func restricted(t *testing.T, w *world) {
 }
 
 func onboard(t *testing.T, w *world) {
+	t.Helper()
 	w.applySamples(t)
 	w.apply(t,
 		secret(systemNamespace, "acme-connect", map[string]string{
@@ -117,6 +119,7 @@ func (w *world) signUp(t *testing.T, waba string) (code string) {
 }
 
 func answer(t *testing.T, w *world) {
+	t.Helper()
 	w.send(t, metasim.DemoCustomer, metasim.DemoPhoneNumber, "Do you have a fern for my bathroom?")
 	w.awaitAnswer(t, metasim.DemoPhoneNumber, metasim.DemoCustomer, 1)
 	if got := transcript(w.sim.Conversation(metasim.DemoPhoneNumber, metasim.DemoCustomer)); !strings.Contains(got, "Boston Fern") {
@@ -125,6 +128,7 @@ func answer(t *testing.T, w *world) {
 }
 
 func direct(t *testing.T, w *world) {
+	t.Helper()
 	// It can't be Ready before the person has done what it asks for.
 	w.kubectl(t, "wait", "--for=condition=PhoneConnected", "whatsappchannel/blue-door", "-n", "blue-door", readyTimeout)
 	shown := strings.Fields(w.kubectl(t, "get", "whatsappchannel", "blue-door", "-n", "blue-door", "-o",
@@ -145,6 +149,7 @@ func direct(t *testing.T, w *world) {
 
 // killLeader kills the leading manager; its lease is still held when the code arrives.
 func killLeader(t *testing.T, w *world) {
+	t.Helper()
 	err := w.sim.Add(metasim.World{
 		Businesses: []metasim.Business{{ID: otherBusiness, Name: "Green Leaf"}},
 		WABAs: []metasim.WABA{{
@@ -193,6 +198,7 @@ func (w *world) kill(t *testing.T, namespace, pod string) {
 
 // crashServer kills the server when it has acknowledged a message and not answered it, and then takes it away while others write.
 func crashServer(t *testing.T, w *world) {
+	t.Helper()
 	const crashed, missed1, missed2 = "16505550101", "16505550102", "16505550103"
 	delivery, err := w.sim.AwaitDelivery(t.Context(), w.send(t, crashed, metasim.DemoPhoneNumber, "When are you open?"))
 	if err != nil || delivery.LastStatus != http.StatusOK {
@@ -226,6 +232,7 @@ func crashServer(t *testing.T, w *world) {
 }
 
 func undeploy(t *testing.T, w *world) {
+	t.Helper()
 	run(t, []string{"TIMEOUT=2m"}, "../../hack/undeploy.sh")
 	left := w.sim.World(false)
 	for _, waba := range left.WABAs {
