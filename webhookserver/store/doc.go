@@ -12,7 +12,8 @@
 // It does not parse webhooks, verify signatures, call Graph or a model, and
 // knows neither channels nor credentials: tokens and secrets never enter it.
 // It imports nothing beside the standard library. Implementations live in
-// sub-packages and pass the contract suite in package storetest.
+// sub-packages, pass the contract suite in package storetest, and share what
+// has nothing to do with their SQL in package record.
 //
 // # Time
 //

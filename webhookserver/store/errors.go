@@ -36,3 +36,16 @@ var (
 	// does not help.
 	ErrInvalid = errors.New("store: the row is not storable")
 )
+
+// IsAnswer tells whether err is one of the errors above: an answer of the store
+// rather than a failure of its database that has yet to be made one.
+func IsAnswer(err error) bool {
+	for _, answer := range []error{
+		ErrBusy, ErrUnavailable, ErrQuarantineFull, ErrNothingDue, ErrLeaseLost, ErrSuperseded, ErrNotFound, ErrInvalid,
+	} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}

@@ -8,22 +8,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // thread is the part of a conversation row that ingestion reads and writes.
 type thread struct {
-	id                int64
-	line, number      string
-	bsuid, phone      string
-	phoneAt           int64
-	name, username    string
-	state             string
-	lastSeq           int64
-	answeredSeq       int64
-	firstUnansweredID int64
-	firstUnansweredAt int64
-	replyDueAt        int64
-	lastUserAt        int64
+	record.Thread
+
+	number string
 
 	// storedPhone is the phone that the row has: it must be given up before
 	// another thread can take it.
@@ -33,9 +25,9 @@ type thread struct {
 
 func scanThread(row pgx.CollectableRow) (*thread, error) {
 	var h thread
-	err := row.Scan(&h.id, &h.line, &h.number, &h.bsuid, &h.phone, &h.phoneAt, &h.name, &h.username, &h.state, &h.lastSeq, &h.answeredSeq,
-		&h.firstUnansweredID, &h.firstUnansweredAt, &h.replyDueAt, &h.lastUserAt)
-	h.storedPhone = h.phone
+	err := row.Scan(&h.ID, &h.Line, &h.number, &h.BSUID, &h.Phone, &h.PhoneAt, &h.Name, &h.Username, &h.State, &h.LastSeq, &h.AnsweredSeq,
+		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt)
+	h.storedPhone = h.Phone
 	return &h, err
 }
 
@@ -84,7 +76,7 @@ type batch struct {
 }
 
 // applyThreads applies moves and messages.
-func (t *tx) applyThreads(items []*item) error {
+func (t *tx) applyThreads(items []*record.Item) error {
 	b := &batch{
 		t: t, byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
 		stored: map[messageKey]storedMessage{}, waitingTests: map[string]bool{}, unions: map[lineKey]*thread{}, traffic: map[string]bool{},
@@ -95,10 +87,10 @@ func (t *tx) applyThreads(items []*item) error {
 	for _, it := range items {
 		var err error
 		switch {
-		case it.move != nil:
-			it.outcome, err = outcomeNew, b.moveIdentity(it.move)
-		case it.message != nil:
-			it.outcome, err = b.addMessage(it.message)
+		case it.Move != nil:
+			it.Outcome, err = record.OutcomeNew, b.moveIdentity(it.Move)
+		case it.Message != nil:
+			it.Outcome, err = b.addMessage(it.Message)
 		}
 		if err != nil {
 			return err
@@ -118,8 +110,8 @@ func (t *tx) applyThreads(items []*item) error {
 	return nil
 }
 
-func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
-	eventAt := min(millis(m.EventTime), b.t.now)
+func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
+	eventAt := min(record.Millis(m.EventTime), b.t.now)
 	if eventAt <= 0 {
 		eventAt = b.t.now
 	}
@@ -127,15 +119,15 @@ func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	result := outcomeNew
+	result := record.OutcomeNew
 	key := messageKey{m.PhoneNumberID, m.WAMID}
 	known, copied := b.stored[key]
 	if copied {
 		if known.source != store.SourceStandby || m.Source != store.SourceMessages {
-			return outcomeDuplicate, nil
+			return record.OutcomeDuplicate, nil
 		}
 		// The copy from the messages field takes the place of that from standby.
-		result = outcomeUpgraded
+		result = record.OutcomeUpgraded
 		if known.pending >= 0 {
 			b.messages[known.pending].InboundMessage = nil
 		} else {
@@ -144,14 +136,14 @@ func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
 	}
 	n := newMessage{InboundMessage: m, id: take(&b.messageIDs), eventAt: eventAt, thread: h}
 	if m.ReplyWorthy {
-		h.lastSeq++
-		n.seq = h.lastSeq
-		h.await(n.id, b.t.now)
+		h.LastSeq++
+		n.seq = h.LastSeq
+		h.Await(n.id, b.t.now)
 	}
 	b.stored[key] = storedMessage{id: n.id, source: m.Source, pending: len(b.messages)}
 	b.messages = append(b.messages, n)
 	if m.OpensWindow {
-		h.lastUserAt = max(h.lastUserAt, eventAt)
+		h.LastUserAt = max(h.LastUserAt, eventAt)
 		if b.waitingTests[m.Line] && !slices.Contains(b.testers, h) {
 			b.testers = append(b.testers, h)
 		}
@@ -166,22 +158,6 @@ func take(ids *[]int64) int64 {
 	id := (*ids)[0]
 	*ids = (*ids)[1:]
 	return id
-}
-
-// await makes the conversation due for a reply to the message, received now.
-func (h *thread) await(messageID, now int64) {
-	if h.firstUnansweredID == 0 {
-		h.firstUnansweredID, h.firstUnansweredAt = messageID, now
-	}
-	if h.state == string(store.ConversationActive) {
-		h.replyDueAt = dueAt(h.firstUnansweredAt, now)
-	}
-}
-
-// dueAt is when a reply is due: soon after the newest message, and not too
-// late after the first.
-func dueAt(firstUnansweredAt, now int64) int64 {
-	return min(firstUnansweredAt+store.ReplyDueAtMost.Milliseconds(), now+store.ReplyDebounce.Milliseconds())
 }
 
 // touch marks the thread as changed.
@@ -206,7 +182,7 @@ func (b *batch) flush() error {
 		return err
 	}
 	for _, h := range b.dirty {
-		h.dirty, h.begun, h.storedPhone = false, false, h.phone
+		h.dirty, h.begun, h.storedPhone = false, false, h.Phone
 	}
 	for i := range b.messages {
 		if m := &b.messages[i]; m.InboundMessage != nil {
@@ -240,7 +216,7 @@ func (b *batch) queueIdentities(q *pgx.Batch) {
 	slices.SortFunc(keys, func(x, y lineKey) int { return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.value, y.value)) })
 	lines, bsuids, ids := make([]string, len(keys)), make([]string, len(keys)), make([]int64, len(keys))
 	for i, key := range keys {
-		lines[i], bsuids[i], ids[i] = key.line, key.value, b.unions[key].id
+		lines[i], bsuids[i], ids[i] = key.line, key.value, b.unions[key].ID
 	}
 	q.Queue(`
 		INSERT INTO identities (line, bsuid, conversation_id) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
@@ -265,8 +241,8 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 			continue
 		}
 		changed = append(changed, h)
-		if h.storedPhone != "" && h.storedPhone != h.phone {
-			leaving, bsuids = append(leaving, h.id), append(bsuids, h.bsuid)
+		if h.storedPhone != "" && h.storedPhone != h.Phone {
+			leaving, bsuids = append(leaving, h.ID), append(bsuids, h.BSUID)
 		}
 	}
 	if len(leaving) > 0 {
@@ -275,7 +251,7 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 			leaving, bsuids).Exec(all(len(leaving)))
 	}
 	if len(begun) > 0 {
-		slices.SortFunc(begun, func(x, y *thread) int { return cmp.Or(cmp.Compare(x.line, y.line), cmp.Compare(x.phone, y.phone)) })
+		slices.SortFunc(begun, func(x, y *thread) int { return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Phone, y.Phone)) })
 		q.Queue(`
 			INSERT INTO conversations (id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq,
 			                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
@@ -297,9 +273,9 @@ func threadArguments(threads []*thread) []any {
 	lines, numbers, bsuids, phones := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	names, usernames, states := make([]string, n), make([]string, n), make([]string, n)
 	for i, h := range threads {
-		ids[i], lines[i], numbers[i], bsuids[i], phones[i], phoneAts[i] = h.id, h.line, h.number, h.bsuid, h.phone, h.phoneAt
-		names[i], usernames[i], states[i], lastSeqs[i] = h.name, h.username, h.state, h.lastSeq
-		firstIDs[i], firstAts[i], dueAts[i], userAts[i] = h.firstUnansweredID, h.firstUnansweredAt, h.replyDueAt, h.lastUserAt
+		ids[i], lines[i], numbers[i], bsuids[i], phones[i], phoneAts[i] = h.ID, h.Line, h.number, h.BSUID, h.Phone, h.PhoneAt
+		names[i], usernames[i], states[i], lastSeqs[i] = h.Name, h.Username, string(h.State), h.LastSeq
+		firstIDs[i], firstAts[i], dueAts[i], userAts[i] = h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt
 	}
 	return []any{ids, lines, numbers, bsuids, phones, phoneAts, names, usernames, states, lastSeqs, firstIDs, firstAts, dueAts, userAts}
 }
@@ -325,7 +301,7 @@ func (b *batch) queueMessages(q *pgx.Batch) {
 	numbers, wamids, authors, sources := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	types, texts, contexts := make([]string, n), make([]string, n), make([]string, n)
 	for i, m := range pending {
-		ids[i], threads[i], seqs[i], eventAts[i], raws[i] = m.id, m.thread.id, m.seq, m.eventAt, m.Raw
+		ids[i], threads[i], seqs[i], eventAts[i], raws[i] = m.id, m.thread.ID, m.seq, m.eventAt, m.Raw
 		numbers[i], wamids[i], authors[i], sources[i] = m.PhoneNumberID, m.WAMID, string(m.author()), string(m.Source)
 		types[i], texts[i], contexts[i] = m.Type, m.Text, m.ContextWAMID
 	}

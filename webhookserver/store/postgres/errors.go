@@ -65,26 +65,12 @@ func isDataError(err error) bool {
 	}
 }
 
-// isOutcome tells whether err is an answer of the store rather than a failure
-// of the database.
-func isOutcome(err error) bool {
-	for _, outcome := range []error{
-		store.ErrBusy, store.ErrInvalid, store.ErrLeaseLost, store.ErrNotFound, store.ErrNothingDue,
-		store.ErrQuarantineFull, store.ErrSuperseded, store.ErrUnavailable,
-	} {
-		if errors.Is(err, outcome) {
-			return true
-		}
-	}
-	return false
-}
-
 // classify turns an error of the database into one of the store. The
 // database's own text is left out: it may quote what it could not store, and
 // that of the driver the DSN.
 func classify(err error) error {
 	switch {
-	case err == nil, isOutcome(err):
+	case err == nil, store.IsAnswer(err):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound

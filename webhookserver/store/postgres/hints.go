@@ -98,6 +98,7 @@ func (h *hints) listenOnce(ctx context.Context) error {
 	}
 }
 
+// sleep waits and reports whether ctx lasted.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // wanted are the keys of everything that items touch.
@@ -41,15 +42,15 @@ func (w *wanted) first(kind, line, value string) bool {
 	return true
 }
 
-func wantedBy(items []*item) wanted {
+func wantedBy(items []*record.Item) wanted {
 	w := wanted{seen: map[string]bool{}}
 	for _, it := range items {
 		switch {
-		case it.move != nil:
-			w.identity(it.move.Line, it.move.BSUID, it.move.Phone)
-			w.identity(it.move.Line, it.move.PreviousBSUID, "")
-		case it.message != nil:
-			m := it.message
+		case it.Move != nil:
+			w.identity(it.Move.Line, it.Move.BSUID, it.Move.Phone)
+			w.identity(it.Move.Line, it.Move.PreviousBSUID, "")
+		case it.Message != nil:
+			m := it.Message
 			w.identity(m.Line, m.From.BSUID, m.From.Phone)
 			w.numbers, w.wamids = append(w.numbers, m.PhoneNumberID), append(w.wamids, m.WAMID)
 		}
@@ -78,7 +79,7 @@ const (
 // load reads and locks all that the items touch, in one round trip, and returns
 // the number of items that it is for. What other replicas begin afterwards,
 // flush runs into.
-func (b *batch) load(items []*item) (int, error) {
+func (b *batch) load(items []*record.Item) (int, error) {
 	w := wantedBy(items)
 	if w.threads == 0 {
 		return 0, nil
@@ -101,9 +102,9 @@ func (b *batch) load(items []*item) (int, error) {
 func (b *batch) readThreads(rows pgx.Rows) error {
 	threads, err := pgx.CollectRows(rows, scanThread)
 	for _, h := range threads {
-		b.byID[h.id] = h
-		if h.phone != "" {
-			b.byPhone[lineKey{h.line, h.phone}] = h
+		b.byID[h.ID] = h
+		if h.Phone != "" {
+			b.byPhone[lineKey{h.Line, h.Phone}] = h
 		}
 	}
 	return err
@@ -161,14 +162,7 @@ func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thre
 		}
 	}
 	// A name counts only if it is as new as what we know.
-	changed := id.Name != "" && id.Name != h.name || id.Username != "" && id.Username != h.username
-	if changed && at >= h.lastUserAt {
-		if id.Name != "" {
-			h.name = id.Name
-		}
-		if id.Username != "" {
-			h.username = id.Username
-		}
+	if h.TakeNames(id, at) {
 		b.touch(h)
 	}
 	return h, nil
@@ -189,7 +183,7 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 	if h := b.byBSUID[lineKey{line, id.BSUID}]; h != nil {
 		return h, nil
 	}
-	if known := b.byPhone[lineKey{line, id.Phone}]; id.Phone != "" && known != nil && known.bsuid == "" {
+	if known := b.byPhone[lineKey{line, id.Phone}]; id.Phone != "" && known != nil && known.BSUID == "" {
 		b.adopt(known, id.BSUID)
 		return known, nil
 	}
@@ -198,10 +192,13 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 
 // begin makes a new thread.
 func (b *batch) begin(line, number, bsuid, phone string, at int64) *thread {
-	h := &thread{id: take(&b.threadIDs), line: line, number: number, phone: phone, state: string(store.ConversationActive), begun: true}
-	b.byID[h.id] = h
+	h := &thread{
+		Thread: record.Thread{ID: take(&b.threadIDs), Line: line, Phone: phone, State: store.ConversationActive},
+		number: number, begun: true,
+	}
+	b.byID[h.ID] = h
 	if phone != "" {
-		h.phoneAt = at
+		h.PhoneAt = at
 		b.byPhone[lineKey{line, phone}] = h
 	}
 	b.touch(h)
@@ -213,13 +210,13 @@ func (b *batch) begin(line, number, bsuid, phone string, at int64) *thread {
 
 // adopt gives the thread a BSUID, which is the one to send to from now on.
 func (b *batch) adopt(h *thread, bsuid string) {
-	h.bsuid = bsuid
+	h.BSUID = bsuid
 	b.touch(h)
 	b.addBSUID(h, bsuid)
 }
 
 func (b *batch) addBSUID(h *thread, bsuid string) {
-	key := lineKey{h.line, bsuid}
+	key := lineKey{h.Line, bsuid}
 	b.byBSUID[key], b.unions[key] = h, h
 }
 
@@ -228,30 +225,30 @@ func (b *batch) addBSUID(h *thread, bsuid string) {
 // by this phone alone is the same customer, though, and is merged. It returns
 // the thread to go on with.
 func (b *batch) setPhone(h *thread, phone string, at int64) (*thread, error) {
-	if h.phone == phone {
-		if at > h.phoneAt {
-			h.phoneAt = at
+	if h.Phone == phone {
+		if at > h.PhoneAt {
+			h.PhoneAt = at
 			b.touch(h)
 		}
 		return h, nil
 	}
-	key := lineKey{h.line, phone}
+	key := lineKey{h.Line, phone}
 	holder := b.byPhone[key]
-	if holder != nil && holder.bsuid == "" {
+	if holder != nil && holder.BSUID == "" {
 		if err := b.merge(holder, h); err != nil {
 			return nil, err
 		}
 		holder = nil
 	}
-	if at < h.phoneAt || holder != nil && at <= holder.phoneAt {
+	if at < h.PhoneAt || holder != nil && at <= holder.PhoneAt {
 		return h, nil
 	}
 	if holder != nil {
-		holder.phone = ""
+		holder.Phone = ""
 		b.touch(holder)
 	}
-	delete(b.byPhone, lineKey{h.line, h.phone})
-	h.phone, h.phoneAt = phone, at
+	delete(b.byPhone, lineKey{h.Line, h.Phone})
+	h.Phone, h.PhoneAt = phone, at
 	b.byPhone[key] = h
 	b.touch(h)
 	return h, nil
@@ -262,7 +259,7 @@ func (b *batch) moveIdentity(m *store.IdentityMove) error {
 	if m.BSUID == "" || m.PreviousBSUID == "" {
 		return fmt.Errorf("%w: a change of identity lacks an id", store.ErrInvalid)
 	}
-	at := min(millis(m.EventTime), b.t.now)
+	at := min(record.Millis(m.EventTime), b.t.now)
 	old, h := b.byBSUID[lineKey{m.Line, m.PreviousBSUID}], b.byBSUID[lineKey{m.Line, m.BSUID}]
 	switch {
 	case old == nil && h == nil:
@@ -293,19 +290,19 @@ func (b *batch) merge(from, into *thread) error {
 		return err
 	}
 	// The answered messages lose their number, the others follow the target's.
-	shift := into.lastSeq - from.answeredSeq
+	shift := into.LastSeq - from.AnsweredSeq
 	q := &pgx.Batch{}
 	q.Queue(`UPDATE messages SET conversation_id = $1, seq = CASE WHEN seq > $2 THEN seq + $3 ELSE 0 END WHERE conversation_id = $4`,
-		into.id, from.answeredSeq, shift, from.id)
-	q.Queue(`UPDATE outbox SET conversation_id = $1 WHERE conversation_id = $2`, into.id, from.id)
-	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.id, from.id)
-	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.id)
+		into.ID, from.AnsweredSeq, shift, from.ID)
+	q.Queue(`UPDATE outbox SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.ID)
 	if err := b.t.send(q); err != nil {
 		return err
 	}
-	into.absorb(from)
+	into.Absorb(&from.Thread)
 	b.touch(into)
-	delete(b.byID, from.id)
+	delete(b.byID, from.ID)
 	b.redirect(from, into)
 	return nil
 }
@@ -322,38 +319,12 @@ func (b *batch) redirect(from, into *thread) {
 			delete(b.byPhone, key)
 		}
 	}
-	if into.phone != "" {
-		b.byPhone[lineKey{into.line, into.phone}] = into
+	if into.Phone != "" {
+		b.byPhone[lineKey{into.Line, into.Phone}] = into
 	}
 	for i, h := range b.testers {
 		if h == from {
 			b.testers[i] = into
 		}
 	}
-}
-
-// absorb combines the queue state of two threads.
-func (h *thread) absorb(from *thread) {
-	h.lastSeq += from.lastSeq - from.answeredSeq
-	h.lastUserAt = max(h.lastUserAt, from.lastUserAt)
-	if from.phone != "" && from.phoneAt > h.phoneAt {
-		h.phone, h.phoneAt = from.phone, from.phoneAt
-	}
-	h.firstUnansweredID = minSet(h.firstUnansweredID, from.firstUnansweredID)
-	h.firstUnansweredAt = minSet(h.firstUnansweredAt, from.firstUnansweredAt)
-	h.replyDueAt = minSet(h.replyDueAt, from.replyDueAt)
-	if from.state == string(store.ConversationWaiting) {
-		h.state = from.state
-	}
-	if h.state == string(store.ConversationWaiting) {
-		h.replyDueAt = 0
-	}
-}
-
-// minSet is the smaller one of two figures of which 0 means none.
-func minSet(a, b int64) int64 {
-	if a == 0 || b == 0 {
-		return max(a, b)
-	}
-	return min(a, b)
 }

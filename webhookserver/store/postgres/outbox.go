@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // enqueued is a message on its way into the outbox.
@@ -26,8 +27,8 @@ type enqueued struct {
 // become visible in order.
 func (t *tx) enqueue(e enqueued) (string, error) {
 	d := e.draft
-	if !storable([]string{d.Type, d.Text, d.ContextWAMID}) {
-		return "", fmt.Errorf("%w: %s", store.ErrInvalid, reasonText)
+	if !record.Storable(d.Type, d.Text, d.ContextWAMID) {
+		return "", fmt.Errorf("%w: %s", store.ErrInvalid, record.ReasonText)
 	}
 	id := rand.Text()
 	var message int64
@@ -146,9 +147,9 @@ func (t *tx) failExpired(c candidate, reason string) error {
 }
 
 func (t *tx) leaseSend(sequence int64, req store.ClaimSendRequest) (*store.Send, error) {
-	s := &store.Send{Owner: req.Owner, ClaimedAt: instant(t.now)}
+	s := &store.Send{Owner: req.Owner, ClaimedAt: record.Instant(t.now)}
 	until := t.now + req.Lease.Milliseconds()
-	s.LeaseUntil = instant(until)
+	s.LeaseUntil = record.Instant(until)
 	err := t.exec1(`
 		UPDATE outbox SET state = 'sending', reason = '', state_at = $1, owner = $2, epoch = epoch + 1, lease_until = $3, sent_at = $1, attempts = attempts + 1
 		WHERE sequence = $4`, t.now, req.Owner, until, sequence)
@@ -185,7 +186,7 @@ func (t *tx) claimed(s *store.Send) (state store.SendState, message int64, err e
 
 // MarkAccepted implements store.Outbox.
 func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string) error {
-	if wamid == "" || !storable([]string{wamid}) {
+	if wamid == "" || !record.Storable(wamid) {
 		return fmt.Errorf("%w: the message id is empty or malformed", store.ErrInvalid)
 	}
 	return s.write(ctx, func(t *tx) error {
@@ -236,7 +237,7 @@ func (s *Store) MarkUnknown(ctx context.Context, send *store.Send, reason string
 func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
 	return s.settle(ctx, send, func(t *tx) error {
 		return t.exec1(`UPDATE outbox SET state = 'pending', reason = $1, not_before = $2, state_at = $3, lease_until = 0 WHERE id = $4`,
-			reason, millis(retryAt), t.now, send.ID)
+			reason, record.Millis(retryAt), t.now, send.ID)
 	})
 }
 

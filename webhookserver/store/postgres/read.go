@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // list reads rows from what is committed.
@@ -48,7 +49,7 @@ func (s *Store) messages(ctx context.Context, where string, args ...any) ([]stor
 		var eventAt, receivedAt int64
 		err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
 			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw)
-		m.EventTime, m.ReceivedAt = instant(eventAt), instant(receivedAt)
+		m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
 		return m, err
 	}, `SELECT m.id, c.line, m.phone_number_id, m.conversation_id, coalesce(m.wamid, ''), m.author, m.source, m.type, m.text, m.context_wamid,
 		       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw
@@ -71,7 +72,7 @@ func (s *Store) Conversations(ctx context.Context, line string, after int64, lim
 		var dueAt, lastUserAt int64
 		err = row.Scan(&c.ID, &c.Line, &c.PhoneNumberID, &c.Contact.BSUID, &c.Contact.Phone, &c.Contact.Name, &c.Contact.Username,
 			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt)
-		c.ReplyDueAt, c.LastUserMessageAt = instant(dueAt), instant(lastUserAt)
+		c.ReplyDueAt, c.LastUserMessageAt = record.Instant(dueAt), record.Instant(lastUserAt)
 		return c, err
 	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, state, waiting_reason, skipped_reason, last_seq, answered_seq, reply_due_at, last_user_at
 		FROM conversations WHERE line = $1 AND id > $2 ORDER BY id LIMIT $3`, line, after, limit)
@@ -93,7 +94,7 @@ func (s *Store) RawChanges(ctx context.Context, after int64, limit int) ([]store
 	return list(ctx, s, func(row pgx.CollectableRow) (c store.RawChange, err error) {
 		var entryAt, at int64
 		err = row.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
-		c.EntryTime, c.ReceivedAt = instant(entryAt), instant(at)
+		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
 	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw FROM raw_changes WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
@@ -103,7 +104,7 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]stor
 	return list(ctx, s, func(row pgx.CollectableRow) (l store.DeadLetter, err error) {
 		var at int64
 		err = row.Scan(&l.ID, &l.App, &l.Line, &l.Kind, &l.Reason, &at, &l.Raw)
-		l.Time = instant(at)
+		l.Time = record.Instant(at)
 		return l, err
 	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
@@ -126,7 +127,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err != nil {
 		return st, err
 	}
-	st.OldestDueAt = instant(oldest)
+	st.OldestDueAt = record.Instant(oldest)
 	type count struct {
 		state store.SendState
 		n     int64

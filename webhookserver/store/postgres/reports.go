@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 const (
@@ -57,7 +58,7 @@ func (s *Store) Reports(ctx context.Context, after int64, limit int) ([]store.Re
 	return list(ctx, s, func(row pgx.CollectableRow) (r store.Report, err error) {
 		var at int64
 		err = row.Scan(&r.ID, &at, &r.Kind, &r.Line, &r.App, &r.Payload)
-		r.Time = instant(at)
+		r.Time = record.Instant(at)
 		return r, err
 	}, `SELECT id, received_at, kind, line, app, payload FROM reports WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 }
@@ -75,7 +76,7 @@ func (t *tx) closeSecurityEvents() error {
 		if err := row.Scan(&minute, &p.Kind, &r.Line, &r.App, &p.Count); err != nil {
 			return r, err
 		}
-		p.Minute = instant(minute)
+		p.Minute = record.Instant(minute)
 		var err error
 		if r.Payload, err = json.Marshal(p); err != nil {
 			return r, fmt.Errorf("%w: report: %w", store.ErrInvalid, err)
@@ -136,7 +137,7 @@ func (t *tx) reportReceived(line string, hour int64) error {
 	if err != nil || !news {
 		return err
 	}
-	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: instant(first), LastReceived: instant(hour)})
+	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: record.Instant(first), LastReceived: record.Instant(hour)})
 }
 
 // reportSent reports that Meta took a message of the line in this hour, unless
@@ -149,7 +150,7 @@ func (t *tx) reportSent(line string, hour int64) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return t.insertTraffic(line, store.TrafficPayload{LastSent: instant(hour)})
+	return t.insertTraffic(line, store.TrafficPayload{LastSent: record.Instant(hour)})
 }
 
 func (t *tx) insertTraffic(line string, p store.TrafficPayload) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // statusKey is what makes a status unique.
@@ -24,7 +25,7 @@ type news struct {
 // addStatuses keeps the statuses and lifts the messages that they are about.
 // One whose wamid we don't know yet waits in its table until a send learns the
 // wamid.
-func (t *tx) addStatuses(items []*item) error {
+func (t *tx) addStatuses(items []*record.Item) error {
 	list, err := t.insertStatuses(items)
 	if err != nil || len(list) == 0 {
 		return err
@@ -36,16 +37,16 @@ func (t *tx) addStatuses(items []*item) error {
 }
 
 // insertStatuses stores what is new, and returns it.
-func (t *tx) insertStatuses(items []*item) ([]*news, error) {
-	first := map[statusKey]*item{}
-	var kept []*item
-	pricing := map[*item][]byte{}
+func (t *tx) insertStatuses(items []*record.Item) ([]*news, error) {
+	first := map[statusKey]*record.Item{}
+	var kept []*record.Item
+	pricing := map[*record.Item][]byte{}
 	for _, it := range items {
-		s := it.status
+		s := it.Status
 		if s == nil {
 			continue
 		}
-		it.outcome = outcomeDuplicate
+		it.Outcome = record.OutcomeDuplicate
 		key := statusKey{s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant}
 		known := first[key]
 		if known == nil {
@@ -57,24 +58,24 @@ func (t *tx) insertStatuses(items []*item) ([]*news, error) {
 		if len(pricing[known]) == 0 && len(s.Pricing) > 0 {
 			pricing[known] = s.Pricing
 			if known != it {
-				it.outcome = outcomeNew
+				it.Outcome = record.OutcomeNew
 			}
 		}
 	}
 	if len(kept) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(kept, func(x, y *item) int {
-		a, b := x.status, y.status
+	slices.SortFunc(kept, func(x, y *record.Item) int {
+		a, b := x.Status, y.Status
 		return cmp.Or(cmp.Compare(a.PhoneNumberID, b.PhoneNumberID), cmp.Compare(a.WAMID, b.WAMID), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Participant, b.Participant))
 	})
 	n := len(kept)
 	numbers, wamids, kinds, participants, lines := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	eventAts, codes, pricings, raws := make([]int64, n), make([]int64, n), make([][]byte, n), make([][]byte, n)
 	for i, it := range kept {
-		s := it.status
+		s := it.Status
 		numbers[i], wamids[i], kinds[i], participants[i], lines[i] = s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant, s.Line
-		eventAts[i], codes[i], pricings[i], raws[i] = millis(s.EventTime), int64(s.ErrorCode), pricing[it], s.Raw
+		eventAts[i], codes[i], pricings[i], raws[i] = record.Millis(s.EventTime), int64(s.ErrorCode), pricing[it], s.Raw
 	}
 	stored, err := rowsOf(t, func(row pgx.CollectableRow) (key statusKey, err error) {
 		err = row.Scan(&key.number, &key.wamid, &key.kind, &key.participant)
@@ -92,8 +93,8 @@ func (t *tx) insertStatuses(items []*item) ([]*news, error) {
 	list := make([]*news, 0, len(stored))
 	for _, key := range stored {
 		it := first[key]
-		it.outcome = outcomeNew
-		list = append(list, &news{Status: it.status})
+		it.Outcome = record.OutcomeNew
+		list = append(list, &news{Status: it.Status})
 	}
 	return list, nil
 }

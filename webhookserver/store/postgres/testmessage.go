@@ -4,16 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // EnqueueTestMessage implements store.TestMessages.
 func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (store.TestMessageState, error) {
-	if m.Key == "" || m.Line == "" || m.To == "" || !storable([]string{m.Key, m.Line, m.PhoneNumberID, m.To, m.Body}) {
+	if m.Key == "" || m.Line == "" || m.To == "" || !record.Storable(m.Key, m.Line, m.PhoneNumberID, m.To, m.Body) {
 		return "", fmt.Errorf("%w: a test message needs a key, a line and a recipient", store.ErrInvalid)
 	}
 	var state store.TestMessageState
@@ -23,7 +23,7 @@ func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (st
 		if err := t.lock(lockTestMessages); err != nil {
 			return err
 		}
-		to := recipient(m.To)
+		to := record.Recipient(m.To)
 		n, err := t.exec(`
 			INSERT INTO test_messages (key, line, phone_number_id, recipient, body, payload, state, created_at) VALUES ($1, $2, $3, $4, $5, $6, 'Waiting', $7)
 			ON CONFLICT (key) DO NOTHING`, m.Key, m.Line, m.PhoneNumberID, to, m.Body, m.Payload, t.now)
@@ -38,24 +38,6 @@ func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (st
 		return t.row(`SELECT state FROM test_messages WHERE key = $1`, []any{m.Key}, &state)
 	})
 	return state, err
-}
-
-// recipient reduces a phone number to its digits; a BSUID stays as it is.
-func recipient(to string) string {
-	digits := strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9':
-			return r
-		case strings.ContainsRune("+-() ./", r):
-			return -1
-		default:
-			return 'x'
-		}
-	}, to)
-	if strings.ContainsRune(digits, 'x') {
-		return to
-	}
-	return digits
 }
 
 // queueIfOpen sends the new test message at once if the tester's window is
@@ -97,12 +79,12 @@ func (t *tx) releaseTestMessages(h *thread) error {
 		return m, err
 	}, `
 		SELECT key, line, phone_number_id, body, payload FROM test_messages
-		WHERE line = $1 AND state = 'Waiting' AND recipient <> '' AND recipient IN ($2, $3) ORDER BY created_at, key FOR UPDATE`, h.line, h.phone, h.bsuid)
+		WHERE line = $1 AND state = 'Waiting' AND recipient <> '' AND recipient IN ($2, $3) ORDER BY created_at, key FOR UPDATE`, h.Line, h.Phone, h.BSUID)
 	if err != nil {
 		return err
 	}
 	for i := range waiting {
-		if err := t.queueTestMessage(&waiting[i], h.id); err != nil {
+		if err := t.queueTestMessage(&waiting[i], h.ID); err != nil {
 			return err
 		}
 	}

@@ -85,14 +85,7 @@ func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, fn func(*tx) e
 }
 
 func pause(ctx context.Context, attempt int) bool {
-	timer := time.NewTimer(rand.N(maxPause << attempt)) //nolint:gosec // jitter is no secret
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep(ctx, rand.N(maxPause<<attempt)) //nolint:gosec // jitter is no secret
 }
 
 func (s *Store) attempt(ctx context.Context, conn *pgxpool.Conn, fn func(*tx) error) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // Bounds of one group. A larger one would make its first member wait for the
@@ -29,7 +30,7 @@ const (
 
 // job is a delivery on its way to the writer.
 type job struct {
-	items []item
+	items []record.Item
 	bytes int64
 
 	state atomic.Int32
@@ -185,7 +186,7 @@ func (w *writer) next() (group []*job, closed bool) {
 
 // commit runs the group in one transaction and sets the outcome of each job.
 func (w *writer) commit(group []*job) {
-	var items []*item
+	var items []*record.Item
 	for _, j := range group {
 		if !j.state.CompareAndSwap(jobQueued, jobRunning) {
 			continue
@@ -197,7 +198,7 @@ func (w *writer) commit(group []*job) {
 	if len(items) == 0 {
 		return
 	}
-	slices.SortStableFunc(items, compareItems)
+	record.Sort(items)
 	err := w.s.transact(w.ctx, w.pool, func(t *tx) error { return t.bisect(items) })
 	if err != nil {
 		for _, j := range group {

@@ -2,22 +2,12 @@ package sqlite
 
 import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // thread is the part of a conversation row that ingestion reads and writes.
 type thread struct {
-	id                int64
-	line              string
-	bsuid, phone      string
-	phoneAt           int64
-	name, username    string
-	state             string
-	lastSeq           int64
-	answeredSeq       int64
-	firstUnansweredID int64
-	firstUnansweredAt int64
-	replyDueAt        int64
-	lastUserAt        int64
+	record.Thread
 
 	dirty bool
 }
@@ -27,8 +17,8 @@ const threadColumns = `c.id, c.line, c.bsuid, c.phone, c.phone_at, c.name, c.use
 
 func (h *thread) fields() []any {
 	return []any{
-		&h.id, &h.line, &h.bsuid, &h.phone, &h.phoneAt, &h.name, &h.username, &h.state, &h.lastSeq, &h.answeredSeq,
-		&h.firstUnansweredID, &h.firstUnansweredAt, &h.replyDueAt, &h.lastUserAt,
+		&h.ID, &h.Line, &h.BSUID, &h.Phone, &h.PhoneAt, &h.Name, &h.Username, &h.State, &h.LastSeq, &h.AnsweredSeq,
+		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt,
 	}
 }
 
@@ -57,8 +47,8 @@ func newBatch(t *tx) *batch {
 	}
 }
 
-func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
-	eventAt := min(millis(m.EventTime), b.t.now)
+func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
+	eventAt := min(record.Millis(m.EventTime), b.t.now)
 	if eventAt <= 0 {
 		eventAt = b.t.now
 	}
@@ -68,15 +58,15 @@ func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
 	}
 	var seq int64
 	if m.ReplyWorthy {
-		seq = h.lastSeq + 1
+		seq = h.LastSeq + 1
 	}
-	result := outcomeNew
-	id, err := b.t.insertInbound(m, h.id, seq, eventAt)
+	result := record.OutcomeNew
+	id, err := b.t.insertInbound(m, h.ID, seq, eventAt)
 	if err == nil && id == 0 {
-		result = outcomeDuplicate
+		result = record.OutcomeDuplicate
 		if m.Source == store.SourceMessages {
-			if id, err = b.t.replaceStandby(m, h.id, seq, eventAt); id != 0 {
-				result = outcomeUpgraded
+			if id, err = b.t.replaceStandby(m, h.ID, seq, eventAt); id != 0 {
+				result = record.OutcomeUpgraded
 			}
 		}
 	}
@@ -84,33 +74,17 @@ func (b *batch) addMessage(m *store.InboundMessage) (outcome, error) {
 		return result, err
 	}
 	if seq > 0 {
-		h.lastSeq = seq
-		h.await(id, b.t.now)
+		h.LastSeq = seq
+		h.Await(id, b.t.now)
 	}
 	if m.OpensWindow {
-		h.lastUserAt = max(h.lastUserAt, eventAt)
+		h.LastUserAt = max(h.LastUserAt, eventAt)
 		if b.t.w.waitingTests[m.Line] {
 			b.testers = append(b.testers, h)
 		}
 	}
 	b.touch(h)
 	return result, b.noteTraffic(m.Line)
-}
-
-// await makes the conversation due for a reply to the message, received now.
-func (h *thread) await(messageID, now int64) {
-	if h.firstUnansweredID == 0 {
-		h.firstUnansweredID, h.firstUnansweredAt = messageID, now
-	}
-	if h.state == string(store.ConversationActive) {
-		h.replyDueAt = dueAt(h.firstUnansweredAt, now)
-	}
-}
-
-// dueAt is when a reply is due: soon after the newest message, and not too
-// late after the first.
-func dueAt(firstUnansweredAt, now int64) int64 {
-	return min(firstUnansweredAt+store.ReplyDueAtMost.Milliseconds(), now+store.ReplyDebounce.Milliseconds())
 }
 
 func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
@@ -148,7 +122,7 @@ func (b *batch) flush() error {
 		_, err := b.t.exec(`
 			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?
 			WHERE id = ?`,
-			h.phoneAt, h.lastSeq, h.firstUnansweredID, h.firstUnansweredAt, h.replyDueAt, h.lastUserAt, h.id)
+			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.ID)
 		if err != nil {
 			return err
 		}

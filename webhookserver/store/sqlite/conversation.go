@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // claimable picks the conversation that has been due longest. Its parameters:
@@ -81,9 +82,9 @@ func jsonLines(lines []string) (string, error) {
 }
 
 func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answered, firstID int64, err error) {
-	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: instant(t.now)}
+	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: record.Instant(t.now)}
 	until := t.now + req.Lease.Milliseconds()
-	turn.LeaseUntil = instant(until)
+	turn.LeaseUntil = record.Instant(until)
 	var firstAt int64
 	err = t.row(`
 		UPDATE conversations SET owner = ?, epoch = epoch + 1, lease_until = ?, attempts = attempts + 1 WHERE id = ?
@@ -92,7 +93,7 @@ func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answ
 		[]any{req.Owner, until, id},
 		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
 		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt)
-	turn.FirstUnansweredAt = instant(firstAt)
+	turn.FirstUnansweredAt = record.Instant(firstAt)
 	return turn, answered, firstID, err
 }
 
@@ -152,7 +153,7 @@ func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Du
 		return t.exec1(`UPDATE conversations SET lease_until = ? WHERE id = ?`, until, turn.ConversationID)
 	})
 	if err == nil {
-		turn.LeaseUntil = instant(until)
+		turn.LeaseUntil = record.Instant(until)
 	}
 	return err
 }
@@ -212,7 +213,7 @@ func (t *tx) supersedes(turn *store.Turn, h held, o store.OutcomeKind) bool {
 func (t *tx) requeueSuperseded(turn *store.Turn, h held) error {
 	return t.exec1(`
 		UPDATE conversations SET owner = '', lease_until = 0, attempts = 0, superseded = superseded + 1, reply_due_at = ? WHERE id = ?`,
-		dueAt(h.firstAt, t.now), turn.ConversationID)
+		record.DueAt(h.firstAt, t.now), turn.ConversationID)
 }
 
 func draftOf(turn *store.Turn, d *store.OutboxDraft) enqueued {
@@ -221,7 +222,7 @@ func draftOf(turn *store.Turn, d *store.OutboxDraft) enqueued {
 		author: store.AuthorAssistant, draft: d,
 	}
 	for i := range turn.Unanswered {
-		e.answersAt = max(e.answersAt, millis(turn.Unanswered[i].EventTime))
+		e.answersAt = max(e.answersAt, record.Millis(turn.Unanswered[i].EventTime))
 	}
 	return e
 }
@@ -238,7 +239,7 @@ func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 			return err
 		}
 		if found {
-			due = dueAt(firstAt, t.now)
+			due = record.DueAt(firstAt, t.now)
 		}
 	}
 	return t.exec1(`
@@ -273,7 +274,7 @@ func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore tim
 			return err
 		}
 		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = ? WHERE id = ?`,
-			millis(notBefore), turn.ConversationID)
+			record.Millis(notBefore), turn.ConversationID)
 	})
 }
 
@@ -298,7 +299,7 @@ func (t *tx) giveUpTurn(id int64, reason, cause string) error {
 	if err := t.row(`SELECT line FROM conversations WHERE id = ?`, []any{id}, &line); err != nil {
 		return err
 	}
-	if err := t.insertDeadLetter(&store.DeadLetter{Line: line, Kind: kindTurn, Reason: reason + ": " + cause}); err != nil {
+	if err := t.insertDeadLetter(&store.DeadLetter{Line: line, Kind: record.KindTurn, Reason: reason + ": " + cause}); err != nil {
 		return err
 	}
 	return t.setWaiting(id, reason)

@@ -31,25 +31,11 @@ func isDataError(err error) bool {
 	}
 }
 
-// isOutcome tells whether err is an answer of the store rather than a failure
-// of the database.
-func isOutcome(err error) bool {
-	for _, outcome := range []error{
-		store.ErrBusy, store.ErrInvalid, store.ErrLeaseLost, store.ErrNotFound, store.ErrNothingDue,
-		store.ErrQuarantineFull, store.ErrSuperseded, store.ErrUnavailable,
-	} {
-		if errors.Is(err, outcome) {
-			return true
-		}
-	}
-	return false
-}
-
 // classify turns an error of the database into one of the store. SQLite's own
 // text is left out: it may quote what it could not store.
 func classify(err error) error {
 	switch {
-	case err == nil, isOutcome(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, store.IsAnswer(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return store.ErrNotFound

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // resolve finds the thread of a customer, or begins it, and takes over what
@@ -19,15 +20,8 @@ func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thre
 		}
 	}
 	// A name is worth a write only if it is as new as what we know.
-	changed := id.Name != "" && id.Name != h.name || id.Username != "" && id.Username != h.username
-	if changed && at >= h.lastUserAt {
-		if id.Name != "" {
-			h.name = id.Name
-		}
-		if id.Username != "" {
-			h.username = id.Username
-		}
-		_, err = b.t.exec(`UPDATE conversations SET name = ?, username = ? WHERE id = ?`, h.name, h.username, h.id)
+	if h.TakeNames(id, at) {
+		_, err = b.t.exec(`UPDATE conversations SET name = ?, username = ? WHERE id = ?`, h.Name, h.Username, h.ID)
 	}
 	return h, err
 }
@@ -54,7 +48,7 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 		if err != nil {
 			return nil, err
 		}
-		if known != nil && known.bsuid == "" {
+		if known != nil && known.BSUID == "" {
 			return known, b.adopt(known, id.BSUID)
 		}
 	}
@@ -63,17 +57,17 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 
 // begin makes a new thread.
 func (b *batch) begin(line, number, bsuid, phone string, at int64) (*thread, error) {
-	h := &thread{line: line, bsuid: bsuid, phone: phone, state: string(store.ConversationActive)}
+	h := &thread{Thread: record.Thread{Line: line, BSUID: bsuid, Phone: phone, State: store.ConversationActive}}
 	if phone != "" {
-		h.phoneAt = at
+		h.PhoneAt = at
 	}
 	var err error
-	h.id, err = b.t.insert(`INSERT INTO conversations (line, phone_number_id, bsuid, phone, phone_at, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		line, number, bsuid, phone, h.phoneAt, b.t.now)
+	h.ID, err = b.t.insert(`INSERT INTO conversations (line, phone_number_id, bsuid, phone, phone_at, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		line, number, bsuid, phone, h.PhoneAt, b.t.now)
 	if err != nil {
 		return nil, err
 	}
-	b.byID[h.id] = h
+	b.byID[h.ID] = h
 	if phone != "" {
 		b.byPhone[lineKey{line, phone}] = h
 	}
@@ -85,16 +79,16 @@ func (b *batch) begin(line, number, bsuid, phone string, at int64) (*thread, err
 
 // adopt gives the thread a BSUID, which is the one to send to from now on.
 func (b *batch) adopt(h *thread, bsuid string) error {
-	h.bsuid = bsuid
-	if _, err := b.t.exec(`UPDATE conversations SET bsuid = ? WHERE id = ?`, bsuid, h.id); err != nil {
+	h.BSUID = bsuid
+	if _, err := b.t.exec(`UPDATE conversations SET bsuid = ? WHERE id = ?`, bsuid, h.ID); err != nil {
 		return err
 	}
 	return b.addBSUID(h, bsuid)
 }
 
 func (b *batch) addBSUID(h *thread, bsuid string) error {
-	b.byBSUID[lineKey{h.line, bsuid}] = h
-	_, err := b.t.exec(`INSERT INTO identities (line, bsuid, conversation_id) VALUES (?, ?, ?)`, h.line, bsuid, h.id)
+	b.byBSUID[lineKey{h.Line, bsuid}] = h
+	_, err := b.t.exec(`INSERT INTO identities (line, bsuid, conversation_id) VALUES (?, ?, ?)`, h.Line, bsuid, h.ID)
 	return err
 }
 
@@ -103,36 +97,36 @@ func (b *batch) addBSUID(h *thread, bsuid string) error {
 // by this phone alone is the same customer, though, and is merged. It returns
 // the thread to go on with.
 func (b *batch) setPhone(h *thread, phone string, at int64) (*thread, error) {
-	if h.phone == phone {
-		if at > h.phoneAt {
-			h.phoneAt = at
+	if h.Phone == phone {
+		if at > h.PhoneAt {
+			h.PhoneAt = at
 			b.touch(h)
 		}
 		return h, nil
 	}
-	holder, err := b.loadByPhone(h.line, phone)
+	holder, err := b.loadByPhone(h.Line, phone)
 	if err != nil {
 		return nil, err
 	}
-	if holder != nil && holder.bsuid == "" {
+	if holder != nil && holder.BSUID == "" {
 		if h, err = b.merge(holder, h); err != nil {
 			return nil, err
 		}
 		holder = nil
 	}
-	if at < h.phoneAt || holder != nil && at <= holder.phoneAt {
+	if at < h.PhoneAt || holder != nil && at <= holder.PhoneAt {
 		return h, nil
 	}
 	if holder != nil {
-		holder.phone = ""
-		if _, err := b.t.exec(`UPDATE conversations SET phone = '' WHERE id = ?`, holder.id); err != nil {
+		holder.Phone = ""
+		if _, err := b.t.exec(`UPDATE conversations SET phone = '' WHERE id = ?`, holder.ID); err != nil {
 			return nil, err
 		}
 	}
-	delete(b.byPhone, lineKey{h.line, h.phone})
-	h.phone, h.phoneAt = phone, at
-	b.byPhone[lineKey{h.line, phone}] = h
-	_, err = b.t.exec(`UPDATE conversations SET phone = ?, phone_at = ? WHERE id = ?`, phone, at, h.id)
+	delete(b.byPhone, lineKey{h.Line, h.Phone})
+	h.Phone, h.PhoneAt = phone, at
+	b.byPhone[lineKey{h.Line, phone}] = h
+	_, err = b.t.exec(`UPDATE conversations SET phone = ?, phone_at = ? WHERE id = ?`, phone, at, h.ID)
 	return h, err
 }
 
@@ -141,7 +135,7 @@ func (b *batch) moveIdentity(m *store.IdentityMove) error {
 	if m.BSUID == "" || m.PreviousBSUID == "" {
 		return fmt.Errorf("%w: a change of identity lacks an id", store.ErrInvalid)
 	}
-	at := min(millis(m.EventTime), b.t.now)
+	at := min(record.Millis(m.EventTime), b.t.now)
 	old, err := b.loadByBSUID(m.Line, m.PreviousBSUID)
 	if err != nil {
 		return err
@@ -176,24 +170,24 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		return nil, err
 	}
 	// The answered messages lose their number, the others follow the target's.
-	shift := into.lastSeq - from.answeredSeq
+	shift := into.LastSeq - from.AnsweredSeq
 	for _, step := range []struct {
 		query string
 		args  []any
 	}{
 		{`UPDATE messages SET seq = CASE WHEN seq > ? THEN seq + ? ELSE 0 END WHERE conversation_id = ? AND seq > 0`,
-			[]any{from.answeredSeq, shift, from.id}},
-		{`UPDATE messages SET conversation_id = ? WHERE conversation_id = ?`, []any{into.id, from.id}},
-		{`UPDATE outbox SET conversation_id = ? WHERE conversation_id = ?`, []any{into.id, from.id}},
-		{`UPDATE identities SET conversation_id = ? WHERE conversation_id = ?`, []any{into.id, from.id}},
-		{`DELETE FROM conversations WHERE id = ?`, []any{from.id}},
+			[]any{from.AnsweredSeq, shift, from.ID}},
+		{`UPDATE messages SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE outbox SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE identities SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`DELETE FROM conversations WHERE id = ?`, []any{from.ID}},
 	} {
 		if _, err := b.t.exec(step.query, step.args...); err != nil {
 			return nil, err
 		}
 	}
-	into.absorb(from)
-	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ? WHERE id = ?`, into.state, into.phone, into.id)
+	into.Absorb(&from.Thread)
+	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ? WHERE id = ?`, string(into.State), into.Phone, into.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -203,36 +197,10 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		return nil, err
 	}
 	// Every key that led to the removed thread is read afresh.
-	delete(b.byID, from.id)
+	delete(b.byID, from.ID)
 	clear(b.byBSUID)
 	clear(b.byPhone)
 	return into, nil
-}
-
-// absorb combines the queue state of two threads.
-func (h *thread) absorb(from *thread) {
-	h.lastSeq += from.lastSeq - from.answeredSeq
-	h.lastUserAt = max(h.lastUserAt, from.lastUserAt)
-	if from.phone != "" && from.phoneAt > h.phoneAt {
-		h.phone, h.phoneAt = from.phone, from.phoneAt
-	}
-	h.firstUnansweredID = minSet(h.firstUnansweredID, from.firstUnansweredID)
-	h.firstUnansweredAt = minSet(h.firstUnansweredAt, from.firstUnansweredAt)
-	h.replyDueAt = minSet(h.replyDueAt, from.replyDueAt)
-	if from.state == string(store.ConversationWaiting) {
-		h.state = from.state
-	}
-	if h.state == string(store.ConversationWaiting) {
-		h.replyDueAt = 0
-	}
-}
-
-// minSet is the smaller one of two figures of which 0 means none.
-func minSet(a, b int64) int64 {
-	if a == 0 || b == 0 {
-		return max(a, b)
-	}
-	return min(a, b)
 }
 
 const (
@@ -254,7 +222,7 @@ func (b *batch) loadByBSUID(line, bsuid string) (*thread, error) {
 
 func (b *batch) loadByPhone(line, phone string) (*thread, error) {
 	key := lineKey{line, phone}
-	if h := b.byPhone[key]; h != nil && h.phone == phone {
+	if h := b.byPhone[key]; h != nil && h.Phone == phone {
 		return h, nil
 	}
 	h, err := b.load(threadByPhone, line, phone)
@@ -272,9 +240,9 @@ func (b *batch) load(query, line, value string) (*thread, error) {
 	if err != nil || !found {
 		return nil, err
 	}
-	if known := b.byID[h.id]; known != nil {
+	if known := b.byID[h.ID]; known != nil {
 		return known, nil
 	}
-	b.byID[h.id] = &h
+	b.byID[h.ID] = &h
 	return &h, nil
 }

@@ -1,197 +1,22 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
-
-// outcome is what became of an item.
-type outcome int8
-
-const (
-	outcomeNew outcome = iota
-	outcomeDuplicate
-	outcomeUpgraded
-	outcomeDeadLettered
-)
-
-// item is one row-to-be of a delivery. Exactly one of the pointers is set.
-type item struct {
-	app       string
-	move      *store.IdentityMove
-	message   *store.InboundMessage
-	status    *store.Status
-	raw       *store.RawChange
-	unclaimed *store.UnclaimedChange
-	letter    *store.DeadLetter
-
-	// digest tells copies of raw and unclaimed changes.
-	digest  []byte
-	outcome outcome
-}
 
 // Ingest implements store.Ingester.
 func (s *Store) Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, error) {
-	items, bytes := itemsOf(d)
+	items, bytes := record.Flatten(d)
 	if len(items) == 0 {
 		return store.Receipt{}, ctx.Err()
 	}
 	if err := s.writer.do(ctx, &job{items: items, bytes: bytes, bounded: true}); err != nil {
 		return store.Receipt{}, err
 	}
-	var r store.Receipt
-	for i := range items {
-		switch it := &items[i]; {
-		case it.letter != nil && it.outcome == outcomeNew, it.move != nil && it.outcome == outcomeNew:
-		case it.outcome == outcomeNew:
-			r.New++
-		case it.outcome == outcomeDuplicate:
-			r.Duplicates++
-		case it.outcome == outcomeUpgraded:
-			r.Upgraded++
-		default:
-			r.DeadLettered++
-		}
-	}
-	return r, nil
-}
-
-// itemOverhead is roughly what an item costs in memory beside its bytes.
-const itemOverhead = 512
-
-// The bounds that the schema sets on what senders choose, in characters. Here
-// they are bytes: genuine ids are ASCII.
-const (
-	maxWAMID  = 512
-	maxUserID = 256
-	maxNumber = 64
-	maxKind   = 64
-	maxField  = 128
-)
-
-// within tells whether all texts have one to most bytes.
-func within(most int, texts ...string) bool {
-	return !slices.ContainsFunc(texts, func(s string) bool { return s == "" || len(s) > most })
-}
-
-// itemsOf flattens a delivery. It runs on the caller's goroutine, so that the
-// writer has only to write; what no database can hold and what the schema
-// refuses is sorted out here already. bisect finds what is left.
-func itemsOf(d *store.Delivery) (items []item, bytes int64) {
-	n := len(d.IdentityMoves) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
-	items = make([]item, 0, n)
-	add := func(it item, fits bool, raw []byte, line, kind string, texts ...string) {
-		it.app = d.App
-		bytes += int64(len(raw)) + itemOverhead
-		reason := ""
-		switch {
-		case !storable(texts):
-			reason = reasonText
-		case !fits:
-			reason = reasonConstraint
-		}
-		if reason != "" {
-			it = item{app: d.App, outcome: outcomeDeadLettered, letter: &store.DeadLetter{
-				App: d.App, Line: line, Kind: kind, Reason: reason, Raw: raw,
-			}}
-		}
-		items = append(items, it)
-	}
-	for i := range d.IdentityMoves {
-		m := &d.IdentityMoves[i]
-		add(item{move: m}, within(maxUserID, m.PreviousBSUID, m.BSUID), m.Raw, m.Line, kindIdentity, m.Line, m.PhoneNumberID, m.PreviousBSUID, m.BSUID, m.Phone)
-	}
-	for i := range d.Messages {
-		m := &d.Messages[i]
-		fits := within(maxWAMID, m.WAMID) && len(m.From.BSUID) <= maxUserID && len(m.From.Phone) <= maxNumber && m.From.BSUID+m.From.Phone != ""
-		add(item{message: m}, fits, m.Raw, m.Line, kindMessage, m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID,
-			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username)
-	}
-	for i := range d.Statuses {
-		m := &d.Statuses[i]
-		add(item{status: m}, within(maxWAMID, m.WAMID) && within(maxKind, string(m.Kind)), m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
-	}
-	for i := range d.Raw {
-		c := &d.Raw[i]
-		digest := digestOf(c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, c.EntryTime, c.Raw)
-		add(item{raw: c, digest: digest}, within(maxField, c.Field), c.Raw, c.Line, kindChange, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field)
-	}
-	for i := range d.Unclaimed {
-		c := &d.Unclaimed[i]
-		digest := digestOf(c.App, "", c.WABAID, c.PhoneNumberID, c.Field, c.EntryTime, c.Raw)
-		add(item{unclaimed: c, digest: digest}, within(maxField, c.Field), c.Raw, "", kindChange, c.App, c.WABAID, c.PhoneNumberID, c.Field)
-	}
-	for i := range d.DeadLetters {
-		l := &d.DeadLetters[i]
-		add(item{letter: l}, true, l.Raw, l.Line, l.Kind)
-	}
-	return items, bytes
-}
-
-// The kinds and reasons of dead letters that ingestion writes.
-const (
-	kindIdentity = "identity"
-	kindMessage  = "message"
-	kindStatus   = "status"
-	kindChange   = "change"
-	kindTurn     = "turn"
-
-	reasonText       = "a text has a NUL or is not UTF-8"
-	reasonConstraint = "the database refuses the row"
-)
-
-// storable tells whether every database can hold the texts. SQLite would keep
-// a NUL and then cut the text at it; PostgreSQL refuses it.
-func storable(texts []string) bool {
-	for _, s := range texts {
-		if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
-			return false
-		}
-	}
-	return true
-}
-
-// digestOf tells a copy of a change from another one of the same content.
-func digestOf(app, line, waba, number, field string, at time.Time, raw []byte) []byte {
-	// Quoted, so that no two lists of names look the same.
-	head := fmt.Appendf(nil, "%q %q %q %q %q %d ", app, line, waba, number, field, millis(at))
-	sum := sha256.Sum256(append(head, raw...))
-	return sum[:]
-}
-
-// order is the order in which a group is applied: first whose message it is,
-// then the messages, by the row that they lock and within it as they happened,
-// then the rest. Every writer of every store uses the same order.
-func (it *item) order() (rank int, number, key string, at int64) {
-	switch {
-	case it.move != nil:
-		return 0, it.move.PhoneNumberID, it.move.BSUID, millis(it.move.EventTime)
-	case it.message != nil:
-		m := it.message
-		return 1, m.PhoneNumberID, cmp.Or(m.From.BSUID, m.From.Phone), millis(m.EventTime)
-	case it.status != nil:
-		return 2, it.status.PhoneNumberID, it.status.WAMID, int64(it.status.Kind.Rank())
-	case it.raw != nil:
-		return 3, "", string(it.digest), 0
-	case it.unclaimed != nil:
-		return 4, "", string(it.digest), 0
-	default:
-		return 5, "", "", 0
-	}
-}
-
-func compareItems(a, b *item) int {
-	aRank, aNumber, aKey, aAt := a.order()
-	bRank, bNumber, bKey, bAt := b.order()
-	return cmp.Or(cmp.Compare(aRank, bRank), cmp.Compare(aNumber, bNumber), cmp.Compare(aKey, bKey), cmp.Compare(aAt, bAt))
+	return record.ReceiptOf(items), nil
 }
 
 // ingest applies the deliveries of a group, sorted.
@@ -203,19 +28,19 @@ func (t *tx) ingest(group []*job) error {
 	if n == 0 {
 		return nil
 	}
-	items := make([]*item, 0, n)
+	items := make([]*record.Item, 0, n)
 	for _, j := range group {
 		for i := range j.items {
 			items = append(items, &j.items[i])
 		}
 	}
-	slices.SortStableFunc(items, compareItems)
+	record.Sort(items)
 	return t.bisect(items)
 }
 
 // bisect applies the items; if the data of one is at fault, it halves them
 // until that one is alone, and makes it a dead letter.
-func (t *tx) bisect(items []*item) error {
+func (t *tx) bisect(items []*record.Item) error {
 	err := t.savepoint(func() error { return t.apply(items) })
 	if err == nil || !isDataError(err) {
 		return err
@@ -227,12 +52,12 @@ func (t *tx) bisect(items []*item) error {
 		}
 		return t.bisect(items[middle:])
 	}
-	items[0].outcome = outcomeDeadLettered
-	return t.insertDeadLetter(items[0].deadLetter())
+	items[0].Outcome = record.OutcomeDeadLettered
+	return t.insertDeadLetter(items[0].DeadLetter())
 }
 
 // apply writes the items, and the conversations that they changed.
-func (t *tx) apply(items []*item) error {
+func (t *tx) apply(items []*record.Item) error {
 	b := newBatch(t)
 	for _, it := range items {
 		if err := b.applyItem(it); err != nil {
@@ -242,42 +67,22 @@ func (t *tx) apply(items []*item) error {
 	return b.flush()
 }
 
-func (b *batch) applyItem(it *item) (err error) {
+func (b *batch) applyItem(it *record.Item) (err error) {
 	switch {
-	case it.move != nil:
-		return b.moveIdentity(it.move)
-	case it.message != nil:
-		it.outcome, err = b.addMessage(it.message)
-	case it.status != nil:
-		it.outcome, err = b.t.addStatus(it.status)
-	case it.raw != nil:
-		it.outcome, err = b.t.addRawChange(it.raw, it.digest)
-	case it.unclaimed != nil:
-		it.outcome, err = b.t.addUnclaimed(it.unclaimed, it.digest)
+	case it.Move != nil:
+		return b.moveIdentity(it.Move)
+	case it.Message != nil:
+		it.Outcome, err = b.addMessage(it.Message)
+	case it.Status != nil:
+		it.Outcome, err = b.t.addStatus(it.Status)
+	case it.Raw != nil:
+		it.Outcome, err = b.t.addRawChange(it.Raw, it.Digest)
+	case it.Unclaimed != nil:
+		it.Outcome, err = b.t.addUnclaimed(it.Unclaimed, it.Digest)
 	default:
-		err = b.t.insertDeadLetter(it.letter)
+		err = b.t.insertDeadLetter(it.Letter)
 	}
 	return err
-}
-
-// deadLetter is what remains of an item that cannot be stored.
-func (it *item) deadLetter() *store.DeadLetter {
-	l := store.DeadLetter{App: it.app, Reason: reasonConstraint}
-	switch {
-	case it.move != nil:
-		l.Kind, l.Line, l.Raw = kindIdentity, it.move.Line, it.move.Raw
-	case it.message != nil:
-		l.Kind, l.Line, l.Raw = kindMessage, it.message.Line, it.message.Raw
-	case it.status != nil:
-		l.Kind, l.Line, l.Raw = kindStatus, it.status.Line, it.status.Raw
-	case it.raw != nil:
-		l.Kind, l.Line, l.Raw = kindChange, it.raw.Line, it.raw.Raw
-	case it.unclaimed != nil:
-		l.Kind, l.Raw = kindChange, it.unclaimed.Raw
-	default:
-		l = *it.letter
-	}
-	return &l
 }
 
 func (t *tx) insertDeadLetter(l *store.DeadLetter) error {
@@ -286,43 +91,27 @@ func (t *tx) insertDeadLetter(l *store.DeadLetter) error {
 	return err
 }
 
-func (t *tx) addRawChange(c *store.RawChange, digest []byte) (outcome, error) {
+func (t *tx) addRawChange(c *store.RawChange, digest []byte) (record.Outcome, error) {
 	id, err := t.insert(`
 		INSERT INTO raw_changes (digest, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`,
-		digest, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, millis(c.EntryTime), t.now, c.Raw)
+		digest, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, record.Millis(c.EntryTime), t.now, c.Raw)
 	if err != nil || id == 0 {
-		return outcomeDuplicate, err
+		return record.OutcomeDuplicate, err
 	}
 	if c.Report != nil {
-		return outcomeNew, t.insertReport(*c.Report)
+		return record.OutcomeNew, t.insertReport(*c.Report)
 	}
-	return outcomeNew, nil
+	return record.OutcomeNew, nil
 }
 
-func (t *tx) addUnclaimed(c *store.UnclaimedChange, digest []byte) (outcome, error) {
+func (t *tx) addUnclaimed(c *store.UnclaimedChange, digest []byte) (record.Outcome, error) {
 	id, err := t.insert(`
 		INSERT INTO unclaimed_changes (digest, app, waba_id, phone_number_id, field, entry_at, received_at, raw)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`,
-		digest, c.App, c.WABAID, c.PhoneNumberID, c.Field, millis(c.EntryTime), t.now, c.Raw)
+		digest, c.App, c.WABAID, c.PhoneNumberID, c.Field, record.Millis(c.EntryTime), t.now, c.Raw)
 	if err != nil || id == 0 {
-		return outcomeDuplicate, err
+		return record.OutcomeDuplicate, err
 	}
-	return outcomeNew, nil
-}
-
-// millis is the form in which instants are stored; the zero time is 0.
-func millis(at time.Time) int64 {
-	if at.IsZero() {
-		return 0
-	}
-	return at.UnixMilli()
-}
-
-// instant reverses millis.
-func instant(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
+	return record.OutcomeNew, nil
 }

@@ -6,11 +6,12 @@ import (
 	"fmt"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // Quarantine implements store.Ingester.
 func (s *Store) Quarantine(ctx context.Context, e *store.QuarantineEntry) error {
-	if e.App == "" || !storable([]string{e.App, e.Signature, e.Path}) {
+	if e.App == "" || !record.Storable(e.App, e.Signature, e.Path) {
 		return fmt.Errorf("%w: a quarantined body needs an app", store.ErrInvalid)
 	}
 	size := int64(len(e.Body) + len(e.Signature) + len(e.Path))
@@ -39,7 +40,7 @@ func (s *Store) QuarantineEntries(ctx context.Context, app string, after int64, 
 	return list(ctx, s, func(rows *sql.Rows) (e store.QuarantineEntry, err error) {
 		var at int64
 		err = rows.Scan(&e.ID, &e.App, &e.Signature, &e.Path, &e.Body, &at)
-		e.ReceivedAt = instant(at)
+		e.ReceivedAt = record.Instant(at)
 		return e, err
 	}, `SELECT id, app, signature, path, body, received_at FROM quarantine WHERE app = ? AND id > ? ORDER BY id LIMIT ?`, app, after, limit)
 }
@@ -65,7 +66,7 @@ func (s *Store) Unclaimed(ctx context.Context, after int64, limit int) ([]store.
 	return list(ctx, s, func(rows *sql.Rows) (c store.UnclaimedChange, err error) {
 		var entryAt, at int64
 		err = rows.Scan(&c.ID, &c.App, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
-		c.EntryTime, c.ReceivedAt = instant(entryAt), instant(at)
+		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
 	}, `SELECT id, app, waba_id, phone_number_id, field, entry_at, received_at, raw FROM unclaimed_changes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // list reads rows from what is committed, without waiting for the writer.
@@ -34,7 +35,7 @@ func (s *Store) messages(ctx context.Context, where string, args ...any) ([]stor
 		var eventAt, receivedAt int64
 		err = rows.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
 			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw)
-		m.EventTime, m.ReceivedAt = instant(eventAt), instant(receivedAt)
+		m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
 		return m, err
 	}, `SELECT m.id, c.line, m.phone_number_id, m.conversation_id, coalesce(m.wamid, ''), m.author, m.source, m.type, m.text, m.context_wamid,
 		       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw
@@ -57,7 +58,7 @@ func (s *Store) Conversations(ctx context.Context, line string, after int64, lim
 		var dueAt, lastUserAt int64
 		err = rows.Scan(&c.ID, &c.Line, &c.PhoneNumberID, &c.Contact.BSUID, &c.Contact.Phone, &c.Contact.Name, &c.Contact.Username,
 			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt)
-		c.ReplyDueAt, c.LastUserMessageAt = instant(dueAt), instant(lastUserAt)
+		c.ReplyDueAt, c.LastUserMessageAt = record.Instant(dueAt), record.Instant(lastUserAt)
 		return c, err
 	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, state, waiting_reason, skipped_reason, last_seq, answered_seq, reply_due_at, last_user_at
 		FROM conversations WHERE line = ? AND id > ? ORDER BY id LIMIT ?`, line, after, limit)
@@ -79,7 +80,7 @@ func (s *Store) RawChanges(ctx context.Context, after int64, limit int) ([]store
 	return list(ctx, s, func(rows *sql.Rows) (c store.RawChange, err error) {
 		var entryAt, at int64
 		err = rows.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
-		c.EntryTime, c.ReceivedAt = instant(entryAt), instant(at)
+		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
 	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw FROM raw_changes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 }
@@ -89,7 +90,7 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]stor
 	return list(ctx, s, func(rows *sql.Rows) (l store.DeadLetter, err error) {
 		var at int64
 		err = rows.Scan(&l.ID, &l.App, &l.Line, &l.Kind, &l.Reason, &at, &l.Raw)
-		l.Time = instant(at)
+		l.Time = record.Instant(at)
 		return l, err
 	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 }
@@ -110,7 +111,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err != nil {
 		return st, classify(err)
 	}
-	st.OldestDueAt = instant(oldest)
+	st.OldestDueAt = record.Instant(oldest)
 	rows, err := s.reader.QueryContext(ctx, `SELECT state, count(*) FROM outbox GROUP BY state`)
 	if err != nil {
 		return st, classify(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 const (
@@ -55,7 +56,7 @@ func (s *Store) Reports(ctx context.Context, after int64, limit int) ([]store.Re
 	return list(ctx, s, func(rows *sql.Rows) (r store.Report, err error) {
 		var at int64
 		err = rows.Scan(&r.ID, &at, &r.Kind, &r.Line, &r.App, &r.Payload)
-		r.Time = instant(at)
+		r.Time = record.Instant(at)
 		return r, err
 	}, `SELECT id, received_at, kind, line, app, payload FROM reports WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
 }
@@ -71,7 +72,7 @@ func (t *tx) closeSecurityEvents() error {
 			if err := rows.Scan(&minute, &p.Kind, &r.Line, &r.App, &p.Count); err != nil {
 				return err
 			}
-			p.Minute = instant(minute)
+			p.Minute = record.Instant(minute)
 			var err error
 			if r.Payload, err = json.Marshal(p); err != nil {
 				return fmt.Errorf("%w: report: %w", store.ErrInvalid, err)
@@ -102,7 +103,7 @@ func (t *tx) reportTraffic(line string, hour int64) error {
 	if err != nil || !news {
 		return err
 	}
-	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: instant(first), LastReceived: instant(hour)})
+	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: record.Instant(first), LastReceived: record.Instant(hour)})
 }
 
 // noteSent reports, once per line and hour, that Meta took a message.
@@ -114,7 +115,7 @@ func (t *tx) noteSent(line string) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	return t.insertTraffic(line, store.TrafficPayload{LastSent: instant(hour)})
+	return t.insertTraffic(line, store.TrafficPayload{LastSent: record.Instant(hour)})
 }
 
 func (t *tx) insertTraffic(line string, p store.TrafficPayload) error {

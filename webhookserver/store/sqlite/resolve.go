@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // unknownSend is a send of which nobody knows whether Meta took it.
@@ -126,7 +127,7 @@ func (s *Store) ParkedLines(ctx context.Context) ([]store.ParkedLine, error) {
 	return list(ctx, s, func(rows *sql.Rows) (p store.ParkedLine, err error) {
 		var since int64
 		err = rows.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since)
-		p.Since = instant(since)
+		p.Since = record.Instant(since)
 		return p, err
 	}, `SELECT line, reason, credential_revision, since FROM parked_lines ORDER BY line`)
 }

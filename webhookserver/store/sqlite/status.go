@@ -5,25 +5,26 @@ import (
 	"database/sql"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // addStatus keeps the status and lifts the message that it is about. One whose
 // wamid we don't know yet waits in its table until a send learns the wamid.
-func (t *tx) addStatus(s *store.Status) (outcome, error) {
+func (t *tx) addStatus(s *store.Status) (record.Outcome, error) {
 	n, err := t.exec(`
 		INSERT INTO statuses (phone_number_id, wamid, status, participant, line, event_at, received_at, error_code, pricing, raw)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (phone_number_id, wamid, status, participant) DO UPDATE SET pricing = excluded.pricing
 		WHERE statuses.pricing IS NULL AND excluded.pricing IS NOT NULL`,
-		s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant, s.Line, millis(s.EventTime), t.now, s.ErrorCode, nilIfEmpty(s.Pricing), s.Raw)
+		s.PhoneNumberID, s.WAMID, string(s.Kind), s.Participant, s.Line, record.Millis(s.EventTime), t.now, s.ErrorCode, nilIfEmpty(s.Pricing), s.Raw)
 	if err != nil || n == 0 {
-		return outcomeDuplicate, err
+		return record.OutcomeDuplicate, err
 	}
 	known, err := t.liftStatus(s.PhoneNumberID, s.WAMID, s.Kind, s.ErrorCode)
 	if err != nil || known || s.CallbackData == "" {
-		return outcomeNew, err
+		return record.OutcomeNew, err
 	}
-	return outcomeNew, t.resolveByCallback(s)
+	return record.OutcomeNew, t.resolveByCallback(s)
 }
 
 func nilIfEmpty(b []byte) any {

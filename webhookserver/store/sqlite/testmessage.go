@@ -5,19 +5,19 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // EnqueueTestMessage implements store.TestMessages.
 func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (store.TestMessageState, error) {
-	if m.Key == "" || m.Line == "" || m.To == "" || !storable([]string{m.Key, m.Line, m.PhoneNumberID, m.To, m.Body}) {
+	if m.Key == "" || m.Line == "" || m.To == "" || !record.Storable(m.Key, m.Line, m.PhoneNumberID, m.To, m.Body) {
 		return "", fmt.Errorf("%w: a test message needs a key, a line and a recipient", store.ErrInvalid)
 	}
 	var state store.TestMessageState
 	err := s.write(ctx, func(t *tx) error {
-		to := recipient(m.To)
+		to := record.Recipient(m.To)
 		n, err := t.exec(`
 			INSERT INTO test_messages (key, line, phone_number_id, recipient, body, payload, state, created_at) VALUES (?, ?, ?, ?, ?, ?, 'Waiting', ?)
 			ON CONFLICT (key) DO NOTHING`, m.Key, m.Line, m.PhoneNumberID, to, m.Body, m.Payload, t.now)
@@ -32,24 +32,6 @@ func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (st
 		return t.row(`SELECT state FROM test_messages WHERE key = ?`, []any{m.Key}, &state)
 	})
 	return state, err
-}
-
-// recipient reduces a phone number to its digits; a BSUID stays as it is.
-func recipient(to string) string {
-	digits := strings.Map(func(r rune) rune {
-		switch {
-		case r >= '0' && r <= '9':
-			return r
-		case strings.ContainsRune("+-() ./", r):
-			return -1
-		default:
-			return 'x'
-		}
-	}, to)
-	if strings.ContainsRune(digits, 'x') {
-		return to
-	}
-	return digits
 }
 
 // queueIfOpen sends the new test message at once if the tester's window is
@@ -111,7 +93,7 @@ func (t *tx) releaseTestMessages(h *thread) error {
 	err := t.each(`
 		SELECT key, line, phone_number_id, body, payload FROM test_messages
 		WHERE line = ? AND state = 'Waiting' AND recipient <> '' AND recipient IN (?, ?) ORDER BY created_at, key`,
-		[]any{h.line, h.phone, h.bsuid}, func(rows *sql.Rows) error {
+		[]any{h.Line, h.Phone, h.BSUID}, func(rows *sql.Rows) error {
 			var m store.TestMessage
 			if err := rows.Scan(&m.Key, &m.Line, &m.PhoneNumberID, &m.Body, &m.Payload); err != nil {
 				return err
@@ -123,16 +105,16 @@ func (t *tx) releaseTestMessages(h *thread) error {
 		return err
 	}
 	for i := range waiting {
-		if err := t.queueTestMessage(&waiting[i], h.id); err != nil {
+		if err := t.queueTestMessage(&waiting[i], h.ID); err != nil {
 			return err
 		}
 	}
 	var left int
-	if err := t.row(`SELECT count(*) FROM test_messages WHERE line = ? AND state = 'Waiting'`, []any{h.line}, &left); err != nil {
+	if err := t.row(`SELECT count(*) FROM test_messages WHERE line = ? AND state = 'Waiting'`, []any{h.Line}, &left); err != nil {
 		return err
 	}
 	if w := t.w; left == 0 {
-		line := h.line
+		line := h.Line
 		t.afterCommit = append(t.afterCommit, func() { delete(w.waitingTests, line) })
 	}
 	return nil

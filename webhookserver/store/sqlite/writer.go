@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // Bounds of one group. A larger one would make its first member wait for the
@@ -31,7 +32,7 @@ const (
 // job is a piece of work for the writer: either the items of a delivery or a
 // function.
 type job struct {
-	items []item
+	items []record.Item
 	// run does its work inside a savepoint: if it returns an error, nothing of
 	// it remains, and the group goes on.
 	run   func(*tx) error
