@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	kubeconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -20,6 +24,9 @@ import (
 // unlimited switches off the client's own rate limit: the API server protects itself (priority and fairness), and a signup code that waits
 // in a client's queue dies there.
 const unlimited = -1
+
+// cacheProbe is how long a readiness probe looks at the caches.
+const cacheProbe = 500 * time.Millisecond
 
 // config is what the flags say.
 type config struct {
@@ -113,11 +120,23 @@ func run(cfg config) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the health check: %w", err)
 	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+	if err := mgr.AddReadyzCheck("caches", cachesFilled(mgr.GetCache())); err != nil {
 		return fmt.Errorf("add the readiness check: %w", err)
 	}
 	if err := controllers.Setup(mgr, cfg.controllers); err != nil {
 		return err
 	}
 	return mgr.Start(ctrl.SetupSignalHandler())
+}
+
+// cachesFilled is ready when the manager sees the cluster. It doesn't wait: a probe that hangs says less than one that fails.
+func cachesFilled(caches cache.Cache) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), cacheProbe)
+		defer cancel()
+		if !caches.WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet; can the API server be reached, and is config/rbac applied?")
+		}
+		return nil
+	}
 }

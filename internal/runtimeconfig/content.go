@@ -17,7 +17,7 @@ const (
 )
 
 // ErrContentTooLarge means that a catalog and knowledge together exceed MaxContentBytes gzipped.
-var ErrContentTooLarge = errors.New("catalog and knowledge exceed 256 KiB gzipped; serve the catalog by url instead")
+var ErrContentTooLarge = errors.New("catalog and knowledge exceed 256 KiB gzipped; shorten them")
 
 // Content is the catalog and knowledge of a number.
 type Content struct {

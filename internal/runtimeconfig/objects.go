@@ -78,6 +78,8 @@ type Object struct {
 	Name string
 	// Data by key.
 	Data map[string][]byte
+	// Err says why the Object could not be read at all; Load makes it a Problem.
+	Err error
 }
 
 // header is what every settings.json starts with.

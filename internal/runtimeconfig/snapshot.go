@@ -70,6 +70,9 @@ func Load(objects []Object) *Snapshot {
 }
 
 func (s *Snapshot) add(object Object, contents map[string]*Content) error {
+	if object.Err != nil {
+		return object.Err
+	}
 	raw, ok := object.Data[KeySettings]
 	if !ok {
 		return fmt.Errorf("key %s is missing", KeySettings)

@@ -141,6 +141,14 @@ func TestLoadKeepsTheRest(t *testing.T) {
 	}
 }
 
+func TestLoadNamesUnreadableObjects(t *testing.T) {
+	unreadable := errors.New("permission denied")
+	s := Load([]Object{{Name: "gone", Err: unreadable}})
+	if len(s.Problems()) != 1 || s.Problems()[0].Object != "gone" || !errors.Is(s.Problems()[0].Err, unreadable) {
+		t.Errorf("an object that could not be read must be a problem with its reason, got %v", s.Problems())
+	}
+}
+
 func TestContentTooLarge(t *testing.T) {
 	noise := make([]byte, MaxContentBytes)
 	if _, err := rand.Read(noise); err != nil {

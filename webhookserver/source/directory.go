@@ -80,14 +80,11 @@ func (d *Directory) reload() error {
 		if errors.Is(err, fs.ErrNotExist) || (err == nil && !info.IsDir()) {
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("read channels directory: %w", err)
+		object := runtimeconfig.Object{Name: entry.Name(), Err: err}
+		if err == nil {
+			object.Data, object.Err = readKeys(path)
 		}
-		data, err := readKeys(path)
-		if err != nil {
-			return fmt.Errorf("read channels directory: %w", err)
-		}
-		objects = append(objects, runtimeconfig.Object{Name: entry.Name(), Data: data})
+		objects = append(objects, object)
 	}
 	if d.view.Publish(objects) {
 		logLoaded(d.log, d.view.Load())

@@ -210,8 +210,15 @@ func TestDirectoryProblems(t *testing.T) {
 		t.Errorf("problems %v, channels %d", l.Problems, len(l.Snapshot.Channels()))
 	}
 	write(t, filepath.Join(root, "number-1", "app-secret"), strings.Repeat("x", maxFileBytes+1))
-	if err := d.reload(); err == nil || d.View().Load() != l {
-		t.Errorf("a file beyond the limit must be an error and change nothing, got %v", err)
+	if err := d.reload(); err != nil {
+		t.Fatal(err)
+	}
+	l = d.View().Load()
+	if len(l.Problems) != 2 || l.Problems[1].Object != "number-1" || !strings.Contains(l.Problems[1].Err.Error(), "larger than") {
+		t.Errorf("a file beyond the limit must be named, got %v", l.Problems)
+	}
+	if c, ok := l.Snapshot.Channel("1"); !ok || c.LineID != "a" {
+		t.Error("an object that became unreadable must stay as it was")
 	}
 }
 
@@ -236,5 +243,24 @@ func TestViewSwapsOnlyOnChange(t *testing.T) {
 	}
 	if !v.Publish(nil) || !v.Load().Synced || len(v.Snapshot().Channels()) != 0 {
 		t.Error("an empty source is a change, and synced")
+	}
+}
+
+func TestUnreadableObjectCostsNoOther(t *testing.T) {
+	root := t.TempDir()
+	for path, content := range documented(t) {
+		write(t, filepath.Join(root, path), content)
+	}
+	write(t, filepath.Join(root, "huge", runtimeconfig.KeySettings), strings.Repeat("x", maxFileBytes+1))
+	d, err := NewDirectory(root, logr.Discard())
+	if err != nil {
+		t.Fatalf("a server must start beside an object that can't be read: %v", err)
+	}
+	loaded := d.View().Load()
+	if len(loaded.Problems) != 1 || loaded.Problems[0].Object != "huge" || !strings.Contains(loaded.Problems[0].Err.Error(), "larger than") {
+		t.Errorf("the object that is too large must be named, got %v", loaded.Problems)
+	}
+	if len(loaded.Snapshot.Channels()) == 0 {
+		t.Error("the other objects must be served")
 	}
 }
