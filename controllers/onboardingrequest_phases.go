@@ -85,9 +85,31 @@ func codeFailure(request *v1alpha1.OnboardingRequest, reason string) error {
 	if why == "" {
 		reason, why = v1alpha1.ReasonRejected, "Meta refused the exchange of the signup code; the manager's log has the details."
 	}
+	return stalled(reason, "%s Let the customer sign up again. %s", why, newCodeAdvice(request))
+}
+
+// newCodeAdvice says what to do with the code of a customer who signed up again; empty for a request that names no Secret.
+func newCodeAdvice(request *v1alpha1.OnboardingRequest) string {
 	ref := request.Spec.CodeSecretRef
-	return stalled(reason, "%s Let the customer sign up again, put the new code into the key %q of the Secret %s within 30 seconds, and set the annotation %s of this request to the present time.",
-		why, keyOr(ref, v1alpha1.SecretKeyCode), ref.Name, v1alpha1.RequestedAtAnnotation)
+	if ref == nil {
+		return ""
+	}
+	return fmt.Sprintf("Put the new code into the key %q of the Secret %s within 30 seconds, and set the annotation %s of this request to the present time.",
+		keyOr(ref, v1alpha1.SecretKeyCode), ref.Name, v1alpha1.RequestedAtAnnotation)
+}
+
+// withCodeAdvice completes the message of a token that has to be replaced.
+func withCodeAdvice(request *v1alpha1.OnboardingRequest, err error) error {
+	e, ok := errors.AsType[*stalledError](err)
+	if !ok {
+		return err
+	}
+	switch e.reason {
+	case v1alpha1.ReasonTokenInvalid, v1alpha1.ReasonWrongApp, v1alpha1.ReasonScopesMissing, v1alpha1.ReasonWABAMismatch:
+		return &stalledError{reason: e.reason, message: strings.TrimSpace(e.message + " " + newCodeAdvice(request)), cause: e.cause}
+	default:
+		return err
+	}
 }
 
 // businessCredential authenticates with the customer's newest token.
@@ -99,6 +121,10 @@ func (j *journey) businessCredential() meta.Credential {
 // verifyAssets proves, by reads alone, what the browser and the spec only claim: that the token is alive and this app's, which
 // account it grants, who owns that, and which number is meant.
 func (r *OnboardingRequestReconciler) verifyAssets(ctx context.Context, j *journey) error {
+	return withCodeAdvice(j.request, r.proveAssets(ctx, j))
+}
+
+func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journey) error {
 	token, _ := j.entry.Current()
 	info, err := r.inspectToken(ctx, j.app, token)
 	if err != nil {

@@ -225,8 +225,9 @@ func (r *WhatsAppChannelReconciler) tokenError(s *channelScope, err error) error
 
 // tokenAdvice is where another token comes from.
 func (s *channelScope) tokenAdvice() string {
-	if s.channel.Spec.Source.Direct == nil {
-		return "let the customer sign up again: put the new code into the Secret of the OnboardingRequest"
+	if ref := s.channel.Spec.Source.OnboardingRequestRef; ref != nil {
+		return fmt.Sprintf("set the annotation %s of the OnboardingRequest %s to the present time, and when it asks for a new code, let the customer sign up again",
+			v1alpha1.RequestedAtAnnotation, ref.Name)
 	}
 	return fmt.Sprintf("generate a permanent one in Meta Business Settings (System users) and put it into the key %q of the Secret %s, which %s names",
 		v1alpha1.SecretKeyAccessToken, s.credentialsSecret(), fieldCredentials)

@@ -56,3 +56,42 @@ func TestRequestChannelFollowsItsRequest(t *testing.T) {
 		t.Error("a channel lost its token when its request was deleted with Retain")
 	}
 }
+
+// TestDeadTokenIsReplacedBySigningUpAgain follows the advice that channel and request give.
+func TestDeadTokenIsReplacedBySigningUpAgain(t *testing.T) {
+	t.Parallel()
+	c := newCustomer(t, nil)
+	request := c.onboard(t, "shop", nil)
+	channel := requestChannel(c.namespace, "shop", "shop")
+	create(t, channel)
+	awaitReady(t, channel)
+	old, _ := entryOf(t, request).Current()
+	if err := sim.RevokeToken(old.Reveal()); err != nil {
+		t.Fatal(err)
+	}
+
+	askForChannel := func(wish string) {
+		update(t, channel, func() { channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: wish} })
+	}
+	askForChannel("is the token alive?")
+	got := awaitCondition(t, channel, v1alpha1.ConditionCredentialsValid, metav1.ConditionFalse, v1alpha1.ReasonInvalidAccessToken)
+	mustMention(t, got.Message, "OnboardingRequest", "sign up again", v1alpha1.RequestedAtAnnotation)
+
+	askAgain(t, request)
+	got = awaitCondition(t, request, v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonTokenInvalid)
+	mustMention(t, got.Message, "sign up again", `the key "code" of the Secret shop`, v1alpha1.RequestedAtAnnotation)
+	setSecret(t, c.namespace, "shop", map[string]string{v1alpha1.SecretKeyCode: c.signUp(t)})
+	askAgain(t, request)
+	awaitReady(t, request)
+	renewed, _ := entryOf(t, request).Current()
+	if renewed.Equal(old) {
+		t.Error("the dead token is still the one that is used")
+	}
+	awaitReady(t, channel)
+	if !servedChannel(t, c.phoneID).AccessToken.Equal(renewed) {
+		t.Error("the channel still sends with the dead token")
+	}
+	if n := graphCalls(c.wabaID, "subscribe"); n != 1 {
+		t.Errorf("the account was subscribed %d times", n)
+	}
+}
