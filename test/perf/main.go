@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // options say how much is measured.
@@ -30,6 +33,8 @@ func main() {
 	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
 	flag.BoolVar(&o.short, "short", false, "measure the operator with far fewer objects")
 	flag.Parse()
+	// The client library would complain, with a stack, that nobody told it where to log.
+	ctrl.SetLogger(logr.Discard())
 	err := run(ctx, o)
 	stop()
 	if err != nil {
