@@ -73,12 +73,13 @@ func TestPhonePage(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(".ticks.read")), chromedp.WaitVisible(chromedp.CSS(".typing"))); err != nil {
 		t.Fatalf("blue ticks and typing indicator: %v", err)
 	}
-	w.ok("POST", directMessages, tok, textMessage("+16505551234", "We deliver every day from 9 to 17."))
+	w.ok("POST", directMessages, tok, textMessage("+16505551234", "*Delivery* every day from 9 to 17, 2*3*4 times <i>"))
 	w.ok("POST", directMessages, tok, `{"messaging_product":"whatsapp","to":"+16505551234","type":"interactive","interactive":{"type":"button","body":{"text":"Shall I take your order?"},
 		"footer":{"text":"Blue Door Bakery"},"action":{"buttons":[{"type":"reply","reply":{"id":"order","title":"Place order"}},{"type":"reply","reply":{"id":"human","title":"Talk to a person"}}]}}}`)
 	w.ok("POST", directMessages, tok, `{"messaging_product":"whatsapp","to":"+16505551234","type":"interactive","interactive":{"type":"list","header":{"type":"text","text":"Menu"},
 		"body":{"text":"Pick one"},"action":{"button":"Open","sections":[{"title":"Bread","rows":[{"id":"rye","title":"Rye bread","description":"$6"},{"id":"bun","title":"Bun"}]}]}}}`)
 	if err := chromedp.Do(ctx,
+		chromedp.WaitVisible(`//li/p[strong[text()="Delivery"]][.="Delivery every day from 9 to 17, 2*3*4 times <i>"]`),
 		chromedp.Click(`//button[text()="Place order"]`),
 		chromedp.WaitVisible(`//li[contains(@class,"mine")]/p[text()="Place order"]`),
 		chromedp.Click(`//button[starts-with(.,"Rye bread")]`),

@@ -54,11 +54,25 @@ function choice(label, note, className, onTap) {
   return b;
 }
 
+// WhatsApp's own marks: *bold*, _italic_, ~struck~. A mark counts at the edge of a word only, so 2*3*4 stays as it is.
+const marks = { "*": "strong", _: "em", "~": "s" };
+
+function drawText(bubble, text) {
+  const p = el("p", "");
+  let from = 0;
+  for (const m of text.matchAll(/(?<![\p{L}\p{N}])([*_~])(\S|\S[^\n]*?\S)\1(?![\p{L}\p{N}])/gu)) {
+    p.append(text.slice(from, m.index), el(marks[m[1]], "", m[2]));
+    from = m.index + m[0].length;
+  }
+  p.append(text.slice(from));
+  bubble.append(p);
+}
+
 function drawInteractive(bubble, entry) {
   const p = entry.payload;
   if (p.header && p.header.text) bubble.append(el("p", "head", p.header.text));
   if (p.header && p.header.image) drawMedia(bubble, "image", p.header.image);
-  bubble.append(el("p", "", entry.text));
+  drawText(bubble, entry.text);
   if (p.footer) bubble.append(el("p", "foot", p.footer.text));
   const box = el("div", "choices");
   const action = p.action || {};
@@ -93,7 +107,7 @@ function drawBody(bubble, entry) {
   if (entry.type === "interactive" && entry.direction === "out") return drawInteractive(bubble, entry);
   if (["image", "video", "document", "audio", "sticker"].includes(entry.type)) drawMedia(bubble, entry.type, p);
   else if (!entry.text) bubble.append(el("p", "foot", entry.type));
-  if (entry.text) bubble.append(el("p", "", entry.text));
+  if (entry.text) drawText(bubble, entry.text);
 }
 
 function drawMeta(entry) {
