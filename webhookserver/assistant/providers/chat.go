@@ -22,12 +22,51 @@ const (
 	RoleUser Role = "user"
 	// RoleAssistant is the business: its assistant or a person.
 	RoleAssistant Role = "assistant"
+	// RoleTool brings the results of the calls that the message before asked for.
+	RoleTool Role = "tool"
 )
 
 // Message is one message of the dialogue.
 type Message struct {
 	Role Role
+	// Text may be empty if there are calls or results.
 	Text string
+	// Calls are what a message of RoleAssistant asks for: those of the Response that it repeats.
+	Calls []ToolCall
+	// Results are what a message of RoleTool brings, one for each call of the message before.
+	Results []ToolResult
+}
+
+// Tool is a function that the model may ask for.
+type Tool struct {
+	// Name has at most 64 letters, digits, underscores and hyphens, which is what every provider takes.
+	Name string
+	// Description says what it does and when to ask for it.
+	Description string
+	// Parameters is the JSON schema of its arguments, an object's.
+	Parameters json.RawMessage
+}
+
+// ToolCall is what a model asks for. Nobody has checked that there is such a tool, or that the arguments match.
+type ToolCall struct {
+	// ID pairs the call with its result.
+	ID string
+	// Name of the tool.
+	Name string
+	// Arguments are what the model wrote: JSON if it kept to its form.
+	Arguments json.RawMessage
+}
+
+// ToolResult is what a call gave.
+type ToolResult struct {
+	// CallID is the ToolCall's ID.
+	CallID string
+	// Name is the ToolCall's.
+	Name string
+	// Text is what the model reads of it; never empty.
+	Text string
+	// Failed tells that there is no result, and that Text says why.
+	Failed bool
 }
 
 // Request is what a model is asked.
@@ -38,8 +77,11 @@ type Request struct {
 	Messages []Message
 	// MaxTokens bounds the answer.
 	MaxTokens int
-	// Schema asks for JSON of this shape; the zero Schema for text. A provider that can't do it answers in text.
+	// Schema asks for JSON of this shape; the zero Schema for text. A provider that can't do it answers in text. Calls of
+	// tools come before it: the shape is that of the final answer.
 	Schema Schema
+	// Tools are what the model may ask for instead of answering. A provider that knows no tools answers without.
+	Tools []Tool
 }
 
 // Schema is a JSON schema with a name.
@@ -50,8 +92,10 @@ type Schema struct {
 
 // Response is what a model answered.
 type Response struct {
-	// Text is never empty.
+	// Text is never empty without Calls.
 	Text string
+	// Calls are what the model wants to know or to have done before it answers; see Message for how to go on.
+	Calls []ToolCall
 	// PromptTokens and CompletionTokens as the provider counts them; 0 when it does not.
 	PromptTokens, CompletionTokens int
 }

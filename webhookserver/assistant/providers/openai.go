@@ -75,8 +75,25 @@ type compatible struct {
 	model     string
 	timeout   time.Duration
 	anonymous bool
-	// textOnly is set when the provider turned out to refuse response_format.
-	textOnly atomic.Bool
+	// schemas and tools tell whether the provider knows response_format, and tools.
+	schemas, tools feature
+}
+
+// feature is something that not every provider knows. It is found out by the first request that succeeds.
+type feature struct{ atomic.Int32 }
+
+const (
+	untried = iota
+	works
+	refused
+)
+
+func (f *feature) note(used bool) {
+	if used {
+		f.CompareAndSwap(untried, works)
+	} else {
+		f.CompareAndSwap(untried, refused)
+	}
 }
 
 // retryAfterKey carries the address for a Retry-After header from Complete to Do.
@@ -102,50 +119,130 @@ func (c *compatible) Do(req *http.Request) (*http.Response, error) {
 func (c *compatible) Complete(ctx context.Context, req Request) (Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	structured := req.Schema.Name != "" && !c.textOnly.Load()
-	res, err := c.ask(ctx, req, structured)
-	var e *Error
-	if structured && errors.As(err, &e) && e.Kind == BadRequest {
-		// Either the provider knows no response_format, or it refuses the request itself. Only if it takes the same
-		// request without, it is the former.
-		if res, err = c.ask(ctx, req, false); err == nil {
-			c.textOnly.Store(true)
+	wantSchema, wantTools := req.Schema.Name != "", len(req.Tools) > 0
+	var err error
+	// Either the provider does not know what it is asked with, or it refuses the request itself. Only if it takes the same
+	// request without, it is the former.
+	for _, with := range []struct{ schema, tools bool }{{true, true}, {false, true}, {true, false}, {false, false}} {
+		if !possible(&c.schemas, wantSchema, with.schema) || !possible(&c.tools, wantTools, with.tools) {
+			continue
+		}
+		try := req
+		if !with.schema {
+			try.Schema = Schema{}
+		}
+		if !with.tools {
+			try.Tools = nil
+		}
+		var res Response
+		if res, err = c.ask(ctx, try); err == nil {
+			if wantSchema {
+				c.schemas.note(with.schema)
+			}
+			if wantTools {
+				c.tools.note(with.tools)
+			}
+			return res, nil
+		}
+		if KindOf(err) != BadRequest {
+			return Response{}, err
 		}
 	}
-	return res, err
+	return Response{}, err
 }
 
-func (c *compatible) ask(ctx context.Context, req Request, structured bool) (Response, error) {
+// possible reports whether a request that wants the feature, or doesn't, may go out with it or without.
+func possible(f *feature, wanted, with bool) bool {
+	if !wanted {
+		return with // one way is enough
+	}
+	switch f.Load() {
+	case works:
+		return with
+	case refused:
+		return !with
+	default:
+		return true
+	}
+}
+
+func (c *compatible) ask(ctx context.Context, req Request) (Response, error) {
 	var wait time.Duration
 	ctx = context.WithValue(ctx, retryAfterKey{}, &wait)
-	res, err := c.sdk.CreateChatCompletion(ctx, c.wire(req, structured))
+	res, err := c.sdk.CreateChatCompletion(ctx, c.wire(req))
 	if err != nil {
 		e := classify(err)
 		e.RetryAfter = wait
 		return Response{}, e
 	}
-	if len(res.Choices) == 0 || strings.TrimSpace(res.Choices[0].Message.Content) == "" {
+	if len(res.Choices) == 0 {
+		return Response{}, &Error{Kind: BadResponse}
+	}
+	message := res.Choices[0].Message
+	calls := callsOf(message.ToolCalls)
+	if len(calls) == 0 && strings.TrimSpace(message.Content) == "" {
 		return Response{}, &Error{Kind: BadResponse}
 	}
 	return Response{
-		Text:         res.Choices[0].Message.Content,
+		Text: message.Content, Calls: calls,
 		PromptTokens: res.Usage.PromptTokens, CompletionTokens: res.Usage.CompletionTokens,
 	}, nil
 }
 
-func (c *compatible) wire(req Request, structured bool) openai.ChatCompletionRequest {
+// callsOf drops what is no call of a function, and gives an id to calls that came without, as some servers send them.
+func callsOf(wire []openai.ToolCall) []ToolCall {
+	var calls []ToolCall
+	for i, c := range wire {
+		if c.Function.Name == "" {
+			continue
+		}
+		if c.ID == "" {
+			c.ID = "call_" + strconv.Itoa(i)
+		}
+		calls = append(calls, ToolCall{ID: c.ID, Name: c.Function.Name, Arguments: json.RawMessage(c.Function.Arguments)})
+	}
+	return calls
+}
+
+func wireMessages(req Request) []openai.ChatCompletionMessage {
 	messages := []openai.ChatCompletionMessage{{Role: openai.ChatMessageRoleSystem, Content: req.System}}
 	for _, m := range req.Messages {
-		messages = append(messages, openai.ChatCompletionMessage{Role: string(m.Role), Content: m.Text})
+		if m.Role == RoleTool {
+			for _, r := range m.Results {
+				messages = append(messages, openai.ChatCompletionMessage{Role: openai.ChatMessageRoleTool, ToolCallID: r.CallID, Content: r.Text})
+			}
+			continue
+		}
+		wire := openai.ChatCompletionMessage{Role: string(m.Role), Content: m.Text}
+		for _, call := range m.Calls {
+			if len(call.Arguments) == 0 {
+				call.Arguments = json.RawMessage("{}")
+			}
+			wire.ToolCalls = append(wire.ToolCalls, openai.ToolCall{
+				ID: call.ID, Type: openai.ToolTypeFunction,
+				Function: openai.FunctionCall{Name: call.Name, Arguments: string(call.Arguments)},
+			})
+		}
+		messages = append(messages, wire)
 	}
-	wire := openai.ChatCompletionRequest{Model: c.model, Messages: messages}
+	return messages
+}
+
+func (c *compatible) wire(req Request) openai.ChatCompletionRequest {
+	wire := openai.ChatCompletionRequest{Model: c.model, Messages: wireMessages(req)}
 	if reasons(c.model) {
 		wire.MaxCompletionTokens = req.MaxTokens
 	} else {
 		// Only OpenAI has renamed it. Many compatible servers ignore the new name, and answers would have no bound.
 		wire.MaxTokens = req.MaxTokens //nolint:staticcheck // deprecated by OpenAI alone, see above
 	}
-	if structured {
+	for _, t := range req.Tools {
+		wire.Tools = append(wire.Tools, openai.Tool{
+			Type:     openai.ToolTypeFunction,
+			Function: &openai.FunctionDefinition{Name: t.Name, Description: t.Description, Parameters: t.Parameters},
+		})
+	}
+	if req.Schema.Name != "" {
 		wire.ResponseFormat = &openai.ChatCompletionResponseFormat{
 			Type:       openai.ChatCompletionResponseFormatTypeJSONSchema,
 			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{Name: req.Schema.Name, Schema: req.Schema.JSON, Strict: true},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,9 @@ func serve(t *testing.T, cfg Config, handler http.HandlerFunc) Chat {
 	return chat
 }
 
-var question = Request{System: "Be brief.", Messages: []Message{{RoleUser, "Hi"}, {RoleAssistant, "Hello"}, {RoleUser, "Ferns?"}}, MaxTokens: 99}
+var question = Request{System: "Be brief.", Messages: []Message{
+	{Role: RoleUser, Text: "Hi"}, {Role: RoleAssistant, Text: "Hello"}, {Role: RoleUser, Text: "Ferns?"},
+}, MaxTokens: 99}
 
 const answer = `{"id":"1","object":"chat.completion","model":"small","choices":[{"index":0,"message":{"role":"assistant","content":"Yes."},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}`
 
@@ -129,22 +132,98 @@ func TestCompleteAzure(t *testing.T) {
 	}
 }
 
-func TestCompleteDegradesToText(t *testing.T) {
-	calls := 0
+func TestCompleteWithTools(t *testing.T) {
+	var got struct {
+		Messages []map[string]any
+		Tools    []map[string]any
+	}
 	chat := serve(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
-		calls++
-		if body, err := io.ReadAll(r.Body); err != nil || strings.Contains(string(body), "response_format") {
-			w.WriteHeader(http.StatusBadRequest)
-			write(t, w, `{"error":{"message":"response_format is not supported","type":"invalid_request_error"}}`)
-			return
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
 		}
-		write(t, w, answer)
+		write(t, w, `{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":[
+			{"id":"c7","type":"function","function":{"name":"search","arguments":"{\"query\":\"ferns\"}"}},
+			{"type":"function","function":{"name":"search","arguments":"not JSON"}},
+			{"id":"c9","type":"function","function":{}}]}}]}`)
 	})
 	req := question
-	req.Schema = Schema{Name: "reply", JSON: json.RawMessage(`{}`)}
-	for i, want := range []int{2, 3} { // the second time it is known
-		if res, err := chat.Complete(t.Context(), req); err != nil || res.Text != "Yes." || calls != want {
-			t.Errorf("call %d: %+v, %v after %d requests, want %d", i, res, err, calls, want)
+	req.Tools = []Tool{{Name: "search", Description: "Finds.", Parameters: json.RawMessage(`{"type":"object"}`)}}
+	req.Messages = append(slices.Clone(req.Messages),
+		Message{Role: RoleAssistant, Text: "Let me see.", Calls: []ToolCall{{ID: "c1", Name: "search", Arguments: json.RawMessage(`{"query":"x"}`)}, {ID: "c2", Name: "nothing"}}},
+		Message{Role: RoleTool, Results: []ToolResult{{CallID: "c1", Name: "search", Text: "[]"}, {CallID: "c2", Name: "nothing", Text: "no such tool", Failed: true}}},
+	)
+	res, err := chat.Complete(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Response{Calls: []ToolCall{
+		{ID: "c7", Name: "search", Arguments: json.RawMessage(`{"query":"ferns"}`)}, {ID: "call_1", Name: "search", Arguments: json.RawMessage("not JSON")},
+	}}
+	if diff := cmp.Diff(want, res); diff != "" {
+		t.Errorf("response (-want +got):\n%s", diff)
+	}
+	asked := []map[string]any{
+		{"role": "assistant", "content": "Let me see.", "tool_calls": []any{
+			map[string]any{"id": "c1", "type": "function", "function": map[string]any{"name": "search", "arguments": `{"query":"x"}`}},
+			map[string]any{"id": "c2", "type": "function", "function": map[string]any{"name": "nothing", "arguments": "{}"}},
+		}},
+		{"role": "tool", "tool_call_id": "c1", "content": "[]"},
+		{"role": "tool", "tool_call_id": "c2", "content": "no such tool"},
+	}
+	if diff := cmp.Diff(asked, got.Messages[4:]); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+	tools := []map[string]any{{"type": "function", "function": map[string]any{
+		"name": "search", "description": "Finds.", "parameters": map[string]any{"type": "object"},
+	}}}
+	if diff := cmp.Diff(tools, got.Tools); diff != "" {
+		t.Errorf("tools (-want +got):\n%s", diff)
+	}
+}
+
+// A server that refuses what it does not know is asked without it, and the next time at once.
+func TestCompleteWithoutWhatTheProviderRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		reason  string
+		refused []string
+		calls   []int
+		want    string
+	}{
+		{"all is known", nil, []int{1, 2}, "response_format tools"},
+		{"no schemas", []string{"response_format"}, []int{2, 3}, "tools"},
+		{"no tools", []string{"tools"}, []int{3, 4}, "response_format"},
+		{"neither", []string{"response_format", "tools"}, []int{4, 5}, ""},
+	} {
+		calls, last := 0, ""
+		chat := serve(t, Config{}, func(w http.ResponseWriter, r *http.Request) {
+			calls++
+			var body map[string]any
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			for _, member := range tc.refused {
+				if body[member] != nil {
+					w.WriteHeader(http.StatusBadRequest)
+					write(t, w, `{"error":{"message":"not supported","type":"invalid_request_error"}}`)
+					return
+				}
+			}
+			var with []string
+			for _, member := range []string{"response_format", "tools"} {
+				if body[member] != nil {
+					with = append(with, member)
+				}
+			}
+			last = strings.Join(with, " ")
+			write(t, w, answer)
+		})
+		req := question
+		req.Schema = Schema{Name: "reply", JSON: json.RawMessage(`{}`)}
+		req.Tools = []Tool{{Name: "search", Parameters: json.RawMessage(`{}`)}}
+		for i, want := range tc.calls {
+			if _, err := chat.Complete(t.Context(), req); err != nil || calls != want || last != tc.want {
+				t.Errorf("%s, call %d: %v after %d requests, want %d; sent %q", tc.reason, i, err, calls, want, last)
+			}
 		}
 	}
 }
