@@ -36,6 +36,12 @@ const (
 	// https://developers.facebook.com/docs/whatsapp/cloud-api/guides/send-messages.
 	WindowLength = 24*time.Hour - 2*time.Minute
 
+	// OwnershipLapses is how long after the last sign of another responder (the
+	// handover to it, or a copy of what passed there) Meta's thread is idle again:
+	// a customer's message that is later than that is ours to answer. See
+	// https://developers.facebook.com/docs/whatsapp/conversation-routing.
+	OwnershipLapses = 24 * time.Hour
+
 	// PairInterval and PairBurst are the pace for one pair of business number
 	// and customer: one message in 6 seconds, 45 at once.
 	PairInterval = 6 * time.Second

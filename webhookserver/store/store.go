@@ -31,6 +31,13 @@ type Ingester interface {
 	// is an error. It returns ErrBusy at once when too many deliveries or
 	// bytes wait already; then nothing was stored.
 	//
+	// Who answers is decided here, from facts that only grow, so that any order
+	// of arrival gives the same end. An echo (SourceEcho) that is not of a message
+	// of ours makes its conversation Human. The newest Handover says whether
+	// another responder owns the thread. Either clears ReplyDueAt and takes the
+	// turn from whoever has it claimed; when it ends, what is unanswered is due
+	// again. Copies from standby are stored, and replaced by one from messages.
+	//
 	// The store does not keep or change d after it has returned.
 	Ingest(ctx context.Context, d *Delivery) (Receipt, error)
 
@@ -100,8 +107,9 @@ type Turns interface {
 	// customer's data. Errors: ErrLeaseLost.
 	FailTurn(ctx context.Context, t *Turn, cause string) error
 
-	// Resume makes a Waiting conversation Active again. What came before
-	// counts as answered: a person has seen it. Errors: ErrNotFound.
+	// Resume makes a Waiting or Human conversation Active again. What came
+	// before counts as answered: a person has seen it. An echo that was written
+	// before and comes later changes nothing. Errors: ErrNotFound.
 	Resume(ctx context.Context, line string, conversationID int64) error
 }
 

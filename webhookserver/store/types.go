@@ -12,6 +12,7 @@ type Delivery struct {
 	Messages      []InboundMessage
 	Statuses      []Status
 	IdentityMoves []IdentityMove
+	Handovers     []Handover
 	Raw           []RawChange
 	Unclaimed     []UnclaimedChange
 	// DeadLetters are items that the ingress itself refuses, such as a change
@@ -45,6 +46,25 @@ const (
 	SourceOutbox Source = "outbox"
 )
 
+// Rank orders the ways by which copies of one message come: the copy of the
+// higher rank is the one that is kept, whichever came first.
+func (s Source) Rank() int {
+	switch s {
+	case SourceHistory:
+		return 1
+	case SourceStandby:
+		return 2
+	case SourceEcho:
+		return 3
+	case SourceMessages:
+		return 4
+	case SourceOutbox:
+		return 5
+	default:
+		return 0
+	}
+}
+
 // Identity is what a webhook says about a customer. At least one of BSUID and
 // Phone is set. Contacts are told apart by (line, BSUID), else (line, phone).
 type Identity struct {
@@ -64,7 +84,8 @@ type InboundMessage struct {
 	Line          string
 	PhoneNumberID string
 	// WAMID is Meta's id. With PhoneNumberID it is unique.
-	WAMID  string
+	WAMID string
+	// From is the customer in whose thread it is, also if the business wrote it.
 	From   Identity
 	Source Source
 	// Type is Meta's type: text, image, interactive and so on.
@@ -153,6 +174,34 @@ type IdentityMove struct {
 	Raw []byte
 }
 
+// ThreadOwner is who a handover gives a thread to: Meta lets one responder at
+// a time answer a customer.
+type ThreadOwner string
+
+// The owners of a thread.
+const (
+	// OwnerOurs is this line.
+	OwnerOurs ThreadOwner = "ours"
+	// OwnerOther is another partner, or Meta's own agent.
+	OwnerOther ThreadOwner = "other"
+	// OwnerNone is nobody: whoever answers first becomes the owner.
+	OwnerNone ThreadOwner = "none"
+)
+
+// Handover says that a customer's thread has changed its owner. Of several the
+// newest counts, by EventTime, whatever the order in which they come; of two of
+// the same time the one to OwnerOther.
+type Handover struct {
+	Line          string
+	PhoneNumberID string
+	// From is the customer.
+	From      Identity
+	Owner     ThreadOwner
+	EventTime time.Time
+	// Raw is the value of the change as received, for a dead letter.
+	Raw []byte
+}
+
 // RawChange is a change whose field is not turned into rows, kept as received.
 type RawChange struct {
 	ID  int64 // set by the store
@@ -189,7 +238,7 @@ type DeadLetter struct {
 	ID   int64 // set by the store
 	App  string
 	Line string
-	// Kind says what it was: message, status, identity, change, turn.
+	// Kind says what it was: message, status, identity, handover, change, turn.
 	Kind string
 	// Reason is stable text without the customer's data.
 	Reason string
@@ -219,6 +268,11 @@ const (
 	// ConversationWaiting means that a person has to look: nothing is answered
 	// automatically.
 	ConversationWaiting ConversationState = "Waiting"
+	// ConversationHuman means that a person answers: somebody of the business
+	// wrote by other means than this server (an echo), after the last Resume and
+	// after the last handover to us. Nothing is answered automatically. It hides
+	// Active or Waiting, and WaitingReason stays.
+	ConversationHuman ConversationState = "Human"
 )
 
 // Contact is a customer of one line.
@@ -249,6 +303,13 @@ type Conversation struct {
 	ReplyDueAt time.Time
 	// LastUserMessageAt is when the customer last wrote; zero if never.
 	LastUserMessageAt time.Time
+	// LastPersonMessageAt is when a person of the business last wrote by other
+	// means than this server; zero if never.
+	LastPersonMessageAt time.Time
+	// OwnedElsewhere says that another responder owns the thread: nothing is due
+	// and nothing must be sent. It ends with a handover to us or to nobody, or
+	// when the customer writes to us after OwnershipLapses.
+	OwnedElsewhere bool
 }
 
 // Author says who wrote a message.

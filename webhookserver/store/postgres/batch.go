@@ -19,14 +19,15 @@ type thread struct {
 
 	// storedPhone is the phone that the row has: it must be given up before
 	// another thread can take it.
-	storedPhone  string
-	begun, dirty bool
+	storedPhone string
+	// told says that what is known of who answers has changed.
+	begun, dirty, told bool
 }
 
 func scanThread(row pgx.CollectableRow) (*thread, error) {
 	var h thread
 	err := row.Scan(&h.ID, &h.Line, &h.number, &h.BSUID, &h.Phone, &h.PhoneAt, &h.Name, &h.Username, &h.State, &h.LastSeq, &h.AnsweredSeq,
-		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt)
+		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt, &h.PersonAt, &h.ResumedAt, &h.OtherAt, &h.FreeAt, &h.StandbyAt)
 	h.storedPhone = h.Phone
 	return &h, err
 }
@@ -89,6 +90,8 @@ func (t *tx) applyThreads(items []*record.Item) error {
 		switch {
 		case it.Move != nil:
 			it.Outcome, err = record.OutcomeNew, b.moveIdentity(it.Move)
+		case it.Handover != nil:
+			it.Outcome, err = record.OutcomeNew, b.handOver(it.Handover)
 		case it.Message != nil:
 			it.Outcome, err = b.addMessage(it.Message)
 		}
@@ -122,11 +125,12 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 	result := record.OutcomeNew
 	key := messageKey{m.PhoneNumberID, m.WAMID}
 	known, copied := b.stored[key]
+	b.note(h, h.Noted(m.Source, known.source == store.SourceOutbox, eventAt))
 	if copied {
-		if known.source != store.SourceStandby || m.Source != store.SourceMessages {
+		if known.source.Rank() >= m.Source.Rank() {
 			return record.OutcomeDuplicate, nil
 		}
-		// The copy from the messages field takes the place of that from standby.
+		// The one that came by the better way takes the place of the other.
 		result = record.OutcomeUpgraded
 		if known.pending >= 0 {
 			b.messages[known.pending].InboundMessage = nil
@@ -147,10 +151,30 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		if b.waitingTests[m.Line] && !slices.Contains(b.testers, h) {
 			b.testers = append(b.testers, h)
 		}
+		h.Settle(b.t.now)
 	}
 	b.touch(h)
 	b.traffic[m.Line] = true
 	return result, nil
+}
+
+// handOver gives a customer's thread to another owner.
+func (b *batch) handOver(o *store.Handover) error {
+	at := min(record.Millis(o.EventTime), b.t.now)
+	h, err := b.resolve(o.Line, o.PhoneNumberID, o.From, at)
+	if err == nil {
+		b.note(h, h.HandOver(o.Owner, at))
+	}
+	return err
+}
+
+// note marks the thread as one of which it has changed who answers.
+func (b *batch) note(h *thread, changed bool) {
+	if changed {
+		h.told = true
+		h.Settle(b.t.now)
+		b.touch(h)
+	}
 }
 
 // take removes the first one of the ids.
@@ -182,7 +206,7 @@ func (b *batch) flush() error {
 		return err
 	}
 	for _, h := range b.dirty {
-		h.dirty, h.begun, h.storedPhone = false, false, h.Phone
+		h.dirty, h.begun, h.told, h.storedPhone = false, false, false, h.Phone
 	}
 	for i := range b.messages {
 		if m := &b.messages[i]; m.InboundMessage != nil {
@@ -262,6 +286,21 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 			UPDATE conversations c SET bsuid = u.bsuid, phone = u.phone, phone_at = u.phone_at, name = u.name, username = u.username, state = u.state,
 			       last_seq = u.last_seq, first_unanswered_id = u.first_id, first_unanswered_at = u.first_at, reply_due_at = u.due_at, last_user_at = u.user_at
 			FROM `+threadRows+` WHERE c.id = u.id`, threadArguments(changed)...).Exec(all(len(changed)))
+	}
+	for _, h := range b.dirty {
+		if h.told {
+			queueTold(q, h)
+		}
+	}
+}
+
+// queueTold writes what is known of who answers. If it is not us, whoever has
+// the turn claimed loses it.
+func queueTold(q *pgx.Batch, h *thread) {
+	q.Queue(`UPDATE conversations SET person_at = $1, resumed_at = $2, other_at = $3, free_at = $4, standby_at = $5 WHERE id = $6`,
+		h.PersonAt, h.ResumedAt, h.OtherAt, h.FreeAt, h.StandbyAt, h.ID).Exec(all(1))
+	if h.Silent() {
+		q.Queue(`UPDATE conversations SET owner = '', lease_until = 0, epoch = epoch + 1, attempts = 0 WHERE id = $1 AND lease_until > 0`, h.ID)
 	}
 }
 

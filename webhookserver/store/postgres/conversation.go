@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,13 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// The rules of record.Thread about who answers, as conditions on conversations c.
+var (
+	personAnswers  = `(c.person_at > c.resumed_at)`
+	ownedElsewhere = fmt.Sprintf(`(c.other_at > 0 AND c.other_at >= c.free_at AND c.last_user_at <= greatest(c.other_at, c.standby_at) + %d)`,
+		store.OwnershipLapses.Milliseconds())
 )
 
 // claimable locks the conversation that has been due longest. Its parameters:
@@ -322,8 +330,8 @@ func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`
 			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
-			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0
-			WHERE id = $1 AND line = $2 AND state = 'Waiting'`, id, line)
+			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0, resumed_at = greatest(resumed_at, person_at, $3)
+			WHERE id = $1 AND line = $2 AND (state = 'Waiting' OR person_at > resumed_at)`, id, line, t.now-record.ResumeSlack)
 		if err != nil || n > 0 {
 			return err
 		}

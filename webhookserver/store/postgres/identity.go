@@ -49,6 +49,8 @@ func wantedBy(items []*record.Item) wanted {
 		case it.Move != nil:
 			w.identity(it.Move.Line, it.Move.BSUID, it.Move.Phone)
 			w.identity(it.Move.Line, it.Move.PreviousBSUID, "")
+		case it.Handover != nil:
+			w.identity(it.Handover.Line, it.Handover.From.BSUID, it.Handover.From.Phone)
 		case it.Message != nil:
 			m := it.Message
 			w.identity(m.Line, m.From.BSUID, m.From.Phone)
@@ -63,7 +65,7 @@ func wantedBy(items []*record.Item) wanted {
 const (
 	lockThreads = `
 		SELECT id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq, answered_seq,
-		       first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at
+		       first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, person_at, resumed_at, other_at, free_at, standby_at
 		FROM conversations WHERE id IN (
 		  SELECT i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid
 		  UNION
@@ -301,6 +303,7 @@ func (b *batch) merge(from, into *thread) error {
 		return err
 	}
 	into.Absorb(&from.Thread)
+	into.told = true
 	b.touch(into)
 	delete(b.byID, from.ID)
 	b.redirect(from, into)

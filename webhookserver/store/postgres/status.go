@@ -260,10 +260,29 @@ func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) err
 	return t.attachWAMID(message, s.PhoneNumberID, s.WAMID)
 }
 
+// dropEcho removes what looked like a message from elsewhere and was the echo of
+// one of ours: no person wrote it, so it must not keep the assistant silent.
+func (t *tx) dropEcho(number, wamid string) error {
+	var conversation int64
+	found, err := t.found(`DELETE FROM messages WHERE phone_number_id = $1 AND wamid = $2 AND outbox_id = '' AND source = 'echo' RETURNING conversation_id`,
+		[]any{number, wamid}, &conversation)
+	if err != nil || !found {
+		return err
+	}
+	if err := t.exec1(`
+		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE conversation_id = $1 AND source = 'echo'), 0)
+		WHERE id = $1`, conversation); err != nil {
+		return err
+	}
+	_, err = t.exec(`
+		UPDATE conversations c SET reply_due_at = $1 WHERE id = $2 AND reply_due_at = 0 AND last_seq > answered_seq AND first_unanswered_id <> 0
+		  AND state = 'Active' AND NOT `+personAnswers+` AND NOT `+ownedElsewhere, t.now, conversation)
+	return err
+}
+
 // attachWAMID tells a message of ours its wamid.
 func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
-	// What looked like a message from elsewhere was the echo of this one.
-	if _, err := t.exec(`DELETE FROM messages WHERE phone_number_id = $1 AND wamid = $2 AND outbox_id = '' AND source = 'echo'`, number, wamid); err != nil {
+	if err := t.dropEcho(number, wamid); err != nil {
 		return err
 	}
 	n, err := t.exec(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL`, wamid, messageID)

@@ -12,6 +12,7 @@ const ReasonText = "a text has a NUL or is not UTF-8"
 // The kinds and reasons of dead letters that ingestion alone writes.
 const (
 	kindIdentity = "identity"
+	kindHandover = "handover"
 	kindMessage  = "message"
 	kindStatus   = "status"
 	kindChange   = "change"
@@ -25,6 +26,8 @@ func (it *Item) DeadLetter() *store.DeadLetter {
 	switch {
 	case it.Move != nil:
 		l.Kind, l.Line, l.Raw = kindIdentity, it.Move.Line, it.Move.Raw
+	case it.Handover != nil:
+		l.Kind, l.Line, l.Raw = kindHandover, it.Handover.Line, it.Handover.Raw
 	case it.Message != nil:
 		l.Kind, l.Line, l.Raw = kindMessage, it.Message.Line, it.Message.Raw
 	case it.Status != nil:

@@ -26,6 +26,7 @@ const (
 type Item struct {
 	App       string
 	Move      *store.IdentityMove
+	Handover  *store.Handover
 	Message   *store.InboundMessage
 	Status    *store.Status
 	Raw       *store.RawChange
@@ -56,12 +57,17 @@ func within(most int, texts ...string) bool {
 	return !slices.ContainsFunc(texts, func(s string) bool { return s == "" || len(s) > most })
 }
 
+// identified tells whether a customer can be told apart.
+func identified(id store.Identity) bool {
+	return len(id.BSUID) <= maxUserID && len(id.Phone) <= maxNumber && id.BSUID+id.Phone != ""
+}
+
 // Flatten lists the items of a delivery, and tells how many bytes of memory
 // they hold. It is for the caller's goroutine, so that the one that writes has
 // only to write: what no database can hold and what the schemas refuse has
 // become a dead letter here already. A database may still find more.
 func Flatten(d *store.Delivery) (items []Item, bytes int64) {
-	n := len(d.IdentityMoves) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
+	n := len(d.IdentityMoves) + len(d.Handovers) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
 	items = make([]Item, 0, n)
 	add := func(it Item, fits bool, raw []byte, line, kind string, texts ...string) {
 		it.App = d.App
@@ -84,9 +90,13 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 		m := &d.IdentityMoves[i]
 		add(Item{Move: m}, within(maxUserID, m.PreviousBSUID, m.BSUID), m.Raw, m.Line, kindIdentity, m.Line, m.PhoneNumberID, m.PreviousBSUID, m.BSUID, m.Phone)
 	}
+	for i := range d.Handovers {
+		o := &d.Handovers[i]
+		add(Item{Handover: o}, identified(o.From), o.Raw, o.Line, kindHandover, o.Line, o.PhoneNumberID, o.From.BSUID, o.From.Phone, o.From.Name, o.From.Username)
+	}
 	for i := range d.Messages {
 		m := &d.Messages[i]
-		fits := within(maxWAMID, m.WAMID) && len(m.From.BSUID) <= maxUserID && len(m.From.Phone) <= maxNumber && m.From.BSUID+m.From.Phone != ""
+		fits := within(maxWAMID, m.WAMID) && identified(m.From)
 		add(Item{Message: m}, fits, m.Raw, m.Line, kindMessage, m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID,
 			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username)
 	}
@@ -120,12 +130,12 @@ func digestOf(app, line, waba, number, field string, at time.Time, raw []byte) [
 }
 
 // ReceiptOf counts the outcomes of a delivery's items. Dead letters that came
-// with it and changes of identity are not counted.
+// with it, changes of identity and handovers are not counted.
 func ReceiptOf(items []Item) store.Receipt {
 	var r store.Receipt
 	for i := range items {
 		switch it := &items[i]; {
-		case it.Letter != nil && it.Outcome == OutcomeNew, it.Move != nil && it.Outcome == OutcomeNew:
+		case it.Outcome == OutcomeNew && (it.Letter != nil || it.Move != nil || it.Handover != nil):
 		case it.Outcome == OutcomeNew:
 			r.New++
 		case it.Outcome == OutcomeDuplicate:
@@ -155,6 +165,9 @@ func (it *Item) order() (rank int, number, key string, at int64) {
 	switch {
 	case it.Move != nil:
 		return 0, it.Move.PhoneNumberID, it.Move.BSUID, Millis(it.Move.EventTime)
+	case it.Handover != nil:
+		o := it.Handover
+		return 1, o.PhoneNumberID, cmp.Or(o.From.BSUID, o.From.Phone), Millis(o.EventTime)
 	case it.Message != nil:
 		m := it.Message
 		return 1, m.PhoneNumberID, cmp.Or(m.From.BSUID, m.From.Phone), Millis(m.EventTime)

@@ -9,16 +9,18 @@ import (
 type thread struct {
 	record.Thread
 
-	dirty bool
+	// told says that what is known of who answers has changed.
+	dirty, told bool
 }
 
 const threadColumns = `c.id, c.line, c.bsuid, c.phone, c.phone_at, c.name, c.username, c.state, c.last_seq, c.answered_seq,
-	c.first_unanswered_id, c.first_unanswered_at, c.reply_due_at, c.last_user_at`
+	c.first_unanswered_id, c.first_unanswered_at, c.reply_due_at, c.last_user_at, c.person_at, c.resumed_at, c.other_at, c.free_at, c.standby_at`
 
 func (h *thread) fields() []any {
 	return []any{
 		&h.ID, &h.Line, &h.BSUID, &h.Phone, &h.PhoneAt, &h.Name, &h.Username, &h.State, &h.LastSeq, &h.AnsweredSeq,
 		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt,
+		&h.PersonAt, &h.ResumedAt, &h.OtherAt, &h.FreeAt, &h.StandbyAt,
 	}
 }
 
@@ -63,12 +65,11 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 	result := record.OutcomeNew
 	id, err := b.t.insertInbound(m, h.ID, seq, eventAt)
 	if err == nil && id == 0 {
-		result = record.OutcomeDuplicate
-		if m.Source == store.SourceMessages {
-			if id, err = b.t.replaceStandby(m, h.ID, seq, eventAt); id != 0 {
-				result = record.OutcomeUpgraded
-			}
-		}
+		var ours bool
+		result, id, ours, err = b.t.meetCopy(m, h.ID, seq, eventAt)
+		b.note(h, h.Noted(m.Source, ours, eventAt))
+	} else {
+		b.note(h, h.Noted(m.Source, false, eventAt))
 	}
 	if err != nil || id == 0 {
 		return result, err
@@ -82,9 +83,29 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		if b.t.w.waitingTests[m.Line] {
 			b.testers = append(b.testers, h)
 		}
+		h.Settle(b.t.now)
 	}
 	b.touch(h)
 	return result, b.noteTraffic(m.Line)
+}
+
+// handOver gives a customer's thread to another owner.
+func (b *batch) handOver(o *store.Handover) error {
+	at := min(record.Millis(o.EventTime), b.t.now)
+	h, err := b.resolve(o.Line, o.PhoneNumberID, o.From, at)
+	if err == nil {
+		b.note(h, h.HandOver(o.Owner, at))
+	}
+	return err
+}
+
+// note marks the thread as one of which it has changed who answers.
+func (b *batch) note(h *thread, changed bool) {
+	if changed {
+		h.told = true
+		h.Settle(b.t.now)
+		b.touch(h)
+	}
 }
 
 func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
@@ -98,14 +119,33 @@ func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt i
 		m.PhoneNumberID, m.WAMID, conversation, string(author), string(m.Source), m.Type, m.Text, m.ContextWAMID, seq, eventAt, t.now, m.Raw)
 }
 
-// replaceStandby puts the copy from the messages field in the place of one
-// from standby. It returns 0 if there is none: then m is a plain copy.
-func (t *tx) replaceStandby(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
-	n, err := t.exec(`DELETE FROM messages WHERE phone_number_id = ? AND wamid = ? AND source = 'standby'`, m.PhoneNumberID, m.WAMID)
-	if err != nil || n == 0 {
-		return 0, err
+// meetCopy decides between m and the copy of it that is stored: m takes its
+// place if it came by a better way. It returns the id of m's row, 0 if the copy
+// stays, and whether that is a message of ours.
+func (t *tx) meetCopy(m *store.InboundMessage, conversation, seq, eventAt int64) (result record.Outcome, id int64, ours bool, err error) {
+	var stored int64
+	var source store.Source
+	err = t.row(`SELECT id, source FROM messages WHERE phone_number_id = ? AND wamid = ?`, []any{m.PhoneNumberID, m.WAMID}, &stored, &source)
+	if err != nil || source.Rank() >= m.Source.Rank() {
+		return record.OutcomeDuplicate, 0, source == store.SourceOutbox, err
 	}
-	return t.insertInbound(m, conversation, seq, eventAt)
+	if _, err := t.exec(`DELETE FROM messages WHERE id = ?`, stored); err != nil {
+		return 0, 0, false, err
+	}
+	id, err = t.insertInbound(m, conversation, seq, eventAt)
+	return record.OutcomeUpgraded, id, false, err
+}
+
+// tell writes what is known of who answers. If it is not us, whoever has the
+// turn claimed loses it.
+func (t *tx) tell(h *record.Thread) error {
+	_, err := t.exec(`UPDATE conversations SET person_at = ?, resumed_at = ?, other_at = ?, free_at = ?, standby_at = ? WHERE id = ?`,
+		h.PersonAt, h.ResumedAt, h.OtherAt, h.FreeAt, h.StandbyAt, h.ID)
+	if err != nil || !h.Silent() {
+		return err
+	}
+	_, err = t.exec(`UPDATE conversations SET owner = '', lease_until = 0, epoch = epoch + 1, attempts = 0 WHERE id = ? AND lease_until > 0`, h.ID)
+	return err
 }
 
 // touch marks the thread as changed.
@@ -126,7 +166,12 @@ func (b *batch) flush() error {
 		if err != nil {
 			return err
 		}
-		h.dirty = false
+		if h.told {
+			if err := b.t.tell(&h.Thread); err != nil {
+				return err
+			}
+		}
+		h.dirty, h.told = false, false
 	}
 	b.dirty = b.dirty[:0]
 	for _, h := range b.testers {

@@ -11,6 +11,13 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
+// The rules of record.Thread about who answers, as conditions on conversations c.
+var (
+	personAnswers  = `(c.person_at > c.resumed_at)`
+	ownedElsewhere = fmt.Sprintf(`(c.other_at > 0 AND c.other_at >= c.free_at AND c.last_user_at <= max(c.other_at, c.standby_at) + %d)`,
+		store.OwnershipLapses.Milliseconds())
+)
+
 // claimable picks the conversation that has been due longest. Its parameters:
 // now three times, the excluded lines as a JSON array, now, and the limit of
 // leases per line.
@@ -310,8 +317,8 @@ func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`
 			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
-			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0
-			WHERE id = ? AND line = ? AND state = 'Waiting'`, id, line)
+			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0, resumed_at = max(resumed_at, person_at, ?)
+			WHERE id = ? AND line = ? AND (state = 'Waiting' OR person_at > resumed_at)`, t.now-record.ResumeSlack, id, line)
 		if err != nil || n > 0 {
 			return err
 		}

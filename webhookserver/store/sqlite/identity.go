@@ -191,7 +191,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 	if err != nil {
 		return nil, err
 	}
-	into.dirty = false
+	into.dirty, into.told = false, true
 	b.touch(into)
 	if err := b.flush(); err != nil {
 		return nil, err

@@ -71,6 +71,8 @@ func (b *batch) applyItem(it *record.Item) (err error) {
 	switch {
 	case it.Move != nil:
 		return b.moveIdentity(it.Move)
+	case it.Handover != nil:
+		return b.handOver(it.Handover)
 	case it.Message != nil:
 		it.Outcome, err = b.addMessage(it.Message)
 	case it.Status != nil:

@@ -55,13 +55,14 @@ func (s *Store) Messages(ctx context.Context, line string, conversation, before 
 // Conversations implements store.Reader.
 func (s *Store) Conversations(ctx context.Context, line string, after int64, limit int) ([]store.Conversation, error) {
 	return list(ctx, s, func(rows *sql.Rows) (c store.Conversation, err error) {
-		var dueAt, lastUserAt int64
+		var dueAt, lastUserAt, personAt int64
 		err = rows.Scan(&c.ID, &c.Line, &c.PhoneNumberID, &c.Contact.BSUID, &c.Contact.Phone, &c.Contact.Name, &c.Contact.Username,
-			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt)
-		c.ReplyDueAt, c.LastUserMessageAt = record.Instant(dueAt), record.Instant(lastUserAt)
+			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt, &personAt, &c.OwnedElsewhere)
+		c.ReplyDueAt, c.LastUserMessageAt, c.LastPersonMessageAt = record.Instant(dueAt), record.Instant(lastUserAt), record.Instant(personAt)
 		return c, err
-	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, state, waiting_reason, skipped_reason, last_seq, answered_seq, reply_due_at, last_user_at
-		FROM conversations WHERE line = ? AND id > ? ORDER BY id LIMIT ?`, line, after, limit)
+	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, iif(`+personAnswers+`, 'Human', state), waiting_reason, skipped_reason,
+		       last_seq, answered_seq, reply_due_at, last_user_at, person_at, `+ownedElsewhere+`
+		FROM conversations c WHERE line = ? AND id > ? ORDER BY id LIMIT ?`, line, after, limit)
 }
 
 // OutboxRows implements store.Reader.

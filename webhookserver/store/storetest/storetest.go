@@ -26,6 +26,7 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Ingest", ingestCases},
 		{"Identity", identityCases},
+		{"Owner", ownerCases},
 		{"Turns", turnCases},
 		{"Outbox", outboxCases},
 		{"Statuses", statusCases},
