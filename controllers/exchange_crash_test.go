@@ -1,8 +1,13 @@
 package controllers
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"text/tabwriter"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
@@ -25,28 +30,32 @@ var badDays = []struct {
 	{"both answers are lost", []metasim.Fault{{Call: "exchange", Action: metasim.ActionResetAfter, Count: 2}}},
 }
 
-// TestCrashAtEveryWrite kills the process before and after each of its writes, on good and on bad days, starts another, and
-// holds the result against the promise: at most two sends, and no token lost but in the one window between Meta's answer and
-// the vault.
+// TestCrashAtEveryWrite kills the process before and after each of its writes and after each answer of Meta's, on good and on bad
+// days, starts another, and holds the result against the promise: at most two sends, and no token lost but in the one window between
+// Meta's answer and the vault.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, rescue := range []bool{false, true} {
 		for _, day := range badDays {
 			t.Run(fmt.Sprintf("%s, rescue %t", day.name, rescue), func(t *testing.T) {
-				writes := crashRun(t, day.faults, rescue, 0, false)
-				if writes < 3 {
-					t.Fatalf("the control run made %d writes; reservation, intent and receipt are 3", writes)
+				var table crashTable
+				steps := crashRun(t, &table, day.faults, rescue, 0, false)
+				if writes := writesOf(steps); writes < 3 {
+					t.Errorf("the control run made %d writes; reservation, intent and receipt are 3: %q", writes, steps)
 				}
-				for n := 1; n <= writes; n++ {
-					crashRun(t, day.faults, rescue, n, false)
-					crashRun(t, day.faults, rescue, n, true)
+				for n := 1; n <= len(steps); n++ {
+					crashRun(t, &table, day.faults, rescue, n, false)
+					if isWrite(steps[n-1]) {
+						crashRun(t, &table, day.faults, rescue, n, true)
+					}
 				}
+				table.print(t)
 			})
 		}
 	}
 }
 
-// crashRun plays one day with a crash at the n-th write, 0 for none, and returns how many writes the first process made.
-func crashRun(t *testing.T, faults []metasim.Fault, rescue bool, n int, after bool) int {
+// crashRun plays one day with a crash at the n-th step, 0 for none, and returns the steps of the first process.
+func crashRun(t *testing.T, table *crashTable, faults []metasim.Fault, rescue bool, n int, after bool) []string {
 	t.Helper()
 	w := newExchangeWorld(t, func(s *metasim.Switches) {
 		if rescue {
@@ -66,7 +75,8 @@ func crashRun(t *testing.T, faults []metasim.Fault, rescue bool, n int, after bo
 	if !survived {
 		entry, _ = w.settle(w.process(&mortal{Client: admin}))
 	}
-	w.checkPromise(entry, fmt.Sprintf("crash at write %d (after: %t)", n, after), rescue)
+	table.row(first, n, "%s%s, %d sends", entry.Phase, entry.Failure, w.sends())
+	w.checkPromise(entry, crashPoint(first, n), rescue)
 	// A third process, and a request that was deleted and made again, change nothing.
 	before := w.sim.Counters().Calls["exchange"]
 	w.request.UID = "request-2"
@@ -76,7 +86,7 @@ func crashRun(t *testing.T, faults []metasim.Fault, rescue bool, n int, after bo
 	if got := w.sim.Counters().Calls["exchange"]; got != before {
 		t.Errorf("a code that is done with was sent again")
 	}
-	return first.count
+	return first.steps
 }
 
 // knowBusiness gives the vault an earlier, failed attempt that had proven whose business it is.
@@ -121,37 +131,78 @@ func (w *exchangeWorld) checkPromise(entry *vault.Entry, when string, rescue boo
 	}
 }
 
-// TestLostTokensAreOnlyThoseOfTheWindow shows for the plain day which crash loses the token: exactly the one between Meta's
-// answer and the write that keeps it.
+// TestLostTokensAreOnlyThoseOfTheWindow crashes a plain day at every step. The token may be lost in one place alone, between Meta's
+// answer and the write that keeps it, and nothing else may be done there.
 func TestLostTokensAreOnlyThoseOfTheWindow(t *testing.T) {
-	// The writes of an exchange: 1 reservation, 2 intent, 3 receipt.
-	for _, tc := range []struct {
-		reason string
-		write  int
-		after  bool
-		sends  int
-		kept   bool
-	}{
-		{"before the reservation nothing has happened", 1, false, 1, true},
-		{"a reservation is taken up", 1, true, 1, true},
-		{"before the intent nothing was sent", 2, false, 1, true},
-		{"after the intent the send must be assumed, and is made once more", 2, true, 1, true},
-		{"between Meta's answer and the receipt the token is lost, and the second send says so", 3, false, 2, false},
-		{"a receipt is final", 3, true, 1, true},
-	} {
-		w := newExchangeWorld(t)
-		if _, survived := w.settle(w.process(&mortal{Client: admin, dieAt: tc.write, after: tc.after})); survived && tc.write != 3 {
-			t.Fatalf("%s: the process survived", tc.reason)
-		}
-		entry, _ := w.settle(w.process(admin))
-		if got := w.sends(); got != tc.sends {
-			t.Errorf("%s: %d sends, want %d", tc.reason, got, tc.sends)
-		}
-		if kept := entry.Phase == vault.PhaseKept; kept != tc.kept {
-			t.Errorf("%s: kept %t, want %t", tc.reason, kept, tc.kept)
-		}
-		if !tc.kept && entry.Failure != v1alpha1.ReasonExchangeOutcomeUnknown {
-			t.Errorf("%s: failure %s, want %s", tc.reason, entry.Failure, v1alpha1.ReasonExchangeOutcomeUnknown)
+	steps := crashRun(t, &crashTable{}, nil, false, 0, false)
+	sent := slices.Index(steps, "call ExchangeCode")
+	if want := []string{"create Secret", "update Secret", "call ExchangeCode", "update Secret"}; !slices.Equal(steps, want) {
+		t.Errorf("an exchange is reservation, intent, call, receipt, and nothing else; the steps are %q", steps)
+	}
+	for n := 1; n <= len(steps); n++ {
+		for _, after := range []bool{false, true} {
+			if after && !isWrite(steps[n-1]) {
+				continue
+			}
+			w := newExchangeWorld(t)
+			first := &mortal{Client: admin, dieAt: n, after: after}
+			if _, survived := w.settle(w.process(first)); survived {
+				t.Fatalf("%s: the process survived", crashPoint(first, n))
+			}
+			entry, _ := w.settle(w.process(admin))
+			// The answer was heard and the receipt not written.
+			window := n == sent+1 || (n == sent+2 && !after)
+			wantSends, wantPhase, wantFailure := 1, vault.PhaseKept, ""
+			if window {
+				wantSends, wantPhase, wantFailure = 2, vault.PhaseFailed, v1alpha1.ReasonExchangeOutcomeUnknown
+			}
+			if w.sends() != wantSends || entry.Phase != wantPhase || entry.Failure != wantFailure {
+				t.Errorf("%s: %d sends, %s%s; want %d, %s%s", crashPoint(first, n), w.sends(), entry.Phase, entry.Failure, wantSends, wantPhase, wantFailure)
+			}
 		}
 	}
+}
+
+// crashTable lists where processes died and what became of their work.
+type crashTable struct{ rows []string }
+
+func (c *crashTable) row(m *mortal, n int, format string, args ...any) {
+	c.rows = append(c.rows, crashPoint(m, n)+"\t"+fmt.Sprintf(format, args...))
+}
+
+func (c *crashTable) print(t *testing.T) {
+	t.Helper()
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	_, err := fmt.Fprintln(w, strings.Join(c.rows, "\n"))
+	if err := errors.Join(err, w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d crash points:\n%s", len(c.rows), out.String())
+}
+
+// crashPoint says where a process died; n is 0 if it was to live.
+func crashPoint(m *mortal, n int) string {
+	switch {
+	case n == 0:
+		return "no crash"
+	case n > len(m.steps):
+		return fmt.Sprintf("%d: not reached", n)
+	case m.after || !isWrite(m.steps[n-1]):
+		return fmt.Sprintf("%d: after %s", n, m.steps[n-1])
+	default:
+		return fmt.Sprintf("%d: before %s", n, m.steps[n-1])
+	}
+}
+
+// isWrite tells writes from calls to Meta.
+func isWrite(step string) bool { return !strings.HasPrefix(step, "call ") }
+
+func writesOf(steps []string) (writes int) {
+	for _, step := range steps {
+		if isWrite(step) {
+			writes++
+		}
+	}
+	return writes
 }

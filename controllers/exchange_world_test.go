@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
@@ -126,9 +128,13 @@ func (w *exchangeWorld) putCode(code string) {
 	}
 }
 
-// process is one manager process. Its writes to the vault go through a writer that can kill it.
+// process is one manager process. A mortal writer can kill it.
 func (w *exchangeWorld) process(writer client.Writer) *ExchangeReconciler {
-	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{}}
+	clients := &graphClients{}
+	if m, ok := writer.(*mortal); ok {
+		clients.observe = m.answered
+	}
+	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: clients}
 	return &ExchangeReconciler{
 		client: w.objects, gate: &exchangeGate{apps: apps, live: w.objects}, clock: w.clock,
 		vault: &vault.Vault{Reader: admin, Writer: writer, Namespace: w.place, Clock: w.clock},
@@ -202,44 +208,65 @@ func (w *exchangeWorld) works(token redact.Secret) bool {
 	return info.Valid
 }
 
-// mortal passes writes on and kills the process before or after the n-th. A dead process writes nothing more.
+// mortal passes writes on and kills the process at the n-th of its steps: before or after a write, or when a call to Meta has been
+// answered. A dead process writes nothing more.
 type mortal struct {
 	client.Client
 	dieAt int
 	after bool
-	count int
+	// steps are the writes and answered calls so far, in order.
+	steps []string
 	dead  bool
 }
 
-func (m *mortal) write(f func() error) error {
-	if m.dead {
-		panic(errDied)
+// answered counts a call to Meta. Nothing but memory has changed since, so dying before the call is dying after the step before it.
+func (m *mortal) answered(call meta.Call) {
+	if m.step("call " + call.Action) {
+		m.die()
 	}
-	m.count++
-	if m.count == m.dieAt && !m.after {
-		m.dead = true
-		panic(errDied)
+}
+
+func (m *mortal) write(name string, f func() error) error {
+	last := m.step(name)
+	if last && !m.after {
+		m.die()
 	}
 	err := f()
-	if m.count == m.dieAt {
-		m.dead = true
-		panic(errDied)
+	if last {
+		m.die()
 	}
 	return err
 }
 
+// step counts a step and says whether it is the one to die at.
+func (m *mortal) step(name string) bool {
+	if m.dead {
+		m.die()
+	}
+	m.steps = append(m.steps, name)
+	return len(m.steps) == m.dieAt
+}
+
+func (m *mortal) die() {
+	m.dead = true
+	panic(errDied)
+}
+
 func (m *mortal) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
-	return m.write(func() error { return m.Client.Create(ctx, obj, opts...) })
+	return m.write("create "+typeOf(obj), func() error { return m.Client.Create(ctx, obj, opts...) })
 }
 
 func (m *mortal) Update(ctx context.Context, obj client.Object, opts ...client.UpdateOption) error {
-	return m.write(func() error { return m.Client.Update(ctx, obj, opts...) })
+	return m.write("update "+typeOf(obj), func() error { return m.Client.Update(ctx, obj, opts...) })
 }
 
 func (m *mortal) Patch(ctx context.Context, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
-	return m.write(func() error { return m.Client.Patch(ctx, obj, patch, opts...) })
+	return m.write("patch "+typeOf(obj), func() error { return m.Client.Patch(ctx, obj, patch, opts...) })
 }
 
 func (m *mortal) Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error {
-	return m.write(func() error { return m.Client.Delete(ctx, obj, opts...) })
+	return m.write("delete "+typeOf(obj), func() error { return m.Client.Delete(ctx, obj, opts...) })
 }
+
+// typeOf names what is written.
+func typeOf(obj client.Object) string { return reflect.Indirect(reflect.ValueOf(obj)).Type().Name() }

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -30,12 +29,12 @@ type mortalStatus struct {
 }
 
 func (s *mortalStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
-	return s.owner.write(func() error { return s.SubResourceWriter.Apply(ctx, obj, opts...) })
+	return s.owner.write("apply status", func() error { return s.SubResourceWriter.Apply(ctx, obj, opts...) })
 }
 
 // leader is the process that leads the journey; the token is in the vault before it starts.
 func (w *exchangeWorld) leader(m *mortal) *OnboardingRequestReconciler {
-	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{}}
+	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{observe: m.answered}}
 	return &OnboardingRequestReconciler{
 		client: m, live: w.objects, apps: apps, gate: &exchangeGate{apps: apps, live: w.objects}, clock: w.clock,
 		vault:         &vault.Vault{Reader: w.objects, Writer: m, Namespace: systemNamespace, Clock: w.clock},
@@ -76,8 +75,8 @@ func (w *exchangeWorld) lead(r *OnboardingRequestReconciler) (alive bool) {
 	return true
 }
 
-// TestJourneyCrashAtEveryWrite kills the leader before and after each of its writes, on good days and on days that lose the
-// answer to an irreversible call, starts another, and counts what Meta did.
+// TestJourneyCrashAtEveryWrite kills the leader before and after each of its writes and after each answer of Meta's, on good days and
+// on days that lose the answer to an irreversible call, starts another, and counts what Meta did.
 func TestJourneyCrashAtEveryWrite(t *testing.T) {
 	for _, day := range []struct {
 		name  string
@@ -91,7 +90,8 @@ func TestJourneyCrashAtEveryWrite(t *testing.T) {
 		{"the answer to registering is lost", &metasim.Fault{Call: "register", Action: metasim.ActionResetAfter}, 0},
 	} {
 		t.Run(day.name, func(t *testing.T) {
-			run := func(n int, after bool) int {
+			var table crashTable
+			run := func(n int, after bool) []string {
 				// Each call of Meta's that lists credit differently must give one allocation.
 				w := newExchangeWorld(t, func(s *metasim.Switches) {
 					s.CreditRepeat, s.CreditListingLag = "new", metasim.Duration(day.lag)
@@ -106,17 +106,23 @@ func TestJourneyCrashAtEveryWrite(t *testing.T) {
 				if !w.lead(w.leader(first)) {
 					w.lead(w.leader(&mortal{Client: w.objects}))
 				}
-				w.checkJourney(fmt.Sprintf("crash at write %d (after: %t)", n, after))
-				return first.count
+				counters := w.sim.Counters()
+				table.row(first, n, "Ready, %d allocation, %d registration, %d subscription",
+					counters.CreditAllocations, counters.Applied["register"], counters.Applied["subscribe"])
+				w.checkJourney(crashPoint(first, n))
+				return first.steps
 			}
-			writes := run(0, false)
-			if writes < 6 {
-				t.Fatalf("the control run made %d writes; finalizer, proof, two of the ledger, the PIN and the status are 6", writes)
+			steps := run(0, false)
+			if writes := writesOf(steps); writes < 6 {
+				t.Fatalf("the control run made %d writes; finalizer, proof, two of the ledger, the PIN and the status are 6: %q", writes, steps)
 			}
-			for n := 1; n <= writes; n++ {
+			for n := 1; n <= len(steps); n++ {
 				run(n, false)
-				run(n, true)
+				if isWrite(steps[n-1]) {
+					run(n, true)
+				}
 			}
+			table.print(t)
 		})
 	}
 }
