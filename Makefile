@@ -110,6 +110,12 @@ test: ## Run all tests with the race detector, and install what they need. The l
 	@go build -o bin/testsummary ./hack/testsummary
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 go test -race -count=1 -timeout=$(TEST_TIMEOUT) -json $(PKG) | bin/testsummary
 
+.PHONY: chaos
+chaos: ## Kill, stop and break everything around the webhook-server, and count. ARGS=-short takes two minutes, not ten.
+	@hack/prerequisites.sh initdb
+	@go build -o bin/chaos ./test/chaos
+	@exec bin/chaos $(ARGS)
+
 .PHONY: e2e
 e2e: ## Run the images of the Dockerfile on a real kubelet on this machine. Needs root on Linux; ARGS are flags of the test.
 	@hack/e2e/run.sh $(ARGS)

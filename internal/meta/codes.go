@@ -175,6 +175,11 @@ func classify(cl *call, g *graphError, status int) verdict {
 	return classifyStatus(g, status)
 }
 
+// ClassOfCode is what an error means that came in a webhook: there is a code, and neither a call nor a message.
+func ClassOfCode(code int) Class {
+	return classify(&call{}, &graphError{Code: code}, http.StatusOK).class
+}
+
 // hasCode tells Meta's code 0 from an error without a code, which decodes to 0 too: code 0 needs a witness.
 func hasCode(g *graphError, status int) bool {
 	return g.Code != 0 || status == http.StatusUnauthorized || g.Type == "OAuthException" || g.Type == "AuthException"

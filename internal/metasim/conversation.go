@@ -119,8 +119,28 @@ func (s *Simulator) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// bsuid is the person's id within the portfolio that owns the account: another portfolio sees another id.
+// personKey is how a portfolio names a person.
+type personKey struct{ business, bsuid string }
+
+// bsuid is the person's id within the portfolio that owns the account: another portfolio sees another id. Requires mu.
 func (s *Simulator) bsuid(w *wabaState, cu *Customer) string {
 	sum := sha256.Sum256([]byte(w.OwnerBusinessID + "/" + cu.WaID))
-	return fmt.Sprintf("US.%020d", binary.BigEndian.Uint64(sum[:8]))
+	id := fmt.Sprintf("US.%020d", binary.BigEndian.Uint64(sum[:8]))
+	if s.st.customers[cu.WaID] == cu { // not the made-up sender of a forgery
+		s.st.people[personKey{w.OwnerBusinessID, id}] = cu
+	}
+	return id
+}
+
+// person finds who has a business-scoped id: who was told of under it, or else anybody.
+func (s *Simulator) person(w *wabaState, bsuid string) *Customer {
+	if cu := s.st.people[personKey{w.OwnerBusinessID, bsuid}]; cu != nil {
+		return cu
+	}
+	for _, cu := range s.st.customers {
+		if s.bsuid(w, cu) == bsuid {
+			return cu
+		}
+	}
+	return nil
 }

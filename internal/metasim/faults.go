@@ -56,6 +56,8 @@ type Fault struct {
 	Skip int `json:"skip,omitempty"`
 	// Count is how many calls are broken: 0 means one, -1 all.
 	Count int `json:"count,omitempty"`
+	// Rate breaks only this fraction of the matching calls, at random; 0 means each. Count still bounds them.
+	Rate float64 `json:"rate,omitempty"`
 
 	Action string `json:"action"`
 	// ApplyFirst changes the state before an answer of http_status, malformed_json, huge_body or graph_error.
@@ -97,6 +99,9 @@ func (s *Simulator) AddFault(f Fault) (int, error) {
 	if f.Action == ActionGraphError && f.Error == nil {
 		return 0, fmt.Errorf("metasim: the action graph_error needs error")
 	}
+	if f.Rate < 0 || f.Rate > 1 {
+		return 0, fmt.Errorf("metasim: fault rate must be between 0 and 1")
+	}
 	if _, err := path.Match(f.Path, "/"); err != nil {
 		return 0, fmt.Errorf("metasim: fault path: %w", err)
 	}
@@ -133,7 +138,7 @@ func (s *Simulator) pickFault(c *call) *Fault {
 			continue
 		}
 		f.seen++
-		if f.seen <= f.Skip || (f.Count >= 0 && f.hits >= max(1, f.Count)) {
+		if f.seen <= f.Skip || (f.Count >= 0 && f.hits >= max(1, f.Count)) || (f.Rate > 0 && s.rng.Float64() >= f.Rate) {
 			continue
 		}
 		f.hits++

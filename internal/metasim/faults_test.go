@@ -95,6 +95,19 @@ func TestFaultMatching(t *testing.T) {
 	if _, err := w.sim.AddFault(metasim.Fault{Action: "explode"}); err == nil {
 		t.Error("an unknown action must be refused")
 	}
+	if _, err := w.sim.AddFault(metasim.Fault{Action: metasim.ActionResetBefore, Rate: 1.5}); err == nil {
+		t.Error("a rate above 1 must be refused")
+	}
+	w.fault(metasim.Fault{ObjectID: metasim.DemoPhoneNumber, Rate: 0.5, Count: 10, Action: metasim.ActionGraphError, Error: fail})
+	broken := 0
+	for range 100 {
+		if w.do("GET", phonePath, biz, "").code() != 0 {
+			broken++
+		}
+	}
+	if broken != 10 {
+		t.Errorf("%d calls of 100 were broken, want the 10 of the count", broken)
+	}
 }
 
 func TestHangEndsWithTheClient(t *testing.T) {

@@ -50,10 +50,8 @@ func (s *Simulator) recipient(c *call, p *phoneState) (*Customer, map[string]any
 		return nil, nil, waError(131008, "Required parameter is missing", "to or recipient is required.")
 	}
 	if to == "" {
-		for _, id := range sortedKeys(s.st.customers) {
-			if cu := s.st.customers[id]; s.bsuid(p.waba, cu) == bsuid {
-				return cu, map[string]any{"input": bsuid, "user_id": bsuid}, nil
-			}
+		if cu := s.person(p.waba, bsuid); cu != nil {
+			return cu, map[string]any{"input": bsuid, "user_id": bsuid}, nil
 		}
 		return nil, nil, waError(131009, "Parameter value is not valid", "recipient is not a user of this business.")
 	}

@@ -171,6 +171,32 @@ func TestStatusSequences(t *testing.T) {
 	}
 }
 
+func TestStatusesThatAreLateOrNeverCome(t *testing.T) {
+	w := newWorld(t)
+	rec := newReceiver(t)
+	w.connectDirect(rec)
+	w.write("hi")
+	rec.wait(1)
+	w.flip(func(s *metasim.Switches) { s.LostStatuses = 1 })
+	lost := w.sendOne()
+	w.flip(func(s *metasim.Switches) {
+		s.LostStatuses, s.LateStatuses, s.LateStatusDelay = 0, 1, metasim.Duration(300*time.Millisecond)
+	})
+	late := w.sendOne()
+	w.flip(func(s *metasim.Switches) { s.LateStatuses = 0 })
+	prompt := w.sendOne()
+	w.awaitStatuses(prompt, 3)
+	if diff := cmp.Diff([]string{"sent", "delivered", "read"}, w.awaitStatuses(late, 3)); diff != "" {
+		t.Errorf("late ones come all the same (-want +got):\n%s", diff)
+	}
+	if got := w.sim.Statuses(lost); len(got) != 0 {
+		t.Errorf("lost statuses came: %v", got)
+	}
+	if err := w.sim.Switch(func(s *metasim.Switches) { s.LostStatuses, s.LateStatuses = 0.7, 0.7 }); err == nil {
+		t.Error("more than all can't be late or lost")
+	}
+}
+
 func (w *world) sendOne() string {
 	w.t.Helper()
 	r := w.ok("POST", directMessages, w.directToken(), textMessage("+16505551234", "We open at 9."))

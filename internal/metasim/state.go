@@ -29,6 +29,7 @@ type state struct {
 	media         map[string]*mediaObject
 	codes         map[string]*code
 	customers     map[string]*Customer
+	people        map[personKey]*Customer // those who were told by their business-scoped id
 	conversations map[convKey]*conversation
 	sent          map[string]*outMessage   // by wamid
 	received      map[string]*conversation // by wamid
@@ -40,7 +41,7 @@ func newState() state {
 	return state{
 		apps: map[string]*appState{}, businesses: map[string]*Business{}, lines: map[string]*CreditLine{}, allocations: map[string]*allocation{},
 		tokens: map[string]*token{}, wabas: map[string]*wabaState{}, phones: map[string]*phoneState{}, media: map[string]*mediaObject{},
-		codes: map[string]*code{}, customers: map[string]*Customer{}, conversations: map[convKey]*conversation{}, sent: map[string]*outMessage{}, received: map[string]*conversation{},
+		codes: map[string]*code{}, customers: map[string]*Customer{}, people: map[personKey]*Customer{}, conversations: map[convKey]*conversation{}, sent: map[string]*outMessage{}, received: map[string]*conversation{},
 		rates: map[string]*rateWindow{},
 	}
 }

@@ -42,6 +42,15 @@ func (s *Simulator) statusPlan(out *outMessage) []statusStep {
 	case out.reaction:
 		return []statusStep{{"sent", sent}}
 	}
+	if s.sw.LostStatuses+s.sw.LateStatuses > 0 {
+		switch fate := s.rng.Float64(); {
+		case fate < s.sw.LostStatuses:
+			return nil
+		case fate < s.sw.LostStatuses+s.sw.LateStatuses:
+			late := time.Duration(s.sw.LateStatusDelay)
+			sent, delivered, read = sent+late, delivered+late, read+late
+		}
+	}
 	plan := []statusStep{{"sent", sent}, {"delivered", delivered}, {"read", read}}
 	switch s.sw.StatusMode {
 	case "skip_delivered":

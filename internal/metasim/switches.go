@@ -68,6 +68,9 @@ type Switches struct {
 	SentDelay              Duration `json:"sentDelay"`  // each counted from the send
 	DeliveredDelay         Duration `json:"deliveredDelay"`
 	ReadDelay              Duration `json:"readDelay"`
+	LateStatuses           float64  `json:"lateStatuses"` // fraction of messages all of whose statuses come LateStatusDelay later
+	LateStatusDelay        Duration `json:"lateStatusDelay"`
+	LostStatuses           float64  `json:"lostStatuses"` // fraction of messages of which no status ever tells
 	OmitOpaqueDataOnFailed bool     `json:"omitOpaqueDataOnFailed"`
 	MessageHistory         bool     `json:"messageHistory"`
 
@@ -108,6 +111,7 @@ func DefaultSwitches() Switches {
 		ClosedWindow: "async", Unfunded: "async", UnfundedCode: 131042, FreeServiceMessages: 1000,
 		EnforceThroughput: true, EnforcePairRate: true, StatusMode: "normal",
 		SentDelay: Duration(50 * time.Millisecond), DeliveredDelay: Duration(100 * time.Millisecond), ReadDelay: Duration(200 * time.Millisecond),
+		LateStatusDelay: Duration(10 * time.Minute),
 		WebhookTimeout: Duration(5 * time.Second), WebhookRetryHorizon: Duration(7 * 24 * time.Hour), HandshakeErrorCode: 2200, EscapeSlashes: true,
 		EnforceRateLimits: true, ThrottleHTTPStatus: 400, Invisible: "100/33", BusinessUsageType: "whatsapp",
 		MediaURLLifetime: Duration(5 * time.Minute),
@@ -137,6 +141,9 @@ func (s Switches) validate() error {
 		if !slices.Contains(c.allowed, c.value) {
 			return fmt.Errorf("metasim: switch %s must be one of %q, not %q", c.name, c.allowed, c.value)
 		}
+	}
+	if s.LateStatuses < 0 || s.LostStatuses < 0 || s.LateStatuses+s.LostStatuses > 1 {
+		return fmt.Errorf("metasim: switches lateStatuses and lostStatuses must be fractions that add up to 1 at most")
 	}
 	if !slices.Contains([]int{400, 403, 429}, s.ThrottleHTTPStatus) {
 		return fmt.Errorf("metasim: switch throttleHTTPStatus must be 400, 403 or 429, not %d", s.ThrottleHTTPStatus)

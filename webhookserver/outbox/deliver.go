@@ -28,6 +28,9 @@ const (
 	absentDelay = 30 * time.Second
 	// maxBackoff bounds how long a throttled or unsent row waits.
 	maxBackoff = 5 * time.Minute
+	// maxSecretBackoff bounds how long a line waits whose app secret is not the one that Meta has: a rotation takes minutes,
+	// and nothing tells when it is over.
+	maxSecretBackoff = 15 * time.Second
 	// maxPairBackoff bounds Meta's 4^n seconds: an hour is when a reply is too old by default.
 	maxPairBackoff = time.Hour
 )
@@ -160,10 +163,17 @@ func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *sto
 		return b.throttled(ch, send, e)
 	case meta.Rejected:
 		if parking, ok := parkingReason(e.Class); ok {
-			b.park(ctx, ch, parking, e)
+			b.park(ctx, ch, parking, e.Code, e.Subcode)
 			return pending(reason, 0)
 		}
-		if e.Class == meta.ClassWindowClosed {
+		switch e.Class {
+		case meta.ClassAppSecretProofInvalid:
+			// The app secret was changed at Meta and not here yet. Webhooks don't verify for the same reason, which the
+			// manager is told; what is to be sent waits for the secret like what came in.
+			delay := backoff(send.Attempt, 2, maxSecretBackoff)
+			b.pace.pause(ch.LineID, ch.MessagesPerSecond, b.now().Add(delay))
+			return pending(reason, delay)
+		case meta.ClassWindowClosed:
 			reason = store.ReasonWindowClosed
 		}
 		return failed(reason, e.Code)

@@ -79,6 +79,8 @@ type Outbox struct {
 	pace     *pace
 	loop     *dispatch.Loop
 	metrics  *metrics
+	// failuresSeen is the newest failed status that was acted on. Only tend uses it.
+	failuresSeen int64
 }
 
 // New makes an Outbox and registers its metrics.

@@ -167,6 +167,82 @@ func TestParkedLineIsProbedWhenItMayHaveBeenMended(t *testing.T) {
 	w.eventually("line-a", "accepted, accepted")
 }
 
+func TestPaymentThatAStatusReportsParksTheLine(t *testing.T) {
+	w := newWorld(t)
+	w.enqueue("1555", "line-a", "4911", "one")
+	b := w.outbox()
+	w.run(b)
+	w.eventually("line-a", "accepted")
+	failure := func(code int) {
+		_, err := w.store.Ingest(w.Context(), &store.Delivery{App: "42", Statuses: []store.Status{{
+			Line: "line-a", PhoneNumberID: "1555", WAMID: fmt.Sprintf("wamid.failed.%d", code), Kind: store.StatusFailed, ErrorCode: code,
+			EventTime: w.clock(), Raw: []byte("{}"),
+		}}})
+		w.must(err)
+	}
+	failure(131026)
+	b.tend(w.Context())
+	if parked, err := w.store.ParkedLines(w.Context()); err != nil || len(parked) != 0 {
+		t.Fatalf("a customer who can't be reached parks nobody: %v, %v", parked, err)
+	}
+	failure(131042)
+	b.tend(w.Context())
+	parked, err := w.store.ParkedLines(w.Context())
+	w.must(err)
+	if got := parkedReason(parked); got != "PaymentRequired" {
+		t.Fatalf("parked for %q", got)
+	}
+	w.advance(probeAfter)
+	b.tend(w.Context())
+	b.tend(w.Context())
+	if parked, err := w.store.ParkedLines(w.Context()); err != nil || len(parked) != 0 {
+		t.Errorf("the same failure parks it again: %v, %v", parked, err)
+	}
+}
+
+func TestSendsWaitForARotatedAppSecret(t *testing.T) {
+	w := newWorld(t)
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if n == 1 {
+			return 400, `{"error":{"message":"Invalid appsecret_proof provided in the API argument","type":"GraphMethodException","code":100}}`
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.run(w.outbox())
+	w.eventually("line-a", "pending AppSecretProofInvalid")
+	w.advance(maxSecretBackoff)
+	w.eventually("line-a", "accepted")
+}
+
+func TestBusyLineDoesNotStarveOthers(t *testing.T) {
+	const customers, each, few = 100, 100, 5
+	w := newWorld(t)
+	unlimited := func(c *runtimeconfig.Channel) { c.MessagesPerSecond = 1_000_000 }
+	w.serve("1555", "line-a", unlimited)
+	w.serve("1666", "line-b", unlimited)
+	texts := make([]string, each)
+	for i := range texts {
+		texts[i] = "bulk"
+	}
+	for i := range customers {
+		w.enqueue("1555", "line-a", fmt.Sprintf("49110%04d", i), texts...)
+	}
+	w.run(w.outbox())
+	w.until("the busy line is being served", func() bool { return len(w.graph.all()) > 10 }, w.graph.texts)
+	for i := range few {
+		w.enqueue("1666", "line-b", fmt.Sprintf("49220%04d", i), "urgent")
+	}
+	before := len(w.graph.all())
+	w.eventually("line-b", "accepted, accepted, accepted, accepted, accepted")
+	if n := len(w.graph.all()) - before - few; n > customers*each/10 {
+		t.Errorf("%d messages of the busy line went first", n)
+	}
+	if left := customers*each - len(w.graph.all()); left <= 0 {
+		t.Error("the busy line was done: this proves nothing")
+	}
+}
+
 func TestThrottledLineWaitsAsLongAsTold(t *testing.T) {
 	w := newWorld(t)
 	w.serve("1666", "line-b")

@@ -42,7 +42,7 @@ func parkingReason(c meta.Class) (string, bool) {
 }
 
 // park puts a line on hold and tells the manager.
-func (b *Outbox) park(ctx context.Context, ch *runtimeconfig.Channel, reason string, e *meta.Error) {
+func (b *Outbox) park(ctx context.Context, ch *runtimeconfig.Channel, reason string, code, subcode int) {
 	// Detached: the call may have used up its time, and a shutdown must not let the next process run into the same wall.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
@@ -53,12 +53,36 @@ func (b *Outbox) park(ctx context.Context, ch *runtimeconfig.Channel, reason str
 		return
 	}
 	b.metrics.parked.WithLabelValues(reason).Inc()
-	b.log.Info("Sends of a line are on hold", "line", ch.LineID, "reason", reason, "code", e.Code)
-	detail := serverapi.Graph{Reason: reason, Code: e.Code, Subcode: e.Subcode, CredentialRevision: ch.CredentialRevision}
+	b.log.Info("Sends of a line are on hold", "line", ch.LineID, "reason", reason, "code", code)
+	detail := serverapi.Graph{Reason: reason, Code: code, Subcode: subcode, CredentialRevision: ch.CredentialRevision}
 	if reason == parkedToken {
 		b.report(ctx, serverapi.KindTokenRejected, ch.LineID, detail)
 	}
 	b.report(ctx, serverapi.KindLineParked, ch.LineID, detail)
+}
+
+// failureWindow is how far back failed statuses are looked for. It covers some rounds of tending, and ends long before a
+// parked line is probed, so that what led to a parking does not outlive it.
+const failureWindow = 30 * time.Second
+
+// parkFailures parks lines whose accepted messages fail for a reason that concerns all of them: Meta reports a missing
+// payment sometimes in the answer to a send and sometimes only in a status.
+func (b *Outbox) parkFailures(ctx context.Context) error {
+	failures, err := b.store.StatusFailures(ctx, failureWindow)
+	if err != nil {
+		return err
+	}
+	for _, f := range failures {
+		reason, concerns := parkingReason(meta.ClassOfCode(f.Code))
+		if !concerns || f.Newest <= b.failuresSeen {
+			continue
+		}
+		b.failuresSeen = f.Newest
+		if ch, ownership := ChannelOf(b.snapshot(), f.PhoneNumberID, f.Line); ownership == Owned {
+			b.park(ctx, ch, reason, f.Code, 0)
+		}
+	}
+	return nil
 }
 
 // tendLoop looks after what time and the snapshot decide, until ctx is done.
@@ -87,6 +111,9 @@ func (b *Outbox) tend(ctx context.Context) {
 	b.metrics.resolved.WithLabelValues("expired").Add(float64(resolution.Expired))
 	b.metrics.resolved.WithLabelValues("resent").Add(float64(resolution.Resent))
 	b.metrics.resolved.WithLabelValues("unconfirmed").Add(float64(resolution.Unconfirmed))
+	if err := b.parkFailures(ctx); err != nil && ctx.Err() == nil {
+		b.log.Error(err, "Failed statuses could not be looked at")
+	}
 	lifted, err := b.liftParkings(ctx)
 	if err != nil && ctx.Err() == nil {
 		b.log.Error(err, "Parked lines could not be looked at")

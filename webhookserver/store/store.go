@@ -122,8 +122,10 @@ type Outbox interface {
 	EnqueuePersonReply(ctx context.Context, line string, conversationID int64, d OutboxDraft) (string, error)
 
 	// ClaimSend leases the next row that may be sent, and commits its state
-	// sending before it returns. Rows of one conversation are sent in order:
-	// an earlier one that is not finished blocks the later ones. Rows whose
+	// sending before it returns. The line with the fewest sends under way is
+	// served first, and on a line a person's replies go before the assistant's,
+	// and those before what no customer waits for. Rows of one conversation are
+	// sent in order: an earlier one that is not finished blocks the later ones. Rows whose
 	// window has closed or whose message is too old fail here with a reason
 	// and are not returned. It returns ErrNothingDue if there is nothing.
 	ClaimSend(ctx context.Context, req ClaimSendRequest) (*Send, error)
@@ -154,6 +156,11 @@ type Outbox interface {
 	// UnconfirmedAfter, or unknown for the second time, become unconfirmed,
 	// and their conversation Waiting.
 	ResolveUnknown(ctx context.Context) (Resolution, error)
+
+	// StatusFailures lists what statuses have said of messages that Meta had
+	// accepted and then could not deliver, in the time since before now. It is
+	// ordered by Newest.
+	StatusFailures(ctx context.Context, since time.Duration) ([]StatusFailure, error)
 
 	// ParkLine stops claims on the line, because Meta refuses its credential
 	// or account. credentialRevision names what was refused.

@@ -523,6 +523,16 @@ type Resolution struct {
 	Expired, Resent, Unconfirmed int
 }
 
+// StatusFailure is an error of accepted messages of a line.
+type StatusFailure struct {
+	Line          string
+	PhoneNumberID string
+	// Code is Meta's.
+	Code int
+	// Newest grows with each further failure of this kind.
+	Newest int64
+}
+
 // ParkedLine is a line on which nothing is claimed.
 type ParkedLine struct {
 	Line               string

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -109,6 +110,15 @@ func (t *tx) resolve(seen *unknownSend) (r store.Resolution, err error) {
 		return r, err
 	}
 	return r, t.setWaiting(u.conversation, store.ReasonUnconfirmed)
+}
+
+// StatusFailures implements store.Outbox.
+func (s *Store) StatusFailures(ctx context.Context, since time.Duration) ([]store.StatusFailure, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (f store.StatusFailure, err error) {
+		err = row.Scan(&f.PhoneNumberID, &f.Line, &f.Code, &f.Newest)
+		return f, err
+	}, `SELECT phone_number_id, line, error_code, max(id) FROM statuses WHERE status = 'failed' AND received_at > `+clockNow+` - $2
+		GROUP BY phone_number_id, line, error_code ORDER BY 4`, s.clockOverride(), since.Milliseconds())
 }
 
 // ParkLine implements store.Outbox.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
@@ -95,6 +96,15 @@ func (t *tx) resolve(u *unknownSend, r *store.Resolution) error {
 		return err
 	}
 	return t.setWaiting(u.conversation, store.ReasonUnconfirmed)
+}
+
+// StatusFailures implements store.Outbox.
+func (s *Store) StatusFailures(ctx context.Context, since time.Duration) ([]store.StatusFailure, error) {
+	return list(ctx, s, func(rows *sql.Rows) (f store.StatusFailure, err error) {
+		err = rows.Scan(&f.PhoneNumberID, &f.Line, &f.Code, &f.Newest)
+		return f, err
+	}, `SELECT phone_number_id, line, error_code, max(id) FROM statuses WHERE status = 'failed' AND received_at > ?
+		GROUP BY phone_number_id, line, error_code ORDER BY 4`, s.clock().Add(-since).UnixMilli())
 }
 
 // ParkLine implements store.Outbox.

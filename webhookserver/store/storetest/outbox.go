@@ -74,6 +74,53 @@ var outboxCases = map[string]func(*world){
 		w.must(w.store.MarkAccepted(w.Context(), s, "wamid.p1"))
 		w.equal(`{"body":"p2"}`, string(w.claimSend().Payload), "and follow each other")
 	},
+	"lines take turns, and people go first": func(w *world) {
+		other := func(wamid, bsuid string) {
+			m := w.text(wamid, bsuid)
+			m.Line, m.PhoneNumberID = "line-b", "15550000002"
+			w.ingest(m)
+			w.must(w.store.CommitReply(w.Context(), w.claim(), drafts("b of "+wamid), answered()))
+		}
+		for i := range 3 {
+			w.reply(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i), fmt.Sprintf("a%d", i))
+		}
+		w.ingest(w.text("m9", "US.9"))
+		w.must(w.store.CommitReply(w.Context(), w.claim(), nil, store.Outcome{Kind: store.OutcomeHandOff, Reason: "asked"}))
+		all := w.conversations(line)
+		other("b1", "US.b1")
+		other("b2", "US.b2")
+		_, err := w.store.EnqueuePersonReply(w.Context(), line, all[len(all)-1].ID, drafts("person")[0])
+		w.must(err)
+		var got []string
+		for range 6 {
+			got = append(got, string(w.claimSend().Payload))
+		}
+		w.equal([]string{
+			`{"body":"person"}`, `{"body":"b of b1"}`, `{"body":"a0"}`, `{"body":"b of b2"}`, `{"body":"a1"}`, `{"body":"a2"}`,
+		}, got, "the line with fewer sends under way is served first")
+		w.nothingToSend("all are under way")
+	},
+	"failures that statuses tell": func(w *world) {
+		w.status("wamid.fine", store.StatusDelivered)
+		fail := func(wamid string, code int) {
+			w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+				Line: line, PhoneNumberID: number, WAMID: wamid, Kind: store.StatusFailed, ErrorCode: code,
+			}}})
+		}
+		fail("wamid.1", 131042)
+		fail("wamid.2", 131026)
+		fail("wamid.3", 131042)
+		got, err := w.store.StatusFailures(w.Context(), time.Minute)
+		w.must(err)
+		if len(got) != 2 || got[0].Newest >= got[1].Newest {
+			w.Fatalf("got %+v, want one for each code, the newest last", got)
+		}
+		w.equal([]any{line, number, 131026, 131042}, []any{got[1].Line, got[1].PhoneNumberID, got[0].Code, got[1].Code}, "what failed where")
+		w.advance(time.Minute)
+		got, err = w.store.StatusFailures(w.Context(), time.Minute)
+		w.must(err)
+		w.equal(0, len(got), "older ones are not told again")
+	},
 	"limit per line and exclusion": func(w *world) {
 		for i := range 3 {
 			w.reply(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i), "r")

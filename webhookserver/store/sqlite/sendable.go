@@ -1,0 +1,135 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// burstMillis is how far ahead of the steady pace a pair may be.
+var burstMillis = (store.PairBurst - 1) * store.PairInterval.Milliseconds()
+
+// sendable picks the row that is sent next. Its parameters: now, now, the
+// burst's end, the excluded lines as a JSON array, and the limit per line.
+//
+// The lines that have something pending are found by one probe each, so that ten
+// thousand rows of one cost the others nothing, and of each line the first row
+// that may be sent, by urgency and age. The line with the fewest sends under way
+// goes first. A person's reply waits only for an earlier one of a person.
+const sendable = `
+	WITH RECURSIVE waiting (line) AS (
+	  SELECT min(line) FROM outbox WHERE state = 'pending'
+	  UNION ALL
+	  SELECT (SELECT min(line) FROM outbox WHERE state = 'pending' AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
+	), busy (line, sends) AS (
+	  SELECT line, count(*) FROM outbox WHERE state = 'sending' AND lease_until > ? GROUP BY line
+	), heads (sends, sequence) AS (
+	  SELECT coalesce(b.sends, 0), (
+	    SELECT o.sequence FROM outbox o JOIN conversations c ON c.id = o.conversation_id
+	    WHERE o.line = w.line AND o.state = 'pending' AND o.not_before <= ? AND c.pair_next_at <= ?
+	      AND NOT EXISTS (
+	        SELECT 1 FROM outbox e WHERE e.conversation_id = o.conversation_id AND e.sequence < o.sequence
+	          AND (o.author <> 'person' AND e.state IN ('pending', 'sending', 'unknown')
+	            OR o.author = 'person' AND e.author = 'person' AND e.state IN ('pending', 'sending')))
+	    ORDER BY o.urgency, o.sequence LIMIT 1)
+	  FROM waiting w LEFT JOIN busy b ON b.line = w.line
+	  WHERE w.line IS NOT NULL AND w.line NOT IN (SELECT value FROM json_each(?)) AND coalesce(b.sends, 0) < ?
+	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
+	)
+	SELECT o.sequence, o.answers_at, o.max_age, o.test_key, c.last_user_at
+	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
+	ORDER BY h.sends, o.urgency, o.sequence LIMIT 1`
+
+// candidate is a row that sendable has picked.
+type candidate struct {
+	sequence, answersAt, maxAge, lastUserAt int64
+	testKey                                 string
+}
+
+// ClaimSend implements store.Outbox.
+func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*store.Send, error) {
+	exclude, err := jsonLines(req.ExcludeLines)
+	if err != nil {
+		return nil, err
+	}
+	args := func(now int64) []any {
+		return []any{now, now, now + burstMillis, exclude, max(1, req.PerLineLimit)}
+	}
+	if due, err := s.anyRow(ctx, sendable, args(s.clock().UnixMilli())); err != nil || !due {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	var send *store.Send
+	err = s.write(ctx, func(t *tx) error {
+		for {
+			var c candidate
+			found, err := t.found(sendable, args(t.now), &c.sequence, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt)
+			if err != nil || !found {
+				return err
+			}
+			reason := c.expired(t.now)
+			if reason == "" {
+				send, err = t.leaseSend(c.sequence, req)
+				return err
+			}
+			if err := t.failExpired(c, reason); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil || send == nil {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	return send, nil
+}
+
+// expired says why the row must not be sent any more, empty if it may.
+func (c *candidate) expired(now int64) string {
+	switch {
+	case now >= c.lastUserAt+store.WindowLength.Milliseconds():
+		return store.ReasonWindowClosed
+	case c.maxAge > 0 && now > c.answersAt+c.maxAge:
+		return store.ReasonReplyTooOld
+	default:
+		return ""
+	}
+}
+
+func (t *tx) failExpired(c candidate, reason string) error {
+	if err := t.exec1(`UPDATE outbox SET state = 'failed', reason = ?, state_at = ? WHERE sequence = ?`, reason, t.now, c.sequence); err != nil {
+		return err
+	}
+	if c.testKey == "" {
+		return nil
+	}
+	// The tester can open the window again.
+	return t.awaitTester(c.testKey)
+}
+
+func (t *tx) leaseSend(sequence int64, req store.ClaimSendRequest) (*store.Send, error) {
+	s := &store.Send{Owner: req.Owner, ClaimedAt: record.Instant(t.now)}
+	until := t.now + req.Lease.Milliseconds()
+	s.LeaseUntil = record.Instant(until)
+	err := t.exec1(`
+		UPDATE outbox SET state = 'sending', reason = '', state_at = ?, owner = ?, epoch = epoch + 1, lease_until = ?, sent_at = ?, attempts = attempts + 1
+		WHERE sequence = ?`, t.now, req.Owner, until, t.now, sequence)
+	if err != nil {
+		return nil, err
+	}
+	var resends int
+	err = t.row(`
+		SELECT o.id, o.line, o.phone_number_id, o.conversation_id, o.author, o.epoch, o.attempts, o.resends, c.bsuid, c.phone, c.name, c.username,
+		       m.type, m.context_wamid, m.raw
+		FROM outbox o JOIN conversations c ON c.id = o.conversation_id JOIN messages m ON m.id = o.message_id WHERE o.sequence = ?`,
+		[]any{sequence},
+		&s.ID, &s.Line, &s.PhoneNumberID, &s.ConversationID, &s.Author, &s.Epoch, &s.Attempt, &resends, &s.To.BSUID, &s.To.Phone, &s.To.Name, &s.To.Username,
+		&s.Type, &s.ContextWAMID, &s.Payload)
+	if err != nil {
+		return nil, err
+	}
+	s.Resend = resends > 0
+	// pair_next_at runs ahead of the clock by one interval per message, and
+	// sendable lets it run ahead by the burst.
+	return s, t.exec1(`UPDATE conversations SET pair_next_at = max(pair_next_at, ?) + ? WHERE id = ?`,
+		t.now, store.PairInterval.Milliseconds(), s.ConversationID)
+}
