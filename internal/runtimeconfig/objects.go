@@ -34,6 +34,8 @@ const (
 	KindContent Kind = "content"
 	// KindInternal holds the credential of the server's internal API.
 	KindInternal Kind = "internal"
+	// KindSignup is a signup link that is out, or was used. Its name comes from SignupName.
+	KindSignup Kind = "signup"
 )
 
 // Keys of an Object.
@@ -68,6 +70,9 @@ func AppName(appID string) string { return "app-" + appID }
 func ContentName(phoneNumberID, revision string) string {
 	return "content-" + phoneNumberID + "-" + revision
 }
+
+// SignupName is the name of the Object of a request's signup link.
+func SignupName(requestUID string) string { return "signup-" + requestUID }
 
 // InternalName is the name of the one Object of kind internal.
 const InternalName = "webhook-server-internal"
@@ -208,6 +213,8 @@ type App struct {
 	AppID string `json:"appID"`
 	// Graph is where its API is called.
 	Graph Graph `json:"graph"`
+	// EmbeddedSignup is what the signup page launches; nil when the app has no signup links.
+	EmbeddedSignup *EmbeddedSignup `json:"embeddedSignup,omitempty"`
 
 	// AppSecret verifies webhooks.
 	AppSecret redact.Secret `json:"-"`

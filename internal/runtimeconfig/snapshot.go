@@ -16,6 +16,7 @@ type Snapshot struct {
 	channels     map[string]*Channel   // by phone number id
 	byWABA       map[string][]*Channel // by WhatsApp Business account id, sorted by phone number id
 	apps         map[string]*App       // by app id
+	signups      map[string]*Signup    // by the UID of the request
 	tombstones   map[string]*Tombstone // by phone number id
 	deadWABAs    map[string]bool       // accounts that only tombstones have
 	verifyTokens map[[sha256.Size]byte]Handshaker
@@ -43,6 +44,7 @@ func Load(objects []Object) *Snapshot {
 		channels:     map[string]*Channel{},
 		byWABA:       map[string][]*Channel{},
 		apps:         map[string]*App{},
+		signups:      map[string]*Signup{},
 		tombstones:   map[string]*Tombstone{},
 		deadWABAs:    map[string]bool{},
 		verifyTokens: map[[sha256.Size]byte]Handshaker{},
@@ -99,6 +101,8 @@ func (s *Snapshot) add(object Object, contents map[string]*Content) error {
 		}
 		contents[object.Name] = content
 		return nil
+	case KindSignup:
+		return s.addSignup(raw)
 	case KindInternal:
 		s.bearerToken = secretOf(object, KeyBearerToken)
 		return nil

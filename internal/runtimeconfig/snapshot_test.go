@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,12 +44,14 @@ func TestRoundTrip(t *testing.T) {
 	content := &Content{CatalogFormat: "CSV", Catalog: []byte("id,title\n1,Fern\n"), Knowledge: []Document{{Name: "faq.md", Text: "# Hours\nNine to five."}}}
 	contentObject := mustObject(t, func() (Object, error) { return content.Object(channel.PhoneNumberID) })
 	channel.Assistant.Content = contentObject.Name
-	app := &App{Name: "acme", AppID: "670843887433847", Graph: channel.Graph, AppSecret: redact.New("s3cret"), VerifyToken: redact.New("pv_app"), LinkPublicKey: []byte{1, 2}}
+	app := &App{Name: "acme", AppID: "670843887433847", Graph: channel.Graph, AppSecret: redact.New("s3cret"), VerifyToken: redact.New("pv_app"), LinkPublicKey: []byte{1, 2},
+		EmbeddedSignup: &EmbeddedSignup{ConfigurationID: "1207", Extras: json.RawMessage(`{"setup":{}}`)}}
+	signup := &Signup{RequestUID: "uid-1", LinkID: "link-1", AppID: app.AppID, ExpiresAt: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), State: SignupFailed, Reason: "CodeExpired", Attempt: "a1"}
 	tombstone := &Tombstone{Namespace: "b", Name: "old", PhoneNumberID: "2", WABAID: "22", ReleasedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
 	internal := &Internal{BearerToken: redact.New("bearer")}
 
 	s := Load([]Object{
-		contentObject, mustObject(t, channel.Object), mustObject(t, app.Object), mustObject(t, tombstone.Object), mustObject(t, internal.Object),
+		contentObject, mustObject(t, channel.Object), mustObject(t, app.Object), mustObject(t, tombstone.Object), mustObject(t, internal.Object), mustObject(t, signup.Object),
 	})
 
 	if len(s.Problems()) != 0 {
@@ -64,6 +67,10 @@ func TestRoundTrip(t *testing.T) {
 	gotApp, _ := s.App(app.AppID)
 	if diff := cmp.Diff(app, gotApp, cmpopts.IgnoreFields(App{}, "Revision")); diff != "" {
 		t.Errorf("app changed on its way (-want +got):\n%s", diff)
+	}
+	gotSignup, _ := s.Signup("uid-1")
+	if diff := cmp.Diff(signup, gotSignup); diff != "" {
+		t.Errorf("signup changed on its way (-want +got):\n%s", diff)
 	}
 	gotTombstone, _ := s.Tombstone("2")
 	if diff := cmp.Diff(tombstone, gotTombstone); diff != "" {

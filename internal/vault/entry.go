@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/signup"
 )
 
 // Phase is where the exchange of the current code stands.
@@ -63,6 +64,11 @@ const (
 	annotationMismatches    = prefix + "pin-mismatches"
 	annotationLockedUntil   = prefix + "registration-locked-until"
 	annotationRefusedPIN    = prefix + "refused-pin-hash"
+	annotationLink          = prefix + "signup-link-id"
+	annotationClaimedWABA   = prefix + "claimed-waba-id"
+	annotationClaimedPhone  = prefix + "claimed-phone-number-id"
+	annotationCoexistence   = prefix + "claimed-coexistence"
+	annotationRenewalTried  = prefix + "renewal-tried-at"
 
 	keyToken     = "access-token"
 	keyNextToken = "next-access-token"
@@ -93,9 +99,8 @@ func (k Key) SecretName() string {
 
 func (k Key) request() string { return k.Namespace + "/" + k.Name }
 
-// CodeHash identifies a code without telling it: 16 bytes in hex. Codes have hundreds of random characters, so the hash can
-// be shown.
-func CodeHash(code redact.Secret) string { return digest("signup code", code.Reveal()) }
+// CodeHash identifies a code without telling it. The signup page knows a code by the same hash.
+func CodeHash(code redact.Secret) string { return signup.CodeHash(code) }
 
 // PINHash identifies a refused PIN of one number. A PIN has little entropy, so the hash never leaves the entry.
 func PINHash(phoneNumberID string, pin redact.Secret) string {
@@ -117,6 +122,16 @@ type Spent struct {
 	Attempts int
 }
 
+// Origin is how a code came. The zero Origin is that of a code which a person or a program put into a Secret.
+type Origin struct {
+	// LinkID is the id of the signup link that it came by.
+	LinkID string
+	// WABAID and PhoneNumberID are what the browser claimed, and Coexistence that the number keeps its WhatsApp Business app. They help
+	// to choose among what the token proves, and prove nothing.
+	WABAID, PhoneNumberID string
+	Coexistence           bool
+}
+
 // Entry is what the vault holds for one request. The zero Entry is that of a request without one.
 type Entry struct {
 	// NamespaceUID is the UID of the request's namespace when the entry was made.
@@ -125,6 +140,8 @@ type Entry struct {
 	Phase    Phase
 	CodeHash string
 	Attempt  int
+	// Origin is how the current code came.
+	Origin Origin
 	// StartedAt is when the last send began, FirstSeenAt when the code was reserved.
 	StartedAt, FirstSeenAt time.Time
 	// LastOutcome is what became of the last send, in the caller's words; empty while it is not known.
@@ -147,6 +164,9 @@ type Entry struct {
 	// Next is a token of a later code that has not proven the same account yet; the serving one stays until it has.
 	Next         redact.Secret
 	NextCodeHash string
+
+	// RenewalTriedAt is when Meta was last asked for a token in place of one that dies; zero if never.
+	RenewalTriedAt time.Time
 
 	// WABAID, PhoneNumberID and OwnerBusinessID are what a token of this request has proven.
 	WABAID, PhoneNumberID, OwnerBusinessID string
@@ -172,6 +192,18 @@ func (e *Entry) Current() (token redact.Secret, proven bool) {
 		return e.Next, false
 	}
 	return e.Token, e.TokenProven
+}
+
+// Claims is what the browser said of the newest token; zero if that didn't come by a signup link.
+func (e *Entry) Claims() Origin {
+	from := e.TokenCodeHash
+	if !e.Next.IsZero() {
+		from = e.NextCodeHash
+	}
+	if from != e.CodeHash {
+		return Origin{}
+	}
+	return e.Origin
 }
 
 // HasTokenOf reports whether the token of a code is stored.
@@ -212,6 +244,9 @@ func decode(key Key, secret *corev1.Secret) (*Entry, error) {
 		Next: redact.New(string(secret.Data[keyNextToken])), NextCodeHash: a[annotationNextCode],
 		WABAID: a[annotationWABA], PhoneNumberID: a[annotationPhone], OwnerBusinessID: a[annotationOwner],
 		PIN: redact.New(string(secret.Data[keyPIN])), RefusedPINHash: a[annotationRefusedPIN],
+		Origin: Origin{
+			LinkID: a[annotationLink], WABAID: a[annotationClaimedWABA], PhoneNumberID: a[annotationClaimedPhone], Coexistence: a[annotationCoexistence] == "true",
+		},
 		secret: secret,
 	}
 	if !slices.Contains([]Phase{PhaseReserved, PhaseSending, PhaseKept, PhaseFailed}, e.Phase) || e.CodeHash == "" {
@@ -221,7 +256,7 @@ func decode(key Key, secret *corev1.Secret) (*Entry, error) {
 	e.Attempt = p.count(annotationAttempt)
 	e.PINMismatches = p.count(annotationMismatches)
 	e.StartedAt, e.FirstSeenAt, e.NotBefore = p.time(annotationStartedAt), p.time(annotationFirstSeenAt), p.time(annotationNotBefore)
-	e.LockedUntil = p.time(annotationLockedUntil)
+	e.LockedUntil, e.RenewalTriedAt = p.time(annotationLockedUntil), p.time(annotationRenewalTried)
 	for _, raw := range p.list(annotationRegistrations) {
 		e.RegisterAttempts = append(e.RegisterAttempts, p.parseTime(raw))
 	}
@@ -257,6 +292,8 @@ func (e *Entry) encode(key Key, namespace string) *corev1.Secret {
 		annotationTokenCode: e.TokenCodeHash, annotationTokenProven: formatFlag(e.TokenProven), annotationNextCode: e.NextCodeHash,
 		annotationWABA: e.WABAID, annotationPhone: e.PhoneNumberID, annotationOwner: e.OwnerBusinessID,
 		annotationRegistrations: strings.Join(registrations, ","), annotationMismatches: formatCount(e.PINMismatches), annotationLockedUntil: formatTime(e.LockedUntil), annotationRefusedPIN: e.RefusedPINHash,
+		annotationLink: e.Origin.LinkID, annotationClaimedWABA: e.Origin.WABAID, annotationClaimedPhone: e.Origin.PhoneNumberID,
+		annotationCoexistence: formatFlag(e.Origin.Coexistence), annotationRenewalTried: formatTime(e.RenewalTriedAt),
 	})
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}

@@ -80,6 +80,11 @@ func (v *Vault) Read(ctx context.Context, key Key) (*Entry, error) {
 // Reserving the code that is current already changes nothing. Another code starts over; the tokens stay, and the code before
 // goes on the list of spent ones.
 func (v *Vault) Reserve(ctx context.Context, key Key, entry *Entry, codeHash string) (*Entry, error) {
+	return v.ReserveFrom(ctx, key, entry, codeHash, Origin{})
+}
+
+// ReserveFrom is Reserve for a code that came by a signup link.
+func (v *Vault) ReserveFrom(ctx context.Context, key Key, entry *Entry, codeHash string, origin Origin) (*Entry, error) {
 	if entry.Exists() && entry.CodeHash == codeHash {
 		return entry, nil
 	}
@@ -96,7 +101,7 @@ func (v *Vault) Reserve(ctx context.Context, key Key, entry *Entry, codeHash str
 		next.Spent = next.Spent[max(0, len(next.Spent)-maxSpent):]
 	}
 	next.NamespaceUID = key.NamespaceUID
-	next.Phase, next.CodeHash, next.Attempt, next.FirstSeenAt = PhaseReserved, codeHash, 0, v.clock().Now()
+	next.Phase, next.CodeHash, next.Attempt, next.FirstSeenAt, next.Origin = PhaseReserved, codeHash, 0, v.clock().Now(), origin
 	next.StartedAt, next.NotBefore, next.LastOutcome, next.Failure = time.Time{}, time.Time{}, "", ""
 	next.RescueRefused, next.Uncertain = false, false
 	if !entry.Exists() {
