@@ -12,7 +12,12 @@ type Roles struct {
 	Ingress bool
 	// Worker answers customers and sends.
 	Worker bool
+	// Signup serves the page behind signup links. It hands codes over through the Kubernetes API.
+	Signup bool
 }
+
+// roleNames lists the roles in error messages.
+const roleNames = `the roles are "ingress", "worker" and "signup", separated by commas`
 
 // ParseRoles reads a list such as "ingress,worker".
 func ParseRoles(list string) (Roles, error) {
@@ -23,10 +28,12 @@ func ParseRoles(list string) (Roles, error) {
 			r.Ingress = true
 		case "worker":
 			r.Worker = true
+		case "signup":
+			r.Signup = true
 		case "":
-			return Roles{}, errors.New(`a role is empty; the roles are "ingress" and "worker", separated by commas`)
+			return Roles{}, errors.New("a role is empty; " + roleNames)
 		default:
-			return Roles{}, fmt.Errorf(`unknown role %q; the roles are "ingress" and "worker", separated by commas`, role)
+			return Roles{}, fmt.Errorf("unknown role %q; %s", role, roleNames)
 		}
 	}
 	return r, nil

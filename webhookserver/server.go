@@ -16,6 +16,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/reports"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -52,7 +53,9 @@ type Options struct {
 	Received func(phoneNumberID string, n int)
 	// TextPayload encodes a text as the outbox sends it.
 	TextPayload func(body string) ([]byte, error)
-	// PublicAddr, InternalAddr and OpsAddr are where to listen, such as ":8080". The public one is used in the role ingress only.
+	// Signup serves the page behind signup links; it is set in the role signup.
+	Signup http.Handler
+	// PublicAddr, InternalAddr and OpsAddr are where to listen, such as ":8080". The public one is used in the roles ingress and signup.
 	PublicAddr, InternalAddr, OpsAddr string
 	// DrainDelay is DefaultDrainDelay in production.
 	DrainDelay time.Duration
@@ -94,9 +97,14 @@ func New(ctx context.Context, o Options) (*Server, error) {
 }
 
 func (s *Server) listen(ctx context.Context) error {
-	if s.o.Roles.Ingress {
+	if s.o.Roles.Ingress || s.o.Roles.Signup {
 		mux := http.NewServeMux()
-		mux.Handle(ingress.Path, s.ingress)
+		if s.o.Roles.Ingress {
+			mux.Handle(ingress.Path, s.ingress)
+		}
+		if s.o.Roles.Signup {
+			mux.Handle(signup.Path, s.o.Signup)
+		}
 		if err := s.open(ctx, publicName, s.o.PublicAddr, mux); err != nil {
 			return err
 		}
@@ -145,7 +153,7 @@ func (s *Server) closeListeners() error {
 	return errors.Join(errs...)
 }
 
-// URL returns the base URL of the public listener; empty without the role ingress.
+// URL returns the base URL of the public listener; empty without the roles ingress and signup.
 func (s *Server) URL() string { return s.url(publicName) }
 
 // InternalURL returns the base URL of the internal API.

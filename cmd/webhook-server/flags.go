@@ -11,33 +11,43 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 )
 
 // config is what the flags say.
 type config struct {
-	channelsDir, kubeconfig, runtimeNamespace string
-	store                                     storeFlag
-	roles                                     webhookserver.Roles
-	addr, internalAddr, opsAddr               string
-	drainDelay                                time.Duration
-	egress                                    egress.Policy
-	logLevel                                  slog.Level
+	channelsDir, kubeconfig           string
+	runtimeNamespace, signupNamespace string
+	store                             storeFlag
+	roles                             webhookserver.Roles
+	addr, internalAddr, opsAddr       string
+	drainDelay                        time.Duration
+	egress                            egress.Policy
+	sdk                               signup.SDK
+	logLevel                          slog.Level
 }
 
 func parse(args []string) (config, error) {
-	cfg := config{roles: webhookserver.Roles{Ingress: true, Worker: true}}
+	var cfg config
+	rolesGiven := false
 	fs := flag.NewFlagSet("webhook-server", flag.ContinueOnError)
 	fs.StringVar(&cfg.channelsDir, "channels-dir", "", "directory of channels, in place of Kubernetes; see docs/channels-dir.md")
 	fs.StringVar(&cfg.kubeconfig, "kubeconfig", "", "kubeconfig; empty means the service account of the pod")
 	fs.StringVar(&cfg.runtimeNamespace, "runtime-namespace", "whatsapp-runtime", "namespace of what the manager projects")
-	fs.StringVar(&cfg.addr, "addr", ":8080", "address for Meta's webhooks")
+	fs.StringVar(&cfg.signupNamespace, "signup-namespace", "whatsapp-signup", "namespace in which signup codes are handed over to the manager")
+	fs.StringVar(&cfg.addr, "addr", ":8080", "address for Meta's webhooks and the signup page")
 	fs.StringVar(&cfg.internalAddr, "internal-addr", ":8081", "address of the internal API, for the manager")
 	fs.StringVar(&cfg.opsAddr, "ops-addr", ":8082", "address of /healthz, /readyz and /metrics")
 	fs.DurationVar(&cfg.drainDelay, "drain-delay", webhookserver.DefaultDrainDelay, "how long to go on accepting after becoming unready")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	fs.Var(&cfg.store, "store", "where messages are kept: sqlite:/path/to/file.db, on a local disk, or postgres:/path/to/file, which holds the DSN (required)")
-	fs.Func("roles", "what this process does: ingress, worker or both, separated by commas (default both)", func(v string) (err error) {
+	fs.Func("roles", "what this process does: ingress, worker, signup, separated by commas (default all; signup needs Kubernetes)", func(v string) (err error) {
+		rolesGiven = true
 		cfg.roles, err = webhookserver.ParseRoles(v)
+		return err
+	})
+	fs.Func("meta-sdk-url", "address of Meta's JavaScript SDK; set it only where a simulator plays Meta (default "+signup.DefaultSDK+")", func(v string) (err error) {
+		cfg.sdk, err = signup.ParseSDK(v)
 		return err
 	})
 	fs.Func("egress-allow-cidrs", "private networks that tenants' models may be in, such as 10.20.0.0/16; may be repeated", func(v string) error {
@@ -53,7 +63,13 @@ func parse(args []string) (config, error) {
 	if err := fs.Parse(args); err != nil {
 		return config{}, err
 	}
+	if !rolesGiven {
+		// Codes are handed over through Kubernetes.
+		cfg.roles = webhookserver.Roles{Ingress: true, Worker: true, Signup: cfg.channelsDir == ""}
+	}
 	switch {
+	case cfg.roles.Signup && cfg.channelsDir != "":
+		return config{}, errors.New("--roles=signup needs Kubernetes, so it excludes --channels-dir")
 	case fs.NArg() > 0:
 		return config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	case cfg.store.err != nil:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 )
 
@@ -41,7 +43,11 @@ func main() {
 // run serves until ctx is done.
 func run(ctx context.Context, cfg config) (err error) {
 	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
-	from, err := newSource(cfg, log.WithName("source"))
+	cluster, err := newCluster(cfg)
+	if err != nil {
+		return err
+	}
+	from, err := newSource(cfg, cluster, log.WithName("source"))
 	if err != nil {
 		return err
 	}
@@ -67,6 +73,15 @@ func run(ctx context.Context, cfg config) (err error) {
 		o.Received = answering.Received
 		o.Workers = []webhookserver.Worker{answering, &webhookserver.Retention{View: from.View(), Store: messages, Log: log.WithName("retention")}}
 	}
+	if cfg.roles.Signup {
+		o.Signup, err = signup.New(signup.Options{
+			View: from.View(), Handover: signup.NewKubernetes(cluster, cfg.signupNamespace), SDK: cfg.sdk, Metrics: registry,
+			Log: log.WithName("signup"), Now: time.Now,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	server, err := webhookserver.New(ctx, o)
 	if err != nil {
 		return err
@@ -74,9 +89,10 @@ func run(ctx context.Context, cfg config) (err error) {
 	return server.Run(ctx)
 }
 
-func newSource(cfg config, log logr.Logger) (webhookserver.Source, error) {
+// newCluster makes a client of the cluster; nil for a server that runs without one.
+func newCluster(cfg config) (kubernetes.Interface, error) {
 	if cfg.channelsDir != "" {
-		return source.NewDirectory(cfg.channelsDir, log)
+		return nil, nil //nolint:nilnil // "none" is an answer here: such a server has a directory
 	}
 	restConfig, err := clientcmd.BuildConfigFromFlags("", cfg.kubeconfig)
 	if err != nil {
@@ -86,7 +102,14 @@ func newSource(cfg config, log logr.Logger) (webhookserver.Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a client of the cluster: %w", err)
 	}
-	return source.NewKubernetes(client, cfg.runtimeNamespace, log)
+	return client, nil
+}
+
+func newSource(cfg config, cluster kubernetes.Interface, log logr.Logger) (webhookserver.Source, error) {
+	if cfg.channelsDir != "" {
+		return source.NewDirectory(cfg.channelsDir, log)
+	}
+	return source.NewKubernetes(cluster, cfg.runtimeNamespace, log)
 }
 
 // owner names this process in leases, for people who read them.
