@@ -28,6 +28,8 @@ const (
 type stalledError struct {
 	reason, message string
 	cause           error
+	// recheck is how soon to look again all the same; 0 means not before something changes.
+	recheck time.Duration
 }
 
 func (e *stalledError) Error() string { return e.message }
@@ -169,7 +171,7 @@ func classify(err error) verdict {
 	)
 	switch {
 	case errors.As(err, &stall):
-		return verdict{state: stateStalled, reason: stall.reason, message: stall.message}
+		return verdict{state: stateStalled, reason: stall.reason, message: stall.message, after: stall.recheck}
 	case errors.As(err, &wait):
 		return verdict{state: stateWaiting, reason: wait.reason, message: wait.message, after: wait.recheck}
 	case errors.As(err, &block):

@@ -108,7 +108,7 @@ func (r *ExchangeReconciler) perform(ctx context.Context, x *readyCode, entry *v
 	var err error
 	switch step.Action {
 	case onboarding.ExchangeReserve:
-		_, err = r.vault.Reserve(ctx, x.key, entry, x.hash)
+		_, err = r.vault.ReserveFrom(ctx, x.key, entry, x.hash, x.origin)
 	case onboarding.ExchangeSend, onboarding.ExchangeSendOtherRedirect:
 		err = r.send(ctx, x, entry, redirectURI(x.app.App, step.Action == onboarding.ExchangeSendOtherRedirect))
 	case onboarding.ExchangeRescue:

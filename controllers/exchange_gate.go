@@ -32,13 +32,13 @@ const (
 
 var pinPattern = regexp.MustCompile(`^[0-9]{6}$`)
 
-// wantsCode says whether a request may have an unspent code: it names one, and either has no token yet or stalled before its
-// token proved anything, so that the customer has to sign up again.
+// wantsCode says whether a request may have an unspent code: it names one, and either has no token yet, stalled before its token proved
+// anything, so that the customer has to sign up again, or has a token that dies soon.
 func wantsCode(request *v1alpha1.OnboardingRequest) bool {
 	if request.Spec.CodeSecretRef == nil || !request.DeletionTimestamp.IsZero() || isSuspended(request) {
 		return false
 	}
-	if !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionTokenExchanged) {
+	if !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionTokenExchanged) || renewing(request) {
 		return true
 	}
 	return apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionStalled) &&
@@ -73,6 +73,8 @@ type readyCode struct {
 	code redact.Secret
 	hash string
 	key  vault.Key
+	// origin says by which signup link the code came; zero if it came by none.
+	origin vault.Origin
 }
 
 // exchangeGate checks everything that can be checked before a code is spent, with reads of the Kubernetes API alone.
@@ -83,8 +85,8 @@ type exchangeGate struct {
 	live client.Reader
 }
 
-// check returns the code, or an error of the kinds in errors.go that says what is missing.
-func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRequest) (*readyCode, error) {
+// checkOpen returns the app through which a code may be spent, or an error of the kinds in errors.go that says what is missing.
+func (g *exchangeGate) checkOpen(ctx context.Context, request *v1alpha1.OnboardingRequest) (*graphApp, error) {
 	app, err := g.apps.ForUse(ctx, fieldMetaApp, request.Spec.MetaAppRef.Name, request.Namespace)
 	if err != nil {
 		return nil, err
@@ -96,6 +98,15 @@ func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRe
 		if _, err := readPIN(ctx, g.live, request); err != nil {
 			return nil, err
 		}
+	}
+	return app, nil
+}
+
+// check returns the code that lies in the request's Secret, or an error that says what is missing.
+func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRequest) (*readyCode, error) {
+	app, err := g.checkOpen(ctx, request)
+	if err != nil {
+		return nil, err
 	}
 	code, err := readCode(ctx, g.live, request)
 	if err != nil {

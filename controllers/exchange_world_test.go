@@ -81,7 +81,8 @@ func newExchangeWorld(t *testing.T, change ...func(*metasim.Switches)) *exchange
 		w.request, w.metaApp(), secretOf(systemNamespace, "partner", map[string]string{
 			v1alpha1.SecretKeyAppSecret: w.sim.AppSecret(metasim.DemoAppID), v1alpha1.SecretKeySystemToken: w.sim.SystemToken(metasim.DemoSystemUser),
 		}),
-	).WithStatusSubresource(&v1alpha1.MetaApp{}, &v1alpha1.OnboardingRequest{}).Build()
+	).WithStatusSubresource(&v1alpha1.MetaApp{}, &v1alpha1.OnboardingRequest{}, &v1alpha1.WhatsAppChannel{}).
+		WithIndex(&v1alpha1.OnboardingRequest{}, fieldUID, uidOf).Build()
 	w.newCode()
 	return w
 }

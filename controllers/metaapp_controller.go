@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/ed25519"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,6 +43,7 @@ type metaAppScope struct {
 
 	graph       *graphApp
 	verifyToken redact.Secret
+	linkKey     ed25519.PublicKey
 	callbackURL string
 	// deletion is why the app can't go yet; nil while it isn't being deleted.
 	deletion *verdict
@@ -141,7 +143,7 @@ func (r *MetaAppReconciler) appsOfSecret(ctx context.Context, secret client.Obje
 	var requests []reconcile.Request
 	for i := range apps.Items {
 		app := &apps.Items[i]
-		if app.Spec.SecretRef.Name == secret.GetName() || verifyTokenSecret(app) == secret.GetName() {
+		if app.Spec.SecretRef.Name == secret.GetName() || verifyTokenSecret(app) == secret.GetName() || signupKeySecret(app) == secret.GetName() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(app)})
 		}
 	}

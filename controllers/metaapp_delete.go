@@ -64,9 +64,14 @@ func (r *MetaAppReconciler) release(ctx context.Context, s *metaAppScope) error 
 	if err := deleteOurs(ctx, r.client, projection); err != nil {
 		return err
 	}
-	token := &corev1.Secret{}
-	token.Namespace, token.Name = r.options.SystemNamespace, verifyTokenSecret(s.app)
-	return client.IgnoreNotFound(r.client.Delete(ctx, token))
+	for _, name := range []string{verifyTokenSecret(s.app), signupKeySecret(s.app)} {
+		made := &corev1.Secret{}
+		made.Namespace, made.Name = r.options.SystemNamespace, name
+		if err := client.IgnoreNotFound(r.client.Delete(ctx, made)); err != nil {
+			return fmt.Errorf("delete %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // unsubscribe ends the app's webhooks if they come to us. What can't be undone because the credentials are gone is left, and told.

@@ -1,7 +1,9 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -175,6 +177,11 @@ func (r *MetaAppReconciler) project(ctx context.Context, s *metaAppScope) error 
 		return err
 	}
 	s.verifyToken = token
+	if s.app.Spec.EmbeddedSignup != nil {
+		if s.linkKey, err = r.ensureSignupKey(ctx, s.app); err != nil {
+			return err
+		}
+	}
 	object, err := r.object(s)
 	if err != nil {
 		return err
@@ -187,10 +194,20 @@ func (r *MetaAppReconciler) project(ctx context.Context, s *metaAppScope) error 
 	return err
 }
 
+// defaultExtras is what Embedded Signup is launched with when the MetaApp says nothing.
+const defaultExtras = `{"setup":{}}`
+
 func (r *MetaAppReconciler) object(s *metaAppScope) (runtimeconfig.Object, error) {
 	app := runtimeconfig.App{
 		Name: s.app.Name, AppID: s.app.Spec.AppID, Graph: r.apps.graphOf(s.app),
-		AppSecret: s.graph.AppSecret, PreviousAppSecret: s.graph.PreviousAppSecret, VerifyToken: s.verifyToken,
+		AppSecret: s.graph.AppSecret, PreviousAppSecret: s.graph.PreviousAppSecret, VerifyToken: s.verifyToken, LinkPublicKey: s.linkKey,
+	}
+	if es := s.app.Spec.EmbeddedSignup; es != nil {
+		extras := json.RawMessage(cmp.Or(es.Extras, defaultExtras))
+		if !json.Valid(extras) {
+			return runtimeconfig.Object{}, stalled(v1alpha1.ReasonRejected, "spec.embeddedSignup.extras is no valid JSON object; correct it, or leave it out.")
+		}
+		app.EmbeddedSignup = &runtimeconfig.EmbeddedSignup{ConfigurationID: es.ConfigurationID, Extras: extras}
 	}
 	return app.Object()
 }

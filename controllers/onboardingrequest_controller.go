@@ -26,6 +26,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/signup"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
 )
 
@@ -49,6 +50,7 @@ type OnboardingRequestReconciler struct {
 	ledger        *credit.Ledger
 	creditTurns   turns
 	leftovers     *leftovers
+	projector     *projector
 	subscriptions *subscriptions
 	tests         func(ctx context.Context) (testSender, error)
 	status        *statusWriter
@@ -67,6 +69,11 @@ type journey struct {
 	progress
 	// performedNow are the conditions whose steps succeeded in this reconciliation, rather than earlier.
 	performedNow map[string]bool
+
+	// link is the signup link that can be used; nil if there is none, or if it was not looked at.
+	link *signup.Link
+	// expiring means that the token serves and dies soon, dead that it served and is dead.
+	expiring, dead bool
 
 	// What this reconciliation read at Meta; nil if it did not.
 	waba  *meta.WABA
@@ -99,6 +106,7 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 		return ctrl.Result{RequeueAfter: rest}, nil
 	}
 	r.advance(ctx, j)
+	r.renew(ctx, j)
 	return r.finish(ctx, j)
 }
 
@@ -112,7 +120,15 @@ func (r *OnboardingRequestReconciler) observe(ctx context.Context, j *journey) e
 		return err
 	}
 	j.facts = factsOf(j.request, j.entry, r.ownsEntry(ctx, j))
-	return nil
+	if !j.facts.AssetsVerified {
+		return nil
+	}
+	suspected, err := r.tokenSuspected(ctx, j.request)
+	token := j.request.Status.Token
+	if suspected || (token != nil && token.ExpiresAt != nil && !r.clock.Now().Before(token.ExpiresAt.Time)) {
+		j.facts.AssetsVerified = false
+	}
+	return err
 }
 
 // ownsEntry says whether the vault's token may serve this request: if it was made for this very namespace, or if the request
@@ -231,8 +247,9 @@ func (r *OnboardingRequestReconciler) perform(ctx context.Context, j *journey, s
 		return r.sendTestMessage(ctx, j)
 	case onboarding.StepAwaitApproval:
 		return waiting(v1alpha1.ReasonAwaitingApproval,
-			"The customer signed up by link with the account %s (%s); set spec.wabaID to %s to approve it. Nothing is done at the partner's cost before.",
-			j.request.Status.WABAID, j.request.Status.WABAName, j.request.Status.WABAID)
+			"The customer signed up by link with the account %s (%s) of the business %s (%s). Nothing is done at your cost before you approve it by setting spec.wabaID: kubectl -n %s patch onboardingrequest %s --type=merge -p '{\"spec\":{\"wabaID\":\"%s\"}}'",
+			j.request.Status.WABAID, j.request.Status.WABAName, j.request.Status.OwnerBusinessID, j.request.Status.OwnerBusinessName,
+			j.request.Namespace, j.request.Name, j.request.Status.WABAID)
 	case onboarding.StepAwaitUnlock:
 		return registrationLocked(j)
 	case onboarding.StepAwaitPIN:
@@ -313,6 +330,7 @@ func (r *OnboardingRequestReconciler) SetupWithManager(mgr ctrl.Manager, woken <
 		// The exchange runs on any replica and can tell the leader only through the vault.
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(requestOfEntry), builder.WithPredicates(isVaultEntry(r.vault.Namespace))).
 		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.requestsOfApp), builder.WithPredicates(metaAppUsable())).
+		Watches(&v1alpha1.WhatsAppChannel{}, handler.EnqueueRequestsFromMapFunc(requestOfChannel), builder.WithPredicates(tokenRefusedNow())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.workers, 1)}).
 		Complete(r)
 }

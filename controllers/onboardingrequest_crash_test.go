@@ -40,6 +40,7 @@ func (w *exchangeWorld) leader(m *mortal) *OnboardingRequestReconciler {
 		vault:         &vault.Vault{Reader: w.objects, Writer: m, Namespace: systemNamespace, Clock: w.clock},
 		ledger:        &credit.Ledger{Reader: w.objects, Writer: m, Namespace: systemNamespace},
 		leftovers:     &leftovers{live: w.objects, writer: m, namespace: systemNamespace},
+		projector:     &projector{client: m, live: w.objects, namespace: runtimeNamespace},
 		subscriptions: &subscriptions{},
 		status:        &statusWriter{client: m, recorder: events.NewFakeRecorder(1000)},
 		tests:         func(context.Context) (testSender, error) { return nil, errNoReplica },

@@ -40,6 +40,9 @@ func (r *OnboardingRequestReconciler) reconcileDelete(ctx context.Context, j *jo
 	if !controllerutil.ContainsFinalizer(j.request, v1alpha1.Finalizer) {
 		return ctrl.Result{}, nil
 	}
+	if err := r.forgetSignup(ctx, j.request); err != nil {
+		return settle(ctx, ctrl.Result{}, err)
+	}
 	if j.request.Spec.DeletionPolicy != v1alpha1.DeletionOffboard {
 		// Token, subscription, credit and number stay: a channel of the number goes on working, and a request of the same name
 		// finds the vault and replays nothing.

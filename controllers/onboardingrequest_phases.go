@@ -29,9 +29,8 @@ const (
 // awaitToken tells how the exchange stands. It does nothing for it.
 func (r *OnboardingRequestReconciler) awaitToken(ctx context.Context, j *journey) error {
 	request, entry := j.request, j.entry
-	if request.Spec.CodeSecretRef == nil {
-		return waiting(v1alpha1.ReasonWaitingForSignup,
-			"The request has no spec.codeSecretRef, and this version of the operator makes no signup links; create another OnboardingRequest that names a Secret with the signup code.")
+	if bySignupLink(request) {
+		return r.awaitSignup(ctx, j)
 	}
 	x, err := r.gate.check(ctx, request)
 	if token, _ := entry.Current(); !token.IsZero() {
@@ -60,8 +59,13 @@ func hashOf(x *readyCode) string {
 	return x.hash
 }
 
-// recheckIn makes a waiting error come back: what it waits for can't be watched.
+// recheckIn makes an error that leaves the object at rest come back: what it waits for can't be watched.
 func recheckIn(err error, after time.Duration) error {
+	if stall, ok := errors.AsType[*stalledError](err); ok && stall.recheck == 0 {
+		again := *stall
+		again.recheck = after
+		return &again
+	}
 	var wait *waitingError
 	if errors.As(err, &wait) && wait.recheck == 0 {
 		again := *wait
@@ -71,28 +75,31 @@ func recheckIn(err error, after time.Duration) error {
 	return err
 }
 
+// whyCodeFailed words the reasons for which a code is given up.
+var whyCodeFailed = map[string]string{
+	v1alpha1.ReasonCodeUsed:               "Meta says that the signup code was used before.",
+	v1alpha1.ReasonCodeExpired:            "The signup code was older than its 30 seconds when Meta saw it, or Meta could not be reached in time.",
+	v1alpha1.ReasonCodeInvalid:            "Meta does not know the signup code; it may be cut off, or belong to another app than the MetaApp's.",
+	v1alpha1.ReasonRedirectURIMismatch:    "Meta refused the redirect_uri of the exchange; set spec.embeddedSignup.redirectURIPolicy of the MetaApp to what the signup page uses.",
+	v1alpha1.ReasonAppSecretInvalid:       "Meta refused the app id or app secret of the MetaApp; correct the Secret that its spec.secretRef names.",
+	v1alpha1.ReasonThrottled:              "Meta asked for fewer calls until the signup code was too old.",
+	v1alpha1.ReasonExchangeOutcomeUnknown: "The answer to the exchange was lost, so Meta may have spent the signup code without the token having been kept.",
+}
+
 // codeFailure says why a code was given up, and what to do.
 func codeFailure(request *v1alpha1.OnboardingRequest, reason string) error {
-	why := map[string]string{
-		v1alpha1.ReasonCodeUsed:               "Meta says that the signup code was used before.",
-		v1alpha1.ReasonCodeExpired:            "The signup code was older than its 30 seconds when Meta saw it, or Meta could not be reached in time.",
-		v1alpha1.ReasonCodeInvalid:            "Meta does not know the signup code; it may be cut off, or belong to another app than the MetaApp's.",
-		v1alpha1.ReasonRedirectURIMismatch:    "Meta refused the redirect_uri of the exchange; set spec.embeddedSignup.redirectURIPolicy of the MetaApp to what the signup page uses.",
-		v1alpha1.ReasonAppSecretInvalid:       "Meta refused the app id or app secret of the MetaApp; correct the Secret that its spec.secretRef names.",
-		v1alpha1.ReasonThrottled:              "Meta asked for fewer calls until the signup code was too old.",
-		v1alpha1.ReasonExchangeOutcomeUnknown: "The answer to the exchange was lost, so Meta may have spent the signup code without the token having been kept.",
-	}[reason]
+	why := whyCodeFailed[reason]
 	if why == "" {
 		reason, why = v1alpha1.ReasonRejected, "Meta refused the exchange of the signup code; the manager's log has the details."
 	}
 	return stalled(reason, "%s Let the customer sign up again. %s", why, newCodeAdvice(request))
 }
 
-// newCodeAdvice says what to do with the code of a customer who signed up again; empty for a request that names no Secret.
+// newCodeAdvice says how a customer who has to sign up again does it.
 func newCodeAdvice(request *v1alpha1.OnboardingRequest) string {
 	ref := request.Spec.CodeSecretRef
 	if ref == nil {
-		return ""
+		return "Send them the link: " + whereLinkIs(request)
 	}
 	return fmt.Sprintf("Put the new code into the key %q of the Secret %s within 30 seconds, and set the annotation %s of this request to the present time.",
 		keyOr(ref, v1alpha1.SecretKeyCode), ref.Name, v1alpha1.RequestedAtAnnotation)
@@ -106,7 +113,7 @@ func withCodeAdvice(request *v1alpha1.OnboardingRequest, err error) error {
 	}
 	switch e.reason {
 	case v1alpha1.ReasonTokenInvalid, v1alpha1.ReasonWrongApp, v1alpha1.ReasonScopesMissing, v1alpha1.ReasonWABAMismatch:
-		return &stalledError{reason: e.reason, message: strings.TrimSpace(e.message + " " + newCodeAdvice(request)), cause: e.cause}
+		return &stalledError{reason: e.reason, message: strings.TrimSpace(e.message + " " + newCodeAdvice(request)), cause: e.cause, recheck: e.recheck}
 	default:
 		return err
 	}
@@ -121,7 +128,26 @@ func (j *journey) businessCredential() meta.Credential {
 // verifyAssets proves, by reads alone, what the browser and the spec only claim: that the token is alive and this app's, which
 // account it grants, who owns that, and which number is meant.
 func (r *OnboardingRequestReconciler) verifyAssets(ctx context.Context, j *journey) error {
-	return withCodeAdvice(j.request, r.proveAssets(ctx, j))
+	err := r.proveAssets(ctx, j)
+	if stall, ok := errors.AsType[*stalledError](err); ok && !j.entry.Next.IsZero() && j.entry.TokenProven {
+		// A new token that proves something else is not taken: the serving one stays.
+		if err := r.refuseNext(ctx, j, stall); err != nil {
+			return err
+		}
+		err = r.proveAssets(ctx, j)
+	}
+	stall, ok := errors.AsType[*stalledError](err)
+	switch {
+	case ok && stall.reason == v1alpha1.ReasonTokenInvalid && j.entry.TokenProven:
+		err = r.replaceDead(ctx, j, err)
+	case ok && bySignupLink(j.request) && !j.entry.TokenProven:
+		// A try that failed leaves the customer a link.
+		if err := r.ensureLink(ctx, j); err != nil {
+			return err
+		}
+		err = recheckIn(err, r.untilLinkExpires(j))
+	}
+	return withCodeAdvice(j.request, err)
 }
 
 func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journey) error {
@@ -135,7 +161,8 @@ func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journe
 		expires := metav1.NewTime(info.ExpiresAt.Time)
 		j.request.Status.Token.ExpiresAt = &expires
 	}
-	wabaID, err := chooseWABA(j.request.Spec.WABAID, j.entry.WABAID, &info)
+	claims := j.entry.Claims()
+	wabaID, err := chooseWABA(j.request.Spec.WABAID, j.entry.WABAID, claims.WABAID, &info)
 	if err != nil {
 		return err
 	}
@@ -147,7 +174,7 @@ func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journe
 	if err != nil {
 		return err
 	}
-	phone, err := choosePhone(j.request.Spec.PhoneNumberID, j.entry.PhoneNumberID, numbers)
+	phone, err := choosePhone(j.request.Spec.PhoneNumberID, j.entry.PhoneNumberID, claims, numbers)
 	switch {
 	case err != nil && len(numbers) == 0:
 		// The number may take days to come, and by then Meta may no longer tell the owner.
@@ -194,8 +221,8 @@ func (r *OnboardingRequestReconciler) inspectToken(ctx context.Context, app *gra
 }
 
 // chooseWABA finds the account that is meant among those that the token grants. known was proven by an earlier token of this
-// request: a later one has to reach the same.
-func chooseWABA(want, known string, info *meta.TokenInfo) (string, error) {
+// request: a later one has to reach the same. claimed is what the browser said, which decides among those that are granted.
+func chooseWABA(want, known, claimed string, info *meta.TokenInfo) (string, error) {
 	granted, all := info.GrantedWABAs(meta.ScopeManagement)
 	expected := "spec.wabaID is " + want
 	if want == "" {
@@ -209,6 +236,8 @@ func chooseWABA(want, known string, info *meta.TokenInfo) (string, error) {
 	case want != "":
 		return "", stalled(v1alpha1.ReasonWABAMismatch, "%s, and the customer granted %s; let the customer sign up again with the expected account, or create another OnboardingRequest.",
 			expected, listIDs(granted))
+	case claimed != "" && (all || slices.Contains(granted, claimed)):
+		return claimed, nil
 	case all:
 		return "", stalled(v1alpha1.ReasonWABAAmbiguous, "The customer granted all accounts; set spec.wabaID to the one that is meant.")
 	case len(granted) == 1:
@@ -259,8 +288,8 @@ func (r *OnboardingRequestReconciler) readWABA(ctx context.Context, j *journey, 
 	return meta.Business{ID: me.ClientBusinessID}, nil
 }
 
-// choosePhone finds the number that is meant among the account's. known was proven before.
-func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNumber, error) {
+// choosePhone finds the number that is meant among the account's. known was proven before; claims are what the browser said.
+func choosePhone(want, known string, claims vault.Origin, numbers []meta.PhoneNumber) (*meta.PhoneNumber, error) {
 	expected := "spec.phoneNumberID is " + want
 	if want == "" {
 		want, expected = known, "This request was onboarded with the phone number id "+known
@@ -280,10 +309,29 @@ func choosePhone(want, known string, numbers []meta.PhoneNumber) (*meta.PhoneNum
 		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "%s, and the account has %s; let the customer add the number, or create another OnboardingRequest.",
 			expected, listIDs(ids))
 	case len(numbers) > 1:
+		if claimed := claimedPhone(claims, numbers); claimed != nil {
+			return claimed, nil
+		}
 		return nil, stalled(v1alpha1.ReasonPhoneNumberAmbiguous, "The account has the phone number ids %s; set spec.phoneNumberID to the one that is meant.", listIDs(ids))
 	default:
 		return &numbers[0], nil
 	}
+}
+
+// claimedPhone is the number that the browser spoke of, among those of the account; nil if it is none of them. Of a number that keeps its
+// WhatsApp Business app the browser often tells no id: it is the one of the app that came last.
+func claimedPhone(claims vault.Origin, numbers []meta.PhoneNumber) *meta.PhoneNumber {
+	var found *meta.PhoneNumber
+	for i := range numbers {
+		n := &numbers[i]
+		switch {
+		case claims.PhoneNumberID != "" && string(n.ID) == claims.PhoneNumberID:
+			return n
+		case claims.PhoneNumberID == "" && claims.Coexistence && n.OnBizApp && (found == nil || n.LastOnboardedTime.After(found.LastOnboardedTime.Time)):
+			found = n
+		}
+	}
+	return found
 }
 
 // keepProof stores what was proven. The owner's id goes into the vault at once: Meta no longer tells it when access is gone,

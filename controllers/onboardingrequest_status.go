@@ -34,10 +34,15 @@ func (r *OnboardingRequestReconciler) finish(ctx context.Context, j *journey) (c
 	status := &j.request.Status
 	status.LastHandledReconcileAt = requestedAt(j.request)
 	j.showVault()
-	res := j.schedule(attempts{failures: &status.Failures, next: &status.NextAttemptTime}, set, now.Time, 0)
+	j.showLink()
+	res := j.schedule(attempts{failures: &status.Failures, next: &status.NextAttemptTime}, set, now.Time, r.renewalLook(j))
 	j.setConditions(set)
 	j.sumUpJourney(set)
 	set.Write()
+	// Whoever holds the link may be waiting for this.
+	if err := r.tellSignup(ctx, j); err != nil {
+		return settle(ctx, ctrl.Result{}, err)
+	}
 	return settle(ctx, res, r.status.write(ctx, j.old, j.request))
 }
 
@@ -75,6 +80,10 @@ func (j *journey) setConditions(set *conditions.Set) {
 	for _, condition := range append(journeyConditions, v1alpha1.ConditionTestMessageSent) {
 		j.put(set, j.request.Generation, condition, func() (string, string) { return j.success(set, condition) })
 	}
+	if j.dead {
+		// A new token changes nothing of what was done at Meta for the account and the number.
+		set.Keep(v1alpha1.ConditionWebhooksSubscribed, v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered)
+	}
 }
 
 // markDone adds the steps that the facts say are in place, performed now or earlier, unless a later look at them failed.
@@ -98,7 +107,10 @@ func (j *journey) markDone() {
 // success words a condition that is True.
 func (j *journey) success(set *conditions.Set, condition string) (reason, message string) {
 	status := &j.request.Status
-	if old := set.Old(condition); old != nil && old.Status == metav1.ConditionTrue && !j.performed(condition) {
+	if condition == v1alpha1.ConditionTokenExchanged && j.expiring {
+		return v1alpha1.ReasonTokenExpiring, j.expiringMessage()
+	}
+	if old := set.Old(condition); old != nil && old.Reason != v1alpha1.ReasonTokenExpiring && old.Status == metav1.ConditionTrue && !j.performed(condition) {
 		return old.Reason, old.Message
 	}
 	switch condition {

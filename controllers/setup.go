@@ -137,10 +137,17 @@ func (s *shared) addOnboarding(mgr ctrl.Manager, o Options) error {
 	if err := exchange.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the exchange controller: %w", err)
 	}
+	signups := &SignupReconciler{
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), exchange: exchange, recorder: s.status.recorder, clock: clock.RealClock{},
+		systemNamespace: o.SystemNamespace, runtimeNamespace: o.RuntimeNamespace, namespace: o.SignupNamespace,
+	}
+	if err := signups.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up the signup controller: %w", err)
+	}
 	requests := &OnboardingRequestReconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), apps: s.apps, gate: gate, vault: s.vault,
 		ledger:    &credit.Ledger{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.SystemNamespace},
-		leftovers: s.leftovers, subscriptions: &s.subscriptions, status: s.status, clock: clock.RealClock{}, workers: o.Workers,
+		leftovers: s.leftovers, projector: s.projector, subscriptions: &s.subscriptions, status: s.status, clock: clock.RealClock{}, workers: o.Workers,
 		tests: func(ctx context.Context) (testSender, error) { return s.servers.Any(ctx) },
 	}
 	if err := requests.SetupWithManager(mgr, s.requests); err != nil {

@@ -21,6 +21,8 @@ const (
 	sweepInterval = 10 * time.Minute
 	// contentGrace keeps content that nobody refers to while a projection that will is being written.
 	contentGrace = 10 * time.Minute
+	// signupGrace is how long after its end a signup link is still known as dead.
+	signupGrace = 24 * time.Hour
 )
 
 // sweeper removes from the runtime namespace, on the leader alone, what no finalizer removes: projections whose channel was deleted while its
@@ -66,6 +68,10 @@ func (s *sweeper) sweepSecret(ctx context.Context, secret *corev1.Secret) error 
 		if s.now().Sub(released) < tombstoneLife {
 			return nil
 		}
+		return deleteOurs(ctx, s.client, secret)
+	}
+	if told, ok := decodeSignup(secret); ok && s.now().Sub(told.ExpiresAt) > signupGrace {
+		// The page said how the signup ended for as long as the link lived. One that is still wanted has been replaced by now.
 		return deleteOurs(ctx, s.client, secret)
 	}
 	if secret.Labels[runtimeconfig.LabelProjection] != string(runtimeconfig.KindChannel) {

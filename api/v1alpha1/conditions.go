@@ -124,6 +124,8 @@ const (
 const (
 	// ReasonWaitingForSignup means that the customer has not finished Embedded Signup; the link is in status.signupLinkSecretRef.
 	ReasonWaitingForSignup = "WaitingForSignup"
+	// ReasonSignupNotConfigured means that the MetaApp lacks what a signup link needs.
+	ReasonSignupNotConfigured = "SignupNotConfigured"
 	// ReasonAwaitingApproval means that spec.wabaID must be set to status.wabaID before anything is done at the partner's cost.
 	ReasonAwaitingApproval = "AwaitingApproval"
 	// ReasonWaitingForTester means that the tester has not written to the number yet.
