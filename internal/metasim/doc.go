@@ -10,6 +10,7 @@
 //   - plays Meta's webhook sender: signs the exact escaped bytes, picks the callback by number, account, app, retries
 //     what is not answered with 200, and can batch, duplicate, forge and delay;
 //   - plays the customer, over Go, over the admin API below /sim/v1 and on the page /phone;
+//   - plays Embedded Signup in a browser: a script in place of Meta's JavaScript SDK, and the window that it opens;
 //   - breaks on purpose: scripted faults per call, and a switch for every behaviour that Meta does not document.
 //
 // What it does not do: it never calls an address that is not loopback, it persists nothing, it is no TLS server, and

@@ -65,6 +65,7 @@ type Simulator struct {
 	log       *slog.Logger
 	client    *http.Client
 	admin     http.Handler
+	signup    http.Handler
 
 	mu      sync.Mutex // guards everything below
 	offset  time.Duration
@@ -125,17 +126,19 @@ func New(o Options) (*Simulator, error) {
 		return nil, err
 	}
 	s.client = newWebhookClient()
-	s.admin = s.adminHandler()
+	s.admin, s.signup = s.adminHandler(), s.signupPages()
 	//nolint:forbidigo // no caller's context lives as long as the simulator does
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// ServeHTTP answers Graph calls, media downloads, the admin API and the phone page.
+// ServeHTTP answers Graph calls, media downloads, the admin API, the phone page and the pages of Embedded Signup.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/sim/"), r.URL.Path == "/phone", strings.HasPrefix(r.URL.Path, "/phone/"):
 		s.admin.ServeHTTP(w, r)
+	case isSignupPath(r.URL.Path):
+		s.signup.ServeHTTP(w, r)
 	default:
 		s.serveGraph(w, r)
 	}

@@ -27,6 +27,8 @@ type App struct {
 	// RedirectURIPolicy says what the code exchange demands: any (default), absent, empty or exact (= RedirectURI).
 	RedirectURIPolicy string `json:"redirectURIPolicy,omitempty"`
 	RedirectURI       string `json:"redirectURI,omitempty"`
+	// ConfigurationID is the Facebook Login for Business configuration that Embedded Signup is launched with; empty takes any.
+	ConfigurationID string `json:"configurationID,omitempty"`
 	// Subscription is the app's own webhook, as set on its dashboard.
 	Subscription *AppSubscription `json:"subscription,omitempty"`
 }
@@ -132,6 +134,7 @@ func ParseWorld(data []byte) (World, error) {
 // The identifiers of DemoWorld.
 const (
 	DemoAppID            = "670843887433847"
+	DemoConfiguration    = "1207839404129384"
 	DemoPartnerBusiness  = "506914307656634"
 	DemoSystemUser       = "122100000000000001"
 	DemoCreditLine       = "1972385232742146"
@@ -151,7 +154,7 @@ func DemoWorld() World {
 	messaging := []string{scopeManagement, scopeMessaging}
 	return World{
 		Apps: []App{
-			{ID: DemoAppID, Name: "Acme Connect", BusinessID: DemoPartnerBusiness},
+			{ID: DemoAppID, Name: "Acme Connect", BusinessID: DemoPartnerBusiness, ConfigurationID: DemoConfiguration},
 			{ID: DemoDirectAppID, Name: "Blue Door Bakery Bot", BusinessID: "2729063490586100"},
 		},
 		Businesses: []Business{
