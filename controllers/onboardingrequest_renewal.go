@@ -175,6 +175,12 @@ func (r *OnboardingRequestReconciler) renewalLook(j *journey) time.Duration {
 	if token == nil || token.ExpiresAt == nil || j.facts.Held {
 		return 0
 	}
+	for _, condition := range journeyConditions {
+		if _, failed := j.failed[condition]; failed {
+			// What is in the way comes first, and says itself when to look again.
+			return 0
+		}
+	}
 	now := r.clock.Now()
 	left := token.ExpiresAt.Sub(now)
 	if left > expiryWarning {
