@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
@@ -212,7 +213,7 @@ func (r *secretRegistry) shown(text string) {
 	r.readable = append(r.readable, text)
 }
 
-// leaks looks for secrets in logs, events and every status that a test ended with.
+// leaks looks for secrets in logs, events, metrics and every status that a test ended with.
 func (r *secretRegistry) leaks(ctx context.Context) error {
 	var events corev1.EventList
 	if err := admin.List(ctx, &events); err != nil {
@@ -220,12 +221,16 @@ func (r *secretRegistry) leaks(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	places := map[string]string{"logs": captured.String(), "statuses": strings.Join(r.readable, "\n")}
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		return err
+	}
+	places := map[string]string{"logs": captured.String(), "statuses": strings.Join(r.readable, "\n"), "metrics": fmt.Sprint(families)}
 	for i := range events.Items {
 		places["events"] += events.Items[i].Message + "\n"
 	}
-	if len(r.values) > 0 && places["logs"] == "" {
-		return errors.New("nothing was logged, so the search for leaked secrets proves nothing")
+	if len(r.values) > 0 && (places["logs"] == "" || len(families) == 0) {
+		return errors.New("nothing was logged or counted, so the search for leaked secrets proves nothing")
 	}
 	return findSecrets(places, r.values)
 }
