@@ -33,14 +33,19 @@ func run(ctx context.Context, once bool) (err error) {
 			err = stopErr
 		}
 	}()
-	if err := newStory(w, out).play(ctx); err != nil {
+	s := newStory(w, out)
+	if err := s.play(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, w.logTails())
 	}
 	if once {
 		out.title("Everything was seen.")
 		return nil
 	}
-	w.invite(out)
+	link, err := s.offerLink(ctx, bike)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, w.logTails())
+	}
+	w.invite(out, link)
 	<-ctx.Done()
 	return nil
 }

@@ -51,6 +51,7 @@ func (s *story) play(ctx context.Context) error {
 		{"A forged message changes nothing", s.forgery},
 		{"A duplicate is answered once", s.duplicate},
 		{"Another business connects the number of its own app", s.direct},
+		{"A third business signs up by a link", s.link},
 	}
 	for _, chapter := range chapters {
 		s.out.title(chapter.title)

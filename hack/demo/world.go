@@ -106,7 +106,8 @@ func (w *world) startPrograms(ctx context.Context, out *narrator) error {
 	}
 	// The server is alive before it is ready: what it serves is projected by the manager, which starts after it.
 	if err := w.start(ctx, out, w.opsURL+"/healthz", "webhook-server", "--kubeconfig="+serverConfig, "--runtime-namespace="+runtimeNamespace,
-		"--addr="+publicAddr, "--internal-addr="+internalAddr, "--ops-addr="+opsAddr, "--store=sqlite:"+filepath.Join(w.dir, "messages.db")); err != nil {
+		"--addr="+publicAddr, "--internal-addr="+internalAddr, "--ops-addr="+opsAddr, "--store=sqlite:"+filepath.Join(w.dir, "messages.db"),
+		"--meta-sdk-url="+w.simURL+"/en_US/sdk.js"); err != nil {
 		return err
 	}
 	managerConfig, err := w.cluster.KubeconfigFor(ctx, systemNamespace, managerAccount)
@@ -157,10 +158,12 @@ func (w *world) logTails() string {
 }
 
 // invite says where to go on from here.
-func (w *world) invite(out *narrator) {
+func (w *world) invite(out *narrator, link string) {
 	kubectl := fmt.Sprintf("%s --kubeconfig=%s", filepath.Join(w.cluster.BinDir(), "kubectl"), w.cluster.AdminKubeconfig())
 	out.title("It stays up until you press Ctrl-C")
 	out.seen("play the customer:   %s/phone", w.simURL)
+	out.seen("sign up a business:  %s", link)
+	out.seen("approve it:          %s -n %s patch onboardingrequest %s --type=merge -p '{\"spec\":{\"wabaID\":\"%s\"}}'", kubectl, bike.namespace, bike.namespace, bike.waba)
 	out.seen("what Meta saw:       %s/sim/v1/journal", w.simURL)
 	out.seen("server metrics:      %s/metrics", w.opsURL)
 	out.seen("look around:         %s get whatsapp -A", kubectl)

@@ -113,7 +113,8 @@ func createPartner(ctx context.Context) error {
 		}},
 		&v1alpha1.MetaApp{ObjectMeta: metav1.ObjectMeta{Name: appName}, Spec: v1alpha1.MetaAppSpec{
 			AppID: metasim.DemoAppID, SecretRef: v1alpha1.SecretReference{Name: appName},
-			Webhook: v1alpha1.MetaAppWebhook{URL: "https://hooks.example.com", Subscription: v1alpha1.SubscriptionManual},
+			Webhook:        v1alpha1.MetaAppWebhook{URL: "https://hooks.example.com", Subscription: v1alpha1.SubscriptionManual},
+			EmbeddedSignup: &v1alpha1.EmbeddedSignup{ConfigurationID: metasim.DemoConfiguration},
 			SolutionPartner: &v1alpha1.SolutionPartner{
 				BusinessID: metasim.DemoPartnerBusiness, CreditLineID: metasim.DemoCreditLine, SystemUserID: metasim.DemoSystemUser, Currencies: []string{"USD"},
 			},

@@ -95,6 +95,8 @@ func TestSamplesAreAccepted(t *testing.T) {
 func TestCommandsWork(t *testing.T) {
 	const verifyToken = "pv_0123456789"
 	admit(t, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"verify","namespace":"blue-door"},"stringData":{"verify-token":"`+verifyToken+`"}}`)
+	const signupLink = "https://hooks.example.com/signup/eyJ2Ijox"
+	admit(t, `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"by-link-signup-link","namespace":"lucky-shrub"},"stringData":{"url":"`+signupLink+`"}}`)
 	all := pages(t)
 	for _, kind := range []string{"onboardingrequest", "whatsappchannel"} {
 		for _, manifest := range blocks(all[root+"/docs/"+kind+".md"], "yaml") {
@@ -120,6 +122,9 @@ func TestCommandsWork(t *testing.T) {
 			}
 			outputs += string(output)
 		}
+	}
+	if !strings.Contains(outputs, signupLink) {
+		t.Errorf("no command shows the signup link; they showed:\n%s", outputs)
 	}
 	if commands < 3 || !strings.Contains(outputs, verifyToken) || !strings.Contains(outputs, "https://hooks.example.com/webhooks/whatsapp") {
 		t.Errorf("%d commands must show callback URL and verify token, they showed:\n%s", commands, outputs)
