@@ -85,6 +85,7 @@ func TestDeliveries(t *testing.T) {
 			b := newBrowser(t)
 			b.open(link)
 			b.signUp(c.waba, tc.outcome, tc.delivery)
+			b.screenshot("working-"+tc.delivery, b.ctx)
 			b.awaitTitle(tc.title)
 			c.await(tc.condition)
 		})
