@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -16,8 +17,9 @@ type observation struct {
 	signatureFailing bool
 	// first is when the first message came, received and sent are the latest hours with traffic.
 	first, received, sent time.Time
-	// model and catalog are the latest word on the chat model and on the catalog; nil if there was none.
-	model, catalog *serverapi.Assistant
+	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
+	models  map[string]*serverapi.Assistant
+	catalog *serverapi.Assistant
 	// recheck asks for a look at Meta now.
 	recheck bool
 }
@@ -40,8 +42,14 @@ func (o *observation) merge(later observation) {
 	if later.sent.After(o.sent) {
 		o.sent = later.sent
 	}
-	if later.model != nil {
-		o.model = later.model
+	if len(later.models) > 0 {
+		// A map of its own: the one that it has may be an observation's that was taken.
+		models := maps.Clone(o.models)
+		if models == nil {
+			models = map[string]*serverapi.Assistant{}
+		}
+		maps.Copy(models, later.models)
+		o.models = models
 	}
 	if later.catalog != nil {
 		o.catalog = later.catalog
@@ -74,9 +82,15 @@ func (o *observations) take(uid types.UID) observation {
 	return seen
 }
 
+// empty says whether nothing was reported.
+func (o *observation) empty() bool {
+	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && len(o.models) == 0 &&
+		o.catalog == nil && !o.recheck
+}
+
 // giveBack returns what could not be written into a status, below what came since.
 func (o *observations) giveBack(uid types.UID, earlier observation) {
-	if earlier == (observation{}) {
+	if earlier.empty() {
 		return
 	}
 	o.mu.Lock()

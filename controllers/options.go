@@ -27,6 +27,10 @@ type Options struct {
 	PublicWebhookURL string
 	// DirectNamespaces selects the namespaces in which direct channels are allowed; nil means none.
 	DirectNamespaces labels.Selector
+	// DefaultModelsSecret names the Secret, in SystemNamespace, of the models that the platform provides; empty means none.
+	DefaultModelsSecret string
+	// DefaultModelsNamespaces selects the namespaces whose channels may use them; nil means none.
+	DefaultModelsNamespaces labels.Selector
 	// GraphBaseURL replaces Meta's address for apps that name none; empty means Meta.
 	GraphBaseURL string
 
@@ -59,6 +63,9 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Workers, defaultWorkers)
 	if o.DirectNamespaces == nil {
 		o.DirectNamespaces = labels.Nothing()
+	}
+	if o.DefaultModelsNamespaces == nil {
+		o.DefaultModelsNamespaces = labels.Nothing()
 	}
 	return o
 }

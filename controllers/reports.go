@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -220,7 +221,8 @@ func observe(report *serverapi.Report) observation {
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
 		return observation{catalog: detail.Assistant}
 	case detail.Assistant != nil:
-		return observation{model: detail.Assistant}
+		capability := cmp.Or(detail.Assistant.Capability, string(runtimeconfig.CapabilityChat))
+		return observation{models: map[string]*serverapi.Assistant{capability: detail.Assistant}}
 	case report.Kind == serverapi.KindTokenRejected, report.Kind == serverapi.KindLineParked, report.Kind == serverapi.KindAccountEvent:
 		return observation{recheck: true}
 	default:
@@ -230,7 +232,7 @@ func observe(report *serverapi.Report) observation {
 
 // newsworthy says whether an observation can change a channel's status. Traffic within an hour that is shown already can't.
 func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
-	if seen.recheck || seen.signatureFailing || seen.model != nil || seen.catalog != nil || seen.proof != "" && !verified(channel) {
+	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.proof != "" && !verified(channel) {
 		return true
 	}
 	shown := v1alpha1.TrafficStatus{}

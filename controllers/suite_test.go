@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -39,6 +40,10 @@ const (
 	// Labels of the namespaces that may use the tests' MetaApps, and direct channels.
 	labelPartner = "test.example/partner"
 	labelDirect  = "test.example/direct"
+	labelModels  = "test.example/models"
+
+	defaultModels    = "default-models"
+	defaultModelsKey = "sk-of-the-platform"
 )
 
 // auditPolicy records what the manager changes.
@@ -109,6 +114,12 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	if err != nil {
 		return err
 	}
+	if err := admin.Create(ctx, &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: defaultModels},
+		StringData: map[string]string{keyDefaultModels: "chat: {provider: OpenAI, model: platform-chat}\nvision: {provider: Anthropic, model: platform-eyes}\n", keyDefaultAPIKey: defaultModelsKey},
+	}); err != nil {
+		return err
+	}
 	running, err = startManager(ctx, testOptions())
 	return err
 }
@@ -117,8 +128,9 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 func testOptions() Options {
 	return Options{
 		ServerURLs: []string{stub.url()}, PublicWebhookURL: publicURL, GraphBaseURL: sim.URL,
-		DirectNamespaces: labels.SelectorFromSet(labels.Set{labelDirect: "yes"}),
-		CheckInterval:    2 * time.Second, ReferenceInterval: 300 * time.Millisecond, ReportInterval: 100 * time.Millisecond,
+		DirectNamespaces: labels.SelectorFromSet(labels.Set{labelDirect: "yes"}), DefaultModelsSecret: defaultModels,
+		DefaultModelsNamespaces: labels.SelectorFromSet(labels.Set{labelModels: "yes"}),
+		CheckInterval:           2 * time.Second, ReferenceInterval: 300 * time.Millisecond, ReportInterval: 100 * time.Millisecond,
 	}
 }
 

@@ -9,15 +9,9 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
-
-// modelProblems says of each reason for which a chat model fails what to do. The retrieval assistant answers meanwhile.
-var modelProblems = map[string]string{
-	v1alpha1.ReasonProviderUnauthorized: "The model provider refuses the API key; correct the Secret that spec.assistant.chat.apiKeySecretRef names.",
-	v1alpha1.ReasonModelNotFound:        "The model provider does not know the model; correct spec.assistant.chat.model or spec.assistant.chat.baseURL.",
-	v1alpha1.ReasonProviderUnavailable:  "The chat model fails: its provider can't be reached at spec.assistant.chat.baseURL, refuses, or asks for fewer calls; see its status page and your budget there.",
-}
 
 // setAssistant tells whether customers can be answered, and what of the spec this version leaves alone.
 func (s *channelScope) setAssistant(set *conditions.Set) {
@@ -30,6 +24,7 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 	if !s.stillFor(old) {
 		old = nil
 	}
+	s.recordModels(old != nil)
 	status, reason, message := s.assistantState(old, notice)
 	message += notice
 	if status == metav1.ConditionTrue {
@@ -55,13 +50,17 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
 	}
-	if spec.Assistant.Chat == nil {
-		return metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, "No chat model is configured: the built-in retrieval assistant answers from catalog and knowledge."
+	if reason, problems := s.modelProblems(); reason != "" {
+		return metav1.ConditionFalse, reason, problems
 	}
-	if problem := s.modelProblem(old); problem != "" {
-		return metav1.ConditionFalse, problem, modelProblems[problem] + " The built-in retrieval assistant answers meanwhile."
+	if s.defaultsProblem != "" {
+		return metav1.ConditionFalse, v1alpha1.ReasonDefaultModelsInvalid, "The platform's models can't be used: " + s.defaultsProblem +
+			". Tell the platform team, or name models of your own in spec.assistant."
 	}
-	return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The chat model " + spec.Assistant.Chat.Model + " answers."
+	if chat := s.modelInUse(runtimeconfig.CapabilityChat); chat != nil {
+		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The chat model " + chat.Model + " answers."
+	}
+	return metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, "No chat model is configured: the built-in retrieval assistant answers from catalog and knowledge."
 }
 
 // stillFor says whether a condition tells of the present spec.
@@ -87,24 +86,6 @@ func (s *channelScope) catalogProblem(old *metav1.Condition, notice string) stri
 	}
 }
 
-// modelProblem is the reason for which the chat model fails, empty if it doesn't.
-func (s *channelScope) modelProblem(old *metav1.Condition) string {
-	if news := s.news.model; news != nil {
-		switch {
-		case news.Healthy:
-			return ""
-		case modelProblems[news.Reason] != "":
-			return news.Reason
-		default:
-			return v1alpha1.ReasonProviderUnavailable
-		}
-	}
-	if old != nil && modelProblems[old.Reason] != "" {
-		return old.Reason
-	}
-	return ""
-}
-
 // unsupported says what keeps the assistant from working as the spec says, in this version.
 func unsupported(spec *v1alpha1.AssistantSpec) string {
 	var urls, problems []string
@@ -119,9 +100,6 @@ func unsupported(spec *v1alpha1.AssistantSpec) string {
 	if len(urls) > 0 {
 		problems = append(problems, fmt.Sprintf("This version does not fetch URLs (%s): put the document into a ConfigMap and name it by configMapKeyRef. Customers are answered without it.", strings.Join(urls, ", ")))
 	}
-	if spec.Chat != nil && spec.Chat.Provider == v1alpha1.ProviderAnthropic {
-		problems = append(problems, "This version does not speak to spec.assistant.chat.provider Anthropic: use OpenAI, or a gateway that speaks its protocol. The built-in retrieval assistant answers meanwhile.")
-	}
 	return strings.Join(problems, " ")
 }
 
@@ -133,14 +111,11 @@ func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
 		name string
 		set  bool
 	}{
-		{"spec.assistant.transcription", a.Transcription != nil},
-		{"spec.assistant.vision", a.Vision != nil},
-		{"spec.assistant.images", a.Images != nil},
-		{"spec.assistant.embeddings", a.Embeddings != nil},
 		{"spec.assistant.tools", len(a.Tools) > 0},
 		{"spec.orders.notify", spec.Orders != nil && spec.Orders.Notify != nil},
 		{"spec.handoff.resumeAfter", spec.Handoff != nil && spec.Handoff.ResumeAfter != nil},
-		{"spec.limits", spec.Limits != nil && *spec.Limits != (v1alpha1.LimitsSpec{})},
+		{"spec.limits.conversationsPerMonth", spec.Limits != nil && spec.Limits.ConversationsPerMonth != nil},
+		{"spec.limits.messagesPerMonth", spec.Limits != nil && spec.Limits.MessagesPerMonth != nil},
 		{"spec.timeZone", spec.TimeZone != ""},
 	} {
 		if field.set {

@@ -9,12 +9,17 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
 
 func TestAssistantCondition(t *testing.T) {
 	model := v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "gpt-5-mini"}
 	chat := func(spec *v1alpha1.WhatsAppChannelSpec) { spec.Assistant.Chat = &model }
+	speech := func(spec *v1alpha1.WhatsAppChannelSpec) { spec.Assistant.Transcription = &model }
+	told := func(capability runtimeconfig.Capability, reason string) observation {
+		return observation{models: map[string]*serverapi.Assistant{string(capability): {Healthy: reason == "", Reason: reason}}}
+	}
 	catalog := func(spec *v1alpha1.WhatsAppChannelSpec) {
 		spec.Assistant.Catalog = &v1alpha1.CatalogSource{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "shop", Key: "feed"}}
 	}
@@ -31,11 +36,11 @@ func TestAssistantCondition(t *testing.T) {
 		{"without a model the built-in assistant answers", nil, observation{}, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil},
 		{"a model that nobody complains of", chat, observation{}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, []string{"gpt-5-mini"}},
 		{
-			"the key is refused", chat, observation{model: &serverapi.Assistant{Reason: v1alpha1.ReasonProviderUnauthorized}},
+			"the key is refused", chat, told(runtimeconfig.CapabilityChat, v1alpha1.ReasonProviderUnauthorized),
 			metav1.ConditionFalse, v1alpha1.ReasonProviderUnauthorized, []string{"spec.assistant.chat.apiKeySecretRef", "built-in retrieval assistant"},
 		},
 		{
-			"a reason of the server's that the API has no word for", chat, observation{model: &serverapi.Assistant{Reason: "ProviderRateLimited"}},
+			"a reason of the server's that the API has no word for", chat, told(runtimeconfig.CapabilityChat, "ProviderOnStrike"),
 			metav1.ConditionFalse, v1alpha1.ReasonProviderUnavailable, []string{"spec.assistant.chat.baseURL"},
 		},
 		{
@@ -51,22 +56,31 @@ func TestAssistantCondition(t *testing.T) {
 			[]string{"does not fetch URLs", "spec.assistant.catalog.url", "spec.assistant.knowledge[1].url", "ConfigMap"},
 		},
 		{
-			"a provider that the server has no adapter for", func(spec *v1alpha1.WhatsAppChannelSpec) {
-				spec.Assistant.Chat = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderAnthropic, Model: "m"}
-			}, observation{}, metav1.ConditionFalse, v1alpha1.ReasonNotSupported, []string{"spec.assistant.chat.provider Anthropic", "built-in retrieval assistant answers"},
+			"voice notes can't be understood", speech, told(runtimeconfig.CapabilityTranscription, v1alpha1.ReasonModelNotFound),
+			metav1.ConditionFalse, v1alpha1.ReasonModelNotFound,
+			[]string{"spec.assistant.transcription.model", "spec.assistant.transcription.baseURL", "asked to write"},
+		},
+		{
+			"a model that works says nothing bad", speech, told(runtimeconfig.CapabilityTranscription, ""), metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil,
+		},
+		{
+			"the tokens are used up", chat, told(runtimeconfig.CapabilityChat, v1alpha1.ReasonTokenBudgetUsedUp),
+			metav1.ConditionFalse, v1alpha1.ReasonTokenBudgetUsedUp, []string{"spec.limits.tokensPerDay", "midnight"},
+		},
+		{
+			"a private address", chat, told(runtimeconfig.CapabilityChat, v1alpha1.ReasonProviderAddressRefused),
+			metav1.ConditionFalse, v1alpha1.ReasonProviderAddressRefused, []string{"spec.assistant.chat.baseURL", "public address"},
 		},
 		{
 			"everything that is accepted and left alone is named", func(spec *v1alpha1.WhatsAppChannelSpec) {
-				a := &spec.Assistant
-				a.Transcription, a.Vision, a.Images, a.Embeddings = &model, &model, &model, &model
-				a.Tools = []v1alpha1.ToolSource{{Name: "stock"}}
+				spec.Assistant.Tools = []v1alpha1.ToolSource{{Name: "stock"}}
 				spec.Orders = &v1alpha1.OrdersSpec{Notify: &v1alpha1.OrderNotification{}}
 				spec.Handoff = &v1alpha1.HandoffSpec{ResumeAfter: &metav1.Duration{Duration: time.Hour}}
-				spec.Limits = &v1alpha1.LimitsSpec{TokensPerDay: new(int64(1))}
+				spec.Limits = &v1alpha1.LimitsSpec{MessagesPerMonth: new(int64(1)), TokensPerDay: new(int64(1))}
 				spec.TimeZone = "Europe/Berlin"
 			}, observation{}, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly,
-			[]string{"This version does not act on spec.assistant.transcription, spec.assistant.vision, spec.assistant.images, spec.assistant.embeddings, " +
-				"spec.assistant.tools, spec.orders.notify, spec.handoff.resumeAfter, spec.limits, spec.timeZone."},
+			[]string{"This version does not act on spec.assistant.tools, spec.orders.notify, spec.handoff.resumeAfter, " +
+				"spec.limits.messagesPerMonth, spec.timeZone."},
 		},
 	} {
 		channel := &v1alpha1.WhatsAppChannel{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
@@ -74,7 +88,12 @@ func TestAssistantCondition(t *testing.T) {
 			tc.spec(&channel.Spec)
 		}
 		look := func(news observation) metav1.Condition {
-			s := &channelScope{channel: channel, news: news}
+			s := &channelScope{channel: channel, news: news, modelsRead: true}
+			for _, capability := range runtimeconfig.Capabilities {
+				if m := modelOf(&channel.Spec.Assistant, capability); m != nil {
+					s.settings.Assistant.SetProvider(capability, &runtimeconfig.Provider{Provider: string(m.Provider), Model: m.Model})
+				}
+			}
 			set := conditions.New(channel, conditions.Now())
 			set.MarkReady(v1alpha1.ReasonSucceeded, "Ready.")
 			s.setAssistant(set)

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,9 +45,13 @@ type channelScope struct {
 	now          metav1.Time
 	progress     progress
 
-	namespaceUID types.UID
-	number       numberSource
-	settings     runtimeconfig.Channel
+	namespaceUID    types.UID
+	namespaceLabels map[string]string
+	number          numberSource
+	settings        runtimeconfig.Channel
+	// modelsRead is true once settings has the models; defaultsProblem says why the platform's can't be used, empty if they can.
+	modelsRead      bool
+	defaultsProblem string
 	// content is nil when the channel has no catalog and no knowledge.
 	content *runtimeconfig.Object
 	// projection is the number's Secret in the runtime namespace as it is now; nil if there is none.
@@ -161,11 +166,15 @@ func (s *channelScope) fingerprint() string {
 	if s.projection != nil {
 		projection = s.projection.ResourceVersion
 	}
-	chatKey := ""
-	if chat := s.settings.Assistant.Chat; chat != nil {
-		chatKey = runtimeconfig.Revision(map[string][]byte{runtimeconfig.KeyChatAPIKey: []byte(chat.APIKey.Reveal())})
+	// What the models are is not in the channel alone: the platform may provide them.
+	models := map[string][]byte{}
+	for _, capability := range runtimeconfig.Capabilities {
+		if p := s.settings.Assistant.Provider(capability); p != nil {
+			models[string(capability)] = fmt.Appendf(nil, "%t %s %s %s", p.Default, p.Provider, p.BaseURL, p.Model)
+			models[capability.KeyOfAPIKey()] = []byte(p.APIKey.Reveal())
+		}
 	}
-	return fingerprint(s.channel, s.number.version, s.settings.Assistant.Content, chatKey, projection)
+	return fingerprint(s.channel, s.number.version, s.settings.Assistant.Content, runtimeconfig.Revision(models), projection)
 }
 
 // finish turns what was found into status, events and the time of the next look. wait is how long what was seen before is good for.
@@ -193,7 +202,7 @@ func (r *WhatsAppChannelReconciler) finish(ctx context.Context, s *channelScope,
 func (r *WhatsAppChannelReconciler) referencePause(s *channelScope) time.Duration {
 	spec := &s.channel.Spec
 	named := spec.Source.Direct != nil || spec.Assistant.Catalog != nil || len(spec.Assistant.Knowledge) > 0 ||
-		(spec.Assistant.Chat != nil && spec.Assistant.Chat.APIKeySecretRef != nil)
+		namesModelSecrets(&spec.Assistant) || r.options.DefaultModelsSecret != ""
 	switch {
 	case !named || ptr.Deref(spec.Suspend, false) || s.deletion != nil:
 		return 0

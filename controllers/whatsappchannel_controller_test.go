@@ -48,10 +48,10 @@ func servedChannel(t *testing.T, phoneNumberID string) *runtimeconfig.Channel {
 }
 
 // newDirectChannel makes a direct channel with its Secret in a namespace that allows it.
-func newDirectChannel(t *testing.T, change func(*v1alpha1.WhatsAppChannel)) (directNumber, *v1alpha1.WhatsAppChannel) {
+func newDirectChannel(t *testing.T, change func(*v1alpha1.WhatsAppChannel), moreLabels ...string) (directNumber, *v1alpha1.WhatsAppChannel) {
 	t.Helper()
 	d := newDirectNumber(t)
-	ns := newNamespace(t, labelDirect)
+	ns := newNamespace(t, append(moreLabels, labelDirect)...)
 	createSecret(t, ns, "credentials", d.credentials())
 	channel := d.channel(ns, "shop")
 	if change != nil {

@@ -40,16 +40,16 @@ func (r *WhatsAppChannelReconciler) accept(ctx context.Context, s *channelScope)
 	if err != nil {
 		return err
 	}
-	s.namespaceUID = ns.UID
+	s.namespaceUID, s.namespaceLabels = ns.UID, ns.Labels
 	if s.channel.Spec.Source.Direct != nil {
-		return r.acceptDirect(ctx, s, ns.Labels)
+		return r.acceptDirect(ctx, s)
 	}
 	return r.acceptRequest(ctx, s)
 }
 
-func (r *WhatsAppChannelReconciler) acceptDirect(ctx context.Context, s *channelScope, namespaceLabels map[string]string) error {
+func (r *WhatsAppChannelReconciler) acceptDirect(ctx context.Context, s *channelScope) error {
 	direct := s.channel.Spec.Source.Direct
-	if !r.options.DirectNamespaces.Matches(labels.Set(namespaceLabels)) {
+	if !r.options.DirectNamespaces.Matches(labels.Set(s.namespaceLabels)) {
 		return stalled(v1alpha1.ReasonDirectNotAllowed,
 			"The platform does not allow spec.source.direct in the namespace %s; ask the platform team, or onboard the number with an OnboardingRequest.", s.channel.Namespace)
 	}

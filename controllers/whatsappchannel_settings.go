@@ -24,7 +24,8 @@ const (
 	// Defaults of the API server, for objects that were stored before a field had one.
 	defaultRetention   = 90 * 24 * time.Hour
 	defaultMaxReplyAge = time.Hour
-	defaultChatTimeout = 30 * time.Second
+	// defaultModelTimeout is one call's.
+	defaultModelTimeout = 30 * time.Second
 
 	// Meta's throughput of a number in messages per second, see
 	// developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput.
@@ -58,7 +59,7 @@ func (r *WhatsAppChannelReconciler) readSettings(ctx context.Context, s *channel
 	if err := r.readContent(ctx, s); err != nil {
 		return err
 	}
-	if err := r.readChatKey(ctx, s); err != nil {
+	if err := r.readModels(ctx, s); err != nil {
 		return err
 	}
 	var err error
@@ -67,16 +68,10 @@ func (r *WhatsAppChannelReconciler) readSettings(ctx context.Context, s *channel
 }
 
 func assistantOf(spec *v1alpha1.AssistantSpec) runtimeconfig.Assistant {
-	a := runtimeconfig.Assistant{
+	return runtimeconfig.Assistant{
 		Enabled: ptr.Deref(spec.Enabled, true), Instructions: spec.Instructions, Languages: spec.Languages,
 		MaxReplyAge: duration(spec.MaxReplyAge, defaultMaxReplyAge),
 	}
-	if c := spec.Chat; c != nil {
-		a.Chat = &runtimeconfig.Provider{
-			Provider: string(c.Provider), BaseURL: c.BaseURL, Model: c.Model, Timeout: duration(c.Timeout, defaultChatTimeout),
-		}
-	}
-	return a
 }
 
 func duration(d *metav1.Duration, otherwise time.Duration) runtimeconfig.Duration {
@@ -84,21 +79,6 @@ func duration(d *metav1.Duration, otherwise time.Duration) runtimeconfig.Duratio
 		return runtimeconfig.Duration(otherwise)
 	}
 	return runtimeconfig.Duration(d.Duration)
-}
-
-// readChatKey reads the API key of the chat model.
-func (r *WhatsAppChannelReconciler) readChatKey(ctx context.Context, s *channelScope) error {
-	const field = "spec.assistant.chat.apiKeySecretRef"
-	chat := s.channel.Spec.Assistant.Chat
-	if chat == nil || chat.APIKeySecretRef == nil {
-		return nil
-	}
-	secret, err := readSecret(ctx, r.live, field, s.channel.Namespace, chat.APIKeySecretRef.Name)
-	if err != nil {
-		return err
-	}
-	s.settings.Assistant.Chat.APIKey, err = secretValue(secret, field, keyOr(chat.APIKeySecretRef, "api-key"))
-	return err
 }
 
 // readContent reads catalog and knowledge.

@@ -11,6 +11,9 @@ package() {
   case $1 in
     gcc) echo "gcc libc6-dev" ;; # the race detector links against libc
     initdb) echo postgresql ;;
+    node) echo nodejs ;;
+    opusenc) echo opus-tools ;;
+    pocketsphinx_continuous) echo "pocketsphinx pocketsphinx-en-us" ;;
     busybox) echo busybox-static ;;
     ctr) echo containerd ;;
     ip) echo iproute2 ;;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools.sh dev|envtest|all
+# tools.sh dev|envtest|all|aimock
 #
 # Makes a set of tools available and prints the folder that holds them as the only line on stdout
 # (everything for people goes to stderr):
@@ -7,8 +7,9 @@
 #   dev      controller-gen, crd-ref-docs, golangci-lint-kube-api-linter
 #   envtest  etcd, kube-apiserver, kube-controller-manager, kubectl: a control plane without nodes
 #   all      envtest and kube-scheduler, kubelet, kube-proxy: what a real node needs besides
+#   aimock   a server that speaks the APIs of model providers: dist/aimock-cli.js and dist/cli.js, for node
 #
-# The versions are those of hack/tools/dev/go.mod and hack/tools/k8s/go.mod. What is missing is built from Go
+# The versions are those of hack/tools/dev/go.mod, hack/tools/k8s/go.mod and hack/tools/aimock/package-lock.json. What is missing is built from Go
 # modules into ${XDG_CACHE_HOME:-~/.cache}/whatsapp-operator/<set>-<hash>, outside the checkout, so that fresh clones and
 # branches share it. The hash covers everything that a binary depends on, hence a folder never changes its meaning.
 #
@@ -23,10 +24,30 @@ progress_seconds=20
 say() { echo "tools: $*" >&2; }
 die() { echo "tools: error: $*" >&2; exit 1; }
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
+
+# aimock: what the lock file names, checked against its digests. It appears by rename only, so one that is there is whole.
+aimock() {
+  local hash out tmp
+  hash=$(git hash-object --stdin <"$here/tools/aimock/package-lock.json" | cut -c1-16)
+  out=$cache/aimock-$hash
+  if [ ! -d "$out" ]; then
+    command -v npm >/dev/null || die "npm is not in the PATH; hack/prerequisites.sh node npm installs it"
+    mkdir -p "$cache"
+    tmp=$(mktemp -d "$cache/.aimock-XXXXXX")
+    # shellcheck disable=SC2064 # the value of now is meant
+    trap "rm -rf '$tmp'" EXIT
+    cp "$here"/tools/aimock/package*.json "$tmp/"
+    say "installing aimock into $out"
+    npm ci --prefix "$tmp" --ignore-scripts --no-audit --no-fund >&2 || die "npm ci failed; its messages are above"
+    mv -T "$tmp" "$out" 2>/dev/null || [ -d "$out" ] || die "$out can't be made" # another one may have been faster
+  fi
+  echo "$out/node_modules/@copilotkit/aimock"
+}
 
 kube=k8s.io/kubernetes/cmd
 case ${1:-} in
+  aimock) aimock; exit 0 ;;
   dev)
     module=dev
     packages=(

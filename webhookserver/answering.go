@@ -3,7 +3,6 @@ package webhookserver
 import (
 	"context"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
 )
 
 const (
@@ -50,7 +50,7 @@ type Answering struct {
 	conversations *conversation.Worker
 	outbox        *outbox.Outbox
 	graph         *graphClients
-	models        *http.Client
+	models        *providers.Pool
 	indexes       *catalog.Cache
 	hints         <-chan struct{}
 }
@@ -59,7 +59,6 @@ type Answering struct {
 func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	a := &Answering{
 		graph:   &graphClients{byAddress: map[runtimeconfig.Graph]*meta.Client{}},
-		models:  egress.NewClient(o.Egress, modelTimeout, providers.MaxResponseBytes),
 		indexes: catalog.NewCache(indexBytes),
 		hints:   o.Hints,
 	}
@@ -72,13 +71,28 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 		return nil, err
 	}
 	library := assistant.NewLibrary(a.indexes, conversation.ReportCatalog(o.Store, o.Log.WithName("catalog")))
-	report := conversation.ReportHealth(o.Store, o.Log.WithName("assistant"))
-	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, a.models), report, o.Registry)
+	a.models, err = providers.NewPool(providers.PoolOptions{
+		Client: egress.NewClient(o.Egress, modelTimeout, providers.MaxBodyBytes), Metrics: o.Registry,
+		Report: conversation.ReportHealth(o.Store, o.Log.WithName("models")),
+	})
+	if err != nil {
+		return nil, err
+	}
+	senses, err := understanding.New(understanding.Options{
+		Models: a.models, Keeper: o.Store, Metrics: o.Registry, Files: understanding.Graph{
+			Snapshot: o.View.Snapshot,
+			Client:   func(g runtimeconfig.Graph) (understanding.MediaClient, error) { return a.graph.at(g) },
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, a.models), o.Registry)
 	if err != nil {
 		return nil, err
 	}
 	a.conversations, err = conversation.New(conversation.Options{
-		Store: o.Store, Snapshot: o.View.Snapshot, Assistant: answers, Committed: a.outbox.Hint, Owner: o.Owner,
+		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Committed: a.outbox.Hint, Owner: o.Owner,
 		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})
@@ -96,7 +110,7 @@ func (a *Answering) Run(ctx context.Context) error {
 	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
 	a.indexes.Close()
-	a.models.CloseIdleConnections()
+	a.models.Close()
 	a.graph.close()
 	return err
 }
@@ -132,7 +146,11 @@ func (g *graphClients) at(address runtimeconfig.Graph) (*meta.Client, error) {
 	if len(g.byAddress) >= maxGraphClients {
 		return nil, errors.New("too many different addresses of the Graph API are configured")
 	}
-	c, err := meta.New(meta.Config{BaseURL: address.BaseURL, Version: address.Version})
+	config := meta.Config{BaseURL: address.BaseURL, Version: address.Version}
+	if address.BaseURL != meta.DefaultBaseURL {
+		config.MediaOrigins = []string{address.BaseURL} // a simulator or a proxy, which serves media itself
+	}
+	c, err := meta.New(config)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,9 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // AssistantSpec configures who answers customers.
+// +kubebuilder:validation:XValidation:rule="!has(self.transcription) || self.transcription.provider != 'Anthropic'",message="transcription.provider can't be Anthropic, which transcribes nothing; use OpenAI, AzureOpenAI or a server that speaks OpenAI's protocol"
+// +kubebuilder:validation:XValidation:rule="!has(self.images) || self.images.provider != 'Anthropic'",message="images.provider can't be Anthropic, which makes no images; use OpenAI, AzureOpenAI or a server that speaks OpenAI's protocol"
+// +kubebuilder:validation:XValidation:rule="!has(self.embeddings) || self.embeddings.provider != 'Anthropic'",message="embeddings.provider can't be Anthropic, which makes no embeddings; use OpenAI, AzureOpenAI or a server that speaks OpenAI's protocol"
 type AssistantSpec struct {
 	// enabled says whether customers are answered automatically. Their messages are stored either way.
 	// +optional
@@ -24,23 +27,26 @@ type AssistantSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`
 	Languages []string `json:"languages,omitempty"`
 
-	// chat is the model that writes answers. Absent means the built-in retrieval assistant.
+	// chat is the model that writes answers. Absent means the platform's, where the platform allows it; else the built-in retrieval
+	// assistant answers.
 	// +optional
 	Chat *ModelProvider `json:"chat,omitempty"`
 
-	// transcription is the model that turns voice notes into text.
+	// transcription is the model that turns voice notes into text. Absent means the platform's, where the platform allows it; else
+	// customers are asked to write instead.
 	// +optional
 	Transcription *ModelProvider `json:"transcription,omitempty"`
 
-	// vision is the model that describes photos.
+	// vision is the model that describes photos, so that products like them can be found. Absent means the platform's, where the platform
+	// allows it; else customers are asked to describe what they look for.
 	// +optional
 	Vision *ModelProvider `json:"vision,omitempty"`
 
-	// images is the model that makes images.
+	// images is the model that makes images. Absent means the platform's, where the platform allows it; else none are made.
 	// +optional
 	Images *ModelProvider `json:"images,omitempty"`
 
-	// embeddings is the model that improves search.
+	// embeddings is the model that improves search. Absent means the platform's, where the platform allows it; else search goes by words.
 	// +optional
 	Embeddings *ModelProvider `json:"embeddings,omitempty"`
 

@@ -228,6 +228,16 @@ const (
 	ReasonModelNotFound = "ModelNotFound"
 	// ReasonProviderUnavailable means that the model provider fails; the retrieval assistant answers meanwhile.
 	ReasonProviderUnavailable = "ProviderUnavailable"
+	// ReasonProviderRateLimited means that the model provider asks for fewer calls, or that the budget there is used up.
+	ReasonProviderRateLimited = "ProviderRateLimited"
+	// ReasonProviderAddressRefused means that a model's base URL leads to an address that the platform doesn't allow.
+	ReasonProviderAddressRefused = "ProviderAddressRefused"
+	// ReasonProviderBadResponse means that the model provider answers with something that is no answer.
+	ReasonProviderBadResponse = "ProviderBadResponse"
+	// ReasonTokenBudgetUsedUp means that spec.limits.tokensPerDay is used up for today.
+	ReasonTokenBudgetUsedUp = "TokenBudgetUsedUp"
+	// ReasonDefaultModelsInvalid means that the models which the platform provides can't be used; the platform team has to correct them.
+	ReasonDefaultModelsInvalid = "DefaultModelsInvalid"
 	// ReasonNotSupported means that the spec asks for something that this version doesn't do; the message says what to use instead.
 	ReasonNotSupported = "NotSupported"
 	// ReasonCatalogInvalid means that the catalog has no usable row.

@@ -253,6 +253,13 @@ type WhatsAppChannelStatus struct {
 	// +kubebuilder:validation:MaxLength=16
 	AppSecretHint string `json:"appSecretHint,omitempty"`
 
+	// models are those that the channel's assistant uses, its own or the platform's.
+	// +optional
+	// +listType=map
+	// +listMapKey=capability
+	// +kubebuilder:validation:MaxItems=8
+	Models []ModelStatus `json:"models,omitempty"`
+
 	// traffic says when messages last passed, rounded to the hour.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
@@ -265,6 +272,35 @@ type WhatsAppChannelStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Failures *int32 `json:"failures,omitempty"`
+}
+
+// ModelStatus is one model of a channel's assistant.
+type ModelStatus struct {
+	// capability is what it does: the field of spec.assistant that configures it, such as chat.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Capability string `json:"capability,omitempty"`
+
+	// provider is the protocol.
+	// +required
+	Provider ProviderType `json:"provider,omitempty"`
+
+	// model is the model's name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Model string `json:"model,omitempty"`
+
+	// platformDefault is true when the platform provides it, since spec.assistant names none.
+	// +optional
+	PlatformDefault *bool `json:"platformDefault,omitempty"`
+
+	// problem is the reason for which it failed when it was last used, as a condition's reason; absent when it worked.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Problem string `json:"problem,omitempty"`
 }
 
 // PhoneStatus is what Meta says of a number. Values are Meta's own.

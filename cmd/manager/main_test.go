@@ -12,7 +12,7 @@ import (
 func TestParse(t *testing.T) {
 	cfg, err := parse([]string{
 		"--leader-elect", "--webhook-server-urls=http://a:1,http://b:2", "--public-webhook-url=https://hooks.example.com/",
-		"--direct-namespace-selector=team=shop", "--graph-base-url=http://127.0.0.1:9180",
+		"--direct-namespace-selector=team=shop", "--default-models-namespace-selector=plan=paid", "--default-models-secret=models", "--graph-base-url=http://127.0.0.1:9180",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -27,16 +27,19 @@ func TestParse(t *testing.T) {
 	if !o.DirectNamespaces.Matches(labels.Set{"team": "shop"}) || o.DirectNamespaces.Matches(labels.Set{"team": "other"}) {
 		t.Errorf("the selector is %s", o.DirectNamespaces)
 	}
+	if o.DefaultModelsSecret != "models" || !o.DefaultModelsNamespaces.Matches(labels.Set{"plan": "paid"}) || o.DefaultModelsNamespaces.Matches(labels.Set{"plan": "free"}) {
+		t.Errorf("the platform's models are those of %q, for %s", o.DefaultModelsSecret, o.DefaultModelsNamespaces)
+	}
 }
 
 func TestParseAllowsNoDirectChannelUnlessTold(t *testing.T) {
-	for _, args := range [][]string{nil, {"--direct-namespace-selector="}} {
+	for _, args := range [][]string{nil, {"--direct-namespace-selector=", "--default-models-namespace-selector="}} {
 		cfg, err := parse(args)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if cfg.controllers.DirectNamespaces != nil {
-			t.Errorf("with %q direct channels are allowed in %s", args, cfg.controllers.DirectNamespaces)
+		if cfg.controllers.DirectNamespaces != nil || cfg.controllers.DefaultModelsNamespaces != nil {
+			t.Errorf("with %q direct channels are allowed in %s, and the platform's models in %s", args, cfg.controllers.DirectNamespaces, cfg.controllers.DefaultModelsNamespaces)
 		}
 	}
 }

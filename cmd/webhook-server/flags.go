@@ -60,6 +60,15 @@ func parse(args []string) (config, error) {
 		}
 		return nil
 	})
+	fs.Func("egress-ca-file", "PEM file of further certificate authorities for tenants' models, beside the system's", func(v string) (err error) {
+		cfg.egress.RootCAs, err = readAuthorities(v)
+		return err
+	})
+	var proxyErr error // the flag package would quote the value with it
+	fs.Func("egress-proxy", "http proxy for tenants' models, such as http://proxy.example:3128; none is taken from the environment", func(v string) error {
+		cfg.egress.Proxy, proxyErr = parseProxy(v)
+		return nil
+	})
 	if err := fs.Parse(args); err != nil {
 		return config{}, err
 	}
@@ -72,6 +81,8 @@ func parse(args []string) (config, error) {
 		return config{}, errors.New("--roles=signup needs Kubernetes, so it excludes --channels-dir")
 	case fs.NArg() > 0:
 		return config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case proxyErr != nil:
+		return config{}, proxyErr
 	case cfg.store.err != nil:
 		return config{}, cfg.store.err
 	case cfg.store.kind == "":

@@ -34,6 +34,10 @@ func TestParse(t *testing.T) {
 		{"an SDK that anybody on the way could change", []string{"--store=sqlite:/x.db", "--meta-sdk-url=http://example.com/sdk.js"}, "https"},
 		{"two sources", []string{"--store=sqlite:/x.db", "--channels-dir=/a", "--kubeconfig=/b"}, "exclude each other"},
 		{"networks", []string{"--store=sqlite:/x.db", "--egress-allow-cidrs=127.0.0.0/8", "--egress-allow-cidrs=10.0.0.0/8,::1/128"}, ""},
+		{"a proxy", []string{"--store=sqlite:/x.db", "--egress-proxy=http://proxy.example:3128"}, ""},
+		{"a proxy with a password", []string{"--store=sqlite:/x.db", "--egress-proxy=http://u:s3cret@proxy.example"}, "without user and password"},
+		{"no file of authorities", []string{"--store=sqlite:/x.db", "--egress-ca-file=/does/not/exist"}, "no such file"},
+		{"a file without authorities", []string{"--store=sqlite:/x.db", "--egress-ca-file=main_test.go"}, "no PEM certificate"},
 		{"no network", []string{"--store=sqlite:/x.db", "--egress-allow-cidrs=localhost"}, "10.20.0.0/16"},
 		{"a typing error", []string{"--store=sqlite:/x.db", "serve"}, `unexpected argument "serve"`},
 	} {

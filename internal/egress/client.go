@@ -1,9 +1,11 @@
 package egress
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"time"
 )
@@ -36,8 +38,8 @@ const (
 // the URL: map them to a class of error before they are logged or shown.
 func NewClient(policy Policy, timeout time.Duration, maxBody int64) *http.Client {
 	transport := &http.Transport{
-		Proxy:                  nil, // see the package comment
 		DialContext:            policy.dialer().DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: policy.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    tlsTimeout,
 		ResponseHeaderTimeout:  timeout,
 		IdleConnTimeout:        idleTimeout,
@@ -45,6 +47,10 @@ func NewClient(policy Policy, timeout time.Duration, maxBody int64) *http.Client
 		MaxIdleConnsPerHost:    idlePerHost,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		ForceAttemptHTTP2:      true,
+	}
+	if policy.Proxy != nil {
+		// All connections are the proxy's then, and the platform has chosen it: addresses are looked at before it is asked.
+		transport.Proxy, transport.DialContext = policy.throughProxy, (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
 	return &http.Client{
 		Transport:     &capped{next: transport, limit: maxBody},

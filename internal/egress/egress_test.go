@@ -2,11 +2,14 @@ package egress
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -170,5 +173,72 @@ func TestClientTimesOut(t *testing.T) {
 	}
 	if d := time.Since(start); d > 3*time.Second {
 		t.Errorf("gave up after %s", d)
+	}
+}
+
+// TestProxyIsAskedForPublicAddressesOnly: the proxy may be inside, but the way to it must be no way to what else is there.
+func TestProxyIsAskedForPublicAddressesOnly(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.String())
+		fmt.Fprint(w, "from the proxy")
+	}))
+	defer proxy.Close()
+	address, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := NewClient(Policy{Proxy: address}, 10*time.Second, 1000)
+	fetch := func(target string) error {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, http.NoBody)
+		if err != nil {
+			return err
+		}
+		res, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		return res.Body.Close()
+	}
+	for _, inside := range []string{"http://127.0.0.1:9/", "http://10.0.0.1/", "http://169.254.169.254/latest", "http://localhost/", "http://[::1]/"} {
+		if err := fetch(inside); !errors.Is(err, ErrAddressRefused) {
+			t.Errorf("%s: %v", inside, err)
+		}
+	}
+	if err := fetch("http://8.8.8.8/model"); err != nil {
+		t.Errorf("a public address: %v", err)
+	}
+	if err := fetch("http://name-that-only-the-proxy-knows.invalid/"); err != nil {
+		t.Errorf("a name that is resolved at the proxy: %v", err)
+	}
+	if len(asked) != 2 || asked[0] != "http://8.8.8.8/model" {
+		t.Errorf("the proxy was asked for %q", asked)
+	}
+}
+
+func TestRootCAs(t *testing.T) {
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer srv.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(srv.Certificate())
+	for _, tc := range []struct {
+		reason string
+		policy Policy
+		ok     bool
+	}{
+		{"an authority that the platform has named", Policy{AllowLoopback: true, RootCAs: pool}, true},
+		{"one that nobody knows", Policy{AllowLoopback: true}, false},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := NewClient(tc.policy, 10*time.Second, 1000).Do(req)
+		if err == nil {
+			err = res.Body.Close()
+		}
+		if (err == nil) != tc.ok {
+			t.Errorf("%s: %v", tc.reason, err)
+		}
 	}
 }

@@ -2,9 +2,12 @@ package egress
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -29,6 +32,10 @@ type Policy struct {
 	// Deny lists networks that may not be reached although they are public, such as a cluster's public pod range.
 	// It wins over everything else.
 	Deny []netip.Prefix
+	// RootCAs are the authorities that servers' certificates may come from; nil means the system's.
+	RootCAs *x509.CertPool
+	// Proxy is the platform's own proxy for all of it; nil means none. See the package comment.
+	Proxy *url.URL
 }
 
 // reserved are the networks that are no public unicast and that netip's own predicates do not cover.
@@ -88,4 +95,23 @@ func (p Policy) dialer() *net.Dialer {
 			return nil
 		},
 	}
+}
+
+// throughProxy returns the proxy after it has looked at where the request would go: what the name resolves to here is refused
+// like an address that we would connect to. A name that resolves only at the proxy is the proxy's to judge.
+func (p Policy) throughProxy(req *http.Request) (*url.URL, error) {
+	host := req.URL.Hostname()
+	addresses, err := net.DefaultResolver.LookupNetIP(req.Context(), "ip", host)
+	if err != nil {
+		if ctxErr := req.Context().Err(); ctxErr != nil {
+			return nil, ctxErr
+		}
+		return p.Proxy, nil
+	}
+	for _, addr := range addresses {
+		if !p.Permits(addr) {
+			return nil, ErrAddressRefused
+		}
+	}
+	return p.Proxy, nil
 }

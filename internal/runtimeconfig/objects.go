@@ -52,8 +52,6 @@ const (
 	KeyVerifyToken = "verify-token"
 	// KeyLinkPublicKey holds the Ed25519 public key (32 bytes) that signup links are verified with.
 	KeyLinkPublicKey = "link-public-key"
-	// KeyChatAPIKey holds the API key of the chat model.
-	KeyChatAPIKey = "chat-api-key"
 	// KeyBearerToken holds the credential of the internal API.
 	KeyBearerToken = "bearer-token"
 	// KeyContent holds gzipped JSON of a Content.
@@ -161,6 +159,12 @@ type Assistant struct {
 	Languages    []string `json:"languages,omitempty"`
 	// Chat is the model that writes answers; nil means the retrieval assistant.
 	Chat *Provider `json:"chat,omitempty"`
+	// Transcription turns voice notes into text, Vision describes photos, Images makes images and Embeddings improves search;
+	// nil means that it is off.
+	Transcription *Provider `json:"transcription,omitempty"`
+	Vision        *Provider `json:"vision,omitempty"`
+	Images        *Provider `json:"images,omitempty"`
+	Embeddings    *Provider `json:"embeddings,omitempty"`
 	// Content is the name of the content Object; empty means none.
 	Content string `json:"content,omitempty"`
 	// MaxReplyAge is how old a message may be and still be answered.
@@ -174,6 +178,8 @@ type Provider struct {
 	BaseURL  string   `json:"baseURL,omitempty"`
 	Model    string   `json:"model"`
 	Timeout  Duration `json:"timeout"`
+	// Default is true when the platform provides it, rather than the channel.
+	Default bool `json:"default,omitempty"`
 	// APIKey of the provider; may be empty for servers that want none.
 	APIKey redact.Secret `json:"-"`
 }
@@ -261,8 +267,10 @@ func (c *Channel) Object() (Object, error) {
 	putSecret(data, KeyAppSecret, c.AppSecret)
 	putSecret(data, KeyPreviousAppSecret, c.PreviousAppSecret)
 	putSecret(data, KeyVerifyToken, c.VerifyToken)
-	if c.Assistant.Chat != nil {
-		putSecret(data, KeyChatAPIKey, c.Assistant.Chat.APIKey)
+	for _, capability := range Capabilities {
+		if p := c.Assistant.Provider(capability); p != nil {
+			putSecret(data, capability.KeyOfAPIKey(), p.APIKey)
+		}
 	}
 	return Object{Name: ChannelName(c.PhoneNumberID), Data: data}, nil
 }

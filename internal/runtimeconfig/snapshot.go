@@ -120,8 +120,10 @@ func (s *Snapshot) addChannel(object Object, raw []byte) error {
 	c.AppSecret = secretOf(object, KeyAppSecret)
 	c.PreviousAppSecret = secretOf(object, KeyPreviousAppSecret)
 	c.VerifyToken = secretOf(object, KeyVerifyToken)
-	if c.Assistant.Chat != nil {
-		c.Assistant.Chat.APIKey = secretOf(object, KeyChatAPIKey)
+	for _, capability := range Capabilities {
+		if p := c.Assistant.Provider(capability); p != nil {
+			p.APIKey = secretOf(object, capability.KeyOfAPIKey())
+		}
 	}
 	c.Revision = Revision(object.Data)
 	c.CredentialRevision = Revision(map[string][]byte{KeyAccessToken: object.Data[KeyAccessToken]})

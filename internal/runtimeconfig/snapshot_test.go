@@ -26,7 +26,10 @@ func testChannel(phoneNumberID string) *Channel {
 		VerifyToken: redact.New("pv_" + phoneNumberID),
 		Assistant: Assistant{Enabled: true, MaxReplyAge: Duration(time.Hour), Chat: &Provider{
 			Provider: "OpenAI", Model: "m", Timeout: Duration(30 * time.Second), APIKey: redact.New("sk-key"),
-		}},
+		}, Transcription: &Provider{
+			Provider: "AzureOpenAI", BaseURL: "https://x.example", Model: "whisper", Default: true, APIKey: redact.New("sk-speech"),
+		}, Vision: &Provider{Provider: "Anthropic", Model: "eyes", APIKey: redact.New("sk-eyes")},
+			Images: &Provider{Provider: "OpenAI", Model: "paint", APIKey: redact.New("sk-paint")}, Embeddings: &Provider{Provider: "OpenAI", Model: "e"}},
 	}
 }
 
@@ -95,7 +98,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestSettingsHoldNoSecret(t *testing.T) {
 	object := mustObject(t, testChannel("1").Object)
-	for _, secret := range []string{"EAAG-token-1", "pv_1", "sk-key"} {
+	for _, secret := range []string{"EAAG-token-1", "pv_1", "sk-key", "sk-speech", "sk-eyes", "sk-paint"} {
 		if strings.Contains(string(object.Data[KeySettings]), secret) {
 			t.Errorf("settings.json holds a secret: %s", object.Data[KeySettings])
 		}

@@ -156,10 +156,12 @@ type Account struct {
 	WABAID string `json:"wabaID,omitempty"`
 }
 
-// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, else about the chat model; neither says
-// anything of the other.
+// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, else about the model of one capability; none
+// says anything of the others.
 type Assistant struct {
-	Healthy bool `json:"healthy"`
+	// Capability whose model it is about, such as chat or transcription; empty means chat.
+	Capability string `json:"capability,omitempty"`
+	Healthy    bool   `json:"healthy"`
 	// Reason such as ProviderUnavailable, or CatalogInvalid; empty when healthy.
 	Reason string `json:"reason,omitempty"`
 	// Catalog tells what could be read of the catalog, when that is another than before.

@@ -2,11 +2,9 @@ package assistant
 
 import (
 	"context"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 )
 
@@ -20,32 +18,19 @@ type Builtin interface {
 	HandOff(turn Turn) Reply
 }
 
-// HealthReporter is told when the health of a channel's model changes. kind is "" when it works.
-type HealthReporter func(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind)
-
 // Fallback answers with the channel's model if it has one, and with the built-in assistant otherwise and whenever the
 // model fails. It is safe for concurrent use.
 type Fallback struct {
 	builtin Builtin
 	model   Assistant
-	report  HealthReporter
 	answers *prometheus.CounterVec
 	failed  *prometheus.CounterVec
-
-	mu     sync.Mutex
-	health map[string]modelHealth // by line id
 }
 
-// modelHealth is what was reported last.
-type modelHealth struct {
-	revision string
-	kind     providers.Kind
-}
-
-// NewFallback makes a Fallback and registers its metrics. report may be nil.
-func NewFallback(builtin Builtin, model Assistant, report HealthReporter, metrics prometheus.Registerer) (*Fallback, error) {
+// NewFallback makes a Fallback and registers its metrics.
+func NewFallback(builtin Builtin, model Assistant, metrics prometheus.Registerer) (*Fallback, error) {
 	f := &Fallback{
-		builtin: builtin, model: model, report: report, health: map[string]modelHealth{},
+		builtin: builtin, model: model,
 		answers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_assistant_answers_total",
 			Help: "Answers by who gave them: model, retrieval because there is no model, fallback because the model failed, or handoff on request.",
@@ -75,7 +60,6 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	}
 	reply, err := f.model.Answer(ctx, turn)
 	if err == nil {
-		f.observe(ctx, turn.Channel, "")
 		f.answers.WithLabelValues("model").Inc()
 		if reply.HandOff && len(reply.Parts) == 0 {
 			reply.Parts = f.builtin.HandOff(turn).Parts // the customer is told in any case
@@ -86,23 +70,7 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 		return Reply{}, err // it is not the model that failed
 	}
 	kind := providers.KindOf(err)
-	f.observe(ctx, turn.Channel, kind)
 	f.failed.WithLabelValues(string(kind)).Inc()
 	f.answers.WithLabelValues("fallback").Inc()
 	return f.builtin.Answer(ctx, turn)
-}
-
-// observe reports the model's health when it is another one than last time, or when the channel has changed since.
-func (f *Fallback) observe(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind) {
-	if f.report == nil || kind == providers.BadRequest {
-		return // the request's fault says nothing about the next one
-	}
-	now := modelHealth{ch.Revision, kind}
-	f.mu.Lock()
-	last, known := f.health[ch.LineID]
-	f.health[ch.LineID] = now
-	f.mu.Unlock()
-	if !known || last != now {
-		f.report(ctx, ch, kind)
-	}
 }

@@ -3,13 +3,9 @@ package assistant
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 )
@@ -17,29 +13,17 @@ import (
 // Model answers with the chat model of the turn's channel. It is safe for concurrent use.
 type Model struct {
 	library *Library
-	client  *http.Client
-
-	mu    sync.Mutex
-	chats map[string]channelChat // by line id
+	models  *providers.Pool
 }
 
-// channelChat is the adapter for one revision of a channel. It is kept because it learns what its provider can do.
-type channelChat struct {
-	revision string
-	chat     providers.Chat
-}
-
-// maxChats bounds the adapters that are kept; beyond it all are forgotten, which costs one request each.
-const maxChats = 4096
-
-// NewModel makes a Model. client is used for every provider: it decides about addresses and sizes, see package egress.
-func NewModel(library *Library, client *http.Client) *Model {
-	return &Model{library: library, client: client, chats: map[string]channelChat{}}
+// NewModel makes a Model.
+func NewModel(library *Library, models *providers.Pool) *Model {
+	return &Model{library: library, models: models}
 }
 
 // Answer implements Assistant. Errors of the provider are *providers.Error. A reply that hands off may have no parts.
 func (m *Model) Answer(ctx context.Context, turn Turn) (Reply, error) {
-	chat, err := m.chat(turn.Channel)
+	chat, err := m.models.Chat(turn.Channel)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -69,29 +53,6 @@ func (m *Model) Answer(ctx context.Context, turn Turn) (Reply, error) {
 		return Reply{}, err
 	}
 	return newReply(res.Text, products, turn.Channel.Handoff.Message)
-}
-
-func (m *Model) chat(ch *runtimeconfig.Channel) (providers.Chat, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c, ok := m.chats[ch.LineID]; ok && c.revision == ch.Revision {
-		return c.chat, nil
-	}
-	p := ch.Assistant.Chat
-	if p == nil {
-		return nil, &providers.Error{Kind: providers.Unsupported}
-	}
-	chat, err := providers.New(providers.Config{
-		Provider: p.Provider, BaseURL: p.BaseURL, Model: p.Model, APIKey: p.APIKey, Timeout: time.Duration(p.Timeout),
-	}, m.client)
-	if err != nil {
-		return nil, err
-	}
-	if len(m.chats) >= maxChats {
-		clear(m.chats)
-	}
-	m.chats[ch.LineID] = channelChat{ch.Revision, chat}
-	return chat, nil
 }
 
 // search finds what the model is told. A question that names no product ("and in red?") is searched for together with

@@ -69,7 +69,13 @@ func newModel(t *testing.T) *Model {
 	t.Helper()
 	cache := catalog.NewCache(1 << 30)
 	t.Cleanup(cache.Close)
-	return NewModel(NewLibrary(cache, nil), egress.NewClient(egress.Policy{AllowLoopback: true}, 10*time.Second, providers.MaxResponseBytes))
+	models, err := providers.NewPool(providers.PoolOptions{
+		Client: egress.NewClient(egress.Policy{AllowLoopback: true}, 10*time.Second, providers.MaxBodyBytes), Metrics: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return NewModel(NewLibrary(cache, nil), models)
 }
 
 func asks(ch *runtimeconfig.Channel, text string) Turn {
@@ -178,33 +184,26 @@ func TestFallback(t *testing.T) {
 		model      scripted
 		person     bool
 		want       string
-		health     []providers.Kind
 	}{
-		{"the model answers", "model", chat, scripted{reply: Reply{Parts: []Part{Text{"model"}}}}, false, "model", []providers.Kind{""}},
-		{"without a model the built-in one answers", "retrieval", nil, scripted{}, false, "builtin", nil},
-		{"a model that is down", "fallback", chat, scripted{err: &providers.Error{Kind: providers.Unavailable}}, false, "builtin", []providers.Kind{providers.Unavailable}},
-		{"a wrong key", "fallback", chat, scripted{err: &providers.Error{Kind: providers.Unauthorized}}, false, "builtin", []providers.Kind{providers.Unauthorized}},
-		{"a request that is too long is no illness", "fallback", chat, scripted{err: &providers.Error{Kind: providers.BadRequest}}, false, "builtin", nil},
-		{"whoever wants a person does not meet the model", "handoff", chat, scripted{}, true, "A person comes.", nil},
-		{"a hand-off of the model without words gets some", "model", chat, scripted{reply: Reply{HandOff: true}}, false, "A person comes.", []providers.Kind{""}},
+		{"the model answers", "model", chat, scripted{reply: Reply{Parts: []Part{Text{"model"}}}}, false, "model"},
+		{"without a model the built-in one answers", "retrieval", nil, scripted{}, false, "builtin"},
+		{"a model that is down", "fallback", chat, scripted{err: &providers.Error{Kind: providers.Unavailable}}, false, "builtin"},
+		{"a wrong key", "fallback", chat, scripted{err: &providers.Error{Kind: providers.Unauthorized}}, false, "builtin"},
+		{"a request that is too long", "fallback", chat, scripted{err: &providers.Error{Kind: providers.BadRequest}}, false, "builtin"},
+		{"whoever wants a person does not meet the model", "handoff", chat, scripted{}, true, "A person comes."},
+		{"a hand-off of the model without words gets some", "model", chat, scripted{reply: Reply{HandOff: true}}, false, "A person comes."},
 	} {
-		var health []providers.Kind
 		builtin := &scripted{reply: Reply{Parts: []Part{Text{"builtin"}}}, person: tc.person}
-		f, err := NewFallback(builtin, &tc.model, func(_ context.Context, _ *runtimeconfig.Channel, kind providers.Kind) {
-			health = append(health, kind)
-		}, prometheus.NewRegistry())
+		f, err := NewFallback(builtin, &tc.model, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
 		turn := asks(&runtimeconfig.Channel{LineID: "l", Assistant: runtimeconfig.Assistant{Chat: tc.chat}}, "x")
-		for range 2 { // a health that stays is reported once
+		for range 2 {
 			reply, err := f.Answer(t.Context(), turn)
 			if err != nil || len(reply.Parts) != 1 || reply.Parts[0].Summary() != tc.want {
 				t.Errorf("%s: %+v, %v", tc.reason, reply, err)
 			}
-		}
-		if diff := cmp.Diff(tc.health, health); diff != "" {
-			t.Errorf("%s: health (-want +got):\n%s", tc.reason, diff)
 		}
 		if n := testutil.ToFloat64(f.answers.WithLabelValues(tc.by)); n != 2 {
 			t.Errorf("%s: counted %v answers by %s", tc.reason, n, tc.by)
@@ -219,7 +218,7 @@ func TestFallbackLeavesACancelledTurnAlone(t *testing.T) {
 	builtin := &scripted{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	f, err := NewFallback(builtin, &scripted{err: io.ErrUnexpectedEOF}, nil, prometheus.NewRegistry())
+	f, err := NewFallback(builtin, &scripted{err: io.ErrUnexpectedEOF}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}

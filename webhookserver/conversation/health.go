@@ -21,9 +21,9 @@ type Reporter interface {
 }
 
 // ReportHealth tells the manager how the models of channels fare, for the condition AssistantReady.
-func ReportHealth(to Reporter, log logr.Logger) assistant.HealthReporter {
-	return func(ctx context.Context, ch *runtimeconfig.Channel, kind providers.Kind) {
-		report(ctx, to, log, ch, serverapi.Assistant{Healthy: kind == "", Reason: string(kind)})
+func ReportHealth(to Reporter, log logr.Logger) providers.HealthReporter {
+	return func(ctx context.Context, ch *runtimeconfig.Channel, capability runtimeconfig.Capability, kind providers.Kind) {
+		report(ctx, to, log, ch, serverapi.Assistant{Capability: string(capability), Healthy: kind == "", Reason: string(kind)})
 	}
 }
 

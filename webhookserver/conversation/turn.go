@@ -56,7 +56,7 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 	switch {
 	case errors.Is(err, errDrained):
 		return w.release(ctx, turn, time.Time{})
-	case errors.Is(err, errLeaseLost):
+	case errors.Is(err, errLeaseLost), errors.Is(err, store.ErrLeaseLost):
 		return resultLost
 	case errors.Is(err, errSuperseded):
 		return resultSuperseded
@@ -79,7 +79,7 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 	helpers.Go(func() { w.keepLease(ctx, work, stop, turn) })
 	var receipt sync.WaitGroup
 	receipt.Go(func() { w.markRead(work, snapshot, ch, turn, unanswered) })
-	reply, err := w.opts.Assistant.Answer(work, newTurn(ch, turn, unanswered))
+	reply, err := w.reply(work, ch, turn, unanswered)
 	// A typing indicator that came after the reply would stay for 25 seconds.
 	receipt.Wait()
 	broken := context.Cause(work)
@@ -91,6 +91,22 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 		return reply, broken
 	case err == nil && len(reply.Parts) == 0 && !reply.HandOff:
 		err = errNoReply
+	}
+	return reply, err
+}
+
+// reply understands the messages and lets the assistant answer what was understood.
+func (w *Worker) reply(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message) (assistant.Reply, error) {
+	understood, err := w.opts.Understanding.Read(ctx, ch, turn, unanswered)
+	if err != nil {
+		return assistant.Reply{}, err
+	}
+	if len(understood.Messages) == 0 && len(understood.Notices) > 0 {
+		return assistant.Reply{Parts: understood.Notices}, nil
+	}
+	reply, err := w.opts.Assistant.Answer(ctx, newTurn(ch, turn, understood.Messages))
+	if err == nil && (len(reply.Parts) > 0 || reply.HandOff) {
+		reply.Parts = append(understood.Notices, reply.Parts...)
 	}
 	return reply, err
 }

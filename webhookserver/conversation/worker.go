@@ -13,6 +13,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
 )
 
 // Reader marks messages as read; *meta.Client is one.
@@ -27,7 +28,7 @@ const (
 	defaultLease = 30 * time.Second
 	// defaultWorkers answer at a time. Most of their time they wait for a model, which costs little; there are so many lest
 	// some lines whose models hang take all of them.
-	defaultWorkers = 256
+	defaultWorkers = 1024
 	// perLine is how many turns of one line are worked on at a time, so that one busy shop does not take all workers.
 	perLine = 8
 	// history is how many earlier messages the assistant is told.
@@ -58,6 +59,8 @@ type Options struct {
 	Store store.Turns
 	// Snapshot returns what is served now. Required; it must be synced before Run.
 	Snapshot func() *runtimeconfig.Snapshot
+	// Understanding makes text of what is none. Required.
+	Understanding *understanding.Understanding
 	// Assistant writes the answers. Required.
 	Assistant assistant.Assistant
 	// Reader returns the Graph client for an address and version. Required.

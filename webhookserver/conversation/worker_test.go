@@ -166,6 +166,23 @@ func TestHandOff(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotUnderstoodIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.ingest(store.InboundMessage{Type: "video", WAMID: "wamid.1", EventTime: w.clock(), Raw: []byte(`{"video":{"id":"9"}}`)})
+	w.advance(store.ReplyDebounce)
+	w.run(w.worker())
+	w.settled()
+	if got := w.replies(); !strings.Contains(got, "videos") || !strings.Contains(got, "text messages") || w.asked.Load() > 0 {
+		t.Errorf("replies %q, the assistant was asked %d times", got, w.asked.Load())
+	}
+	w.ingest(store.InboundMessage{Type: "sticker", WAMID: "wamid.2", EventTime: w.clock(), Raw: []byte(`{"sticker":{"id":"9"}}`)})
+	w.writes("wamid.3", "anyone?", 0)
+	w.settled()
+	w.until("both are answered", func() bool {
+		return strings.Contains(w.replies(), "stickers") && strings.HasSuffix(w.replies(), "re: anyone?")
+	})
+}
+
 func TestSupersede(t *testing.T) {
 	w := newWorld(t)
 	started, release := make(chan struct{}), make(chan struct{})
@@ -316,8 +333,8 @@ func TestReportHealth(t *testing.T) {
 	w := newWorld(t)
 	report := ReportHealth(w.store, w.worker().opts.Log)
 	ch := &runtimeconfig.Channel{LineID: line}
-	report(w.Context(), ch, providers.Unauthorized)
-	report(w.Context(), ch, "")
+	report(w.Context(), ch, runtimeconfig.CapabilityVision, providers.Unauthorized)
+	report(w.Context(), ch, runtimeconfig.CapabilityChat, "")
 	rows, err := w.store.Reports(w.Context(), 0, 10)
 	w.must(err)
 	var got []string
@@ -325,8 +342,8 @@ func TestReportHealth(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s", r.Kind, r.Line, r.Payload))
 	}
 	want := []string{
-		`AssistantHealth line-a {"healthy":false,"reason":"ProviderUnauthorized"}`,
-		`AssistantHealth line-a {"healthy":true}`,
+		`AssistantHealth line-a {"capability":"vision","healthy":false,"reason":"ProviderUnauthorized"}`,
+		`AssistantHealth line-a {"capability":"chat","healthy":true}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("reports (-want +got):\n%s", diff)

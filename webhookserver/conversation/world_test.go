@@ -14,12 +14,15 @@ import (
 	"github.com/go-logr/logr/testr"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
 )
 
 const (
@@ -126,11 +129,16 @@ func (w *world) MarkRead(_ context.Context, cred meta.Credential, phoneNumberID,
 // worker makes a Worker; change may replace what it works with.
 func (w *world) worker(change ...func(*Options)) *Worker {
 	w.Helper()
+	metrics := prometheus.NewRegistry()
+	models, err := providers.NewPool(providers.PoolOptions{Client: egress.NewClient(egress.Policy{}, time.Second, 1), Metrics: metrics})
+	w.must(err)
+	senses, err := understanding.New(understanding.Options{Models: models, Files: noFiles{}, Keeper: w.store, Metrics: metrics})
+	w.must(err)
 	o := Options{
-		Store: w.store, Snapshot: w.snapshot, Assistant: w,
+		Store: w.store, Snapshot: w.snapshot, Understanding: senses, Assistant: w,
 		Reader:    func(runtimeconfig.Graph) (Reader, error) { return w, nil },
 		Committed: func() {}, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
-		Log: testr.New(w.T), Metrics: prometheus.NewRegistry(),
+		Log: testr.New(w.T), Metrics: metrics,
 	}
 	for _, c := range change {
 		c(&o)
@@ -138,6 +146,14 @@ func (w *world) worker(change ...func(*Options)) *Worker {
 	worker, err := New(o)
 	w.must(err)
 	return worker
+}
+
+// noFiles is Meta while it has no file for anybody.
+type noFiles struct{}
+
+// Fetch implements understanding.Files.
+func (noFiles) Fetch(context.Context, *runtimeconfig.Channel, understanding.File) ([]byte, error) {
+	return nil, errors.New("no file")
 }
 
 // run starts a worker until stop is called, or the test ends.

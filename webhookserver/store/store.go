@@ -82,6 +82,12 @@ type Turns interface {
 	// ErrLeaseLost.
 	SupersedeTurn(ctx context.Context, t *Turn) (bool, error)
 
+	// KeepUnderstood makes what was understood of a message of the turn, such
+	// as the transcript of a voice note, its text, so that people and later
+	// turns have it. Errors: ErrLeaseLost, ErrNotFound if the turn's
+	// conversation has no such message of its customer's.
+	KeepUnderstood(ctx context.Context, t *Turn, messageID int64, text string) error
+
 	// CommitReply ends the turn with its replies: in one transaction it
 	// records what was answered, puts the replies into the outbox in the given
 	// order, and, for OutcomeHandOff, makes the conversation Waiting.

@@ -56,6 +56,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MetaAppWebhookApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelProvider"):
 		return &apiv1alpha1.ModelProviderApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ModelStatus"):
+		return &apiv1alpha1.ModelStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectReference"):
 		return &apiv1alpha1.ObjectReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OnboardingRequest"):

@@ -31,6 +31,8 @@ type Message struct {
 	Role Role
 	// Text may be empty if there are calls or results.
 	Text string
+	// Images are photos that a message of RoleUser brings; only models of vision understand them.
+	Images []Image
 	// Calls are what a message of RoleAssistant asks for: those of the Response that it repeats.
 	Calls []ToolCall
 	// Results are what a message of RoleTool brings, one for each call of the message before.
@@ -115,12 +117,22 @@ const (
 	Unavailable Kind = "ProviderUnavailable"
 	// Refused means that the base URL leads to an address that tenants may not reach.
 	Refused Kind = "ProviderAddressRefused"
-	// BadRequest means that the provider did not accept the request, such as a context that is too long.
+	// BadRequest means that the provider did not accept the request.
 	BadRequest Kind = "ProviderBadRequest"
+	// ContextTooLong means that the request is longer than the model can read.
+	ContextTooLong Kind = "ContextTooLong"
+	// Declined means that the model, or its provider's filter, would not answer this.
+	Declined Kind = "ModelDeclined"
 	// BadResponse means that the answer was empty, cut short or not what the API promises.
 	BadResponse Kind = "ProviderBadResponse"
-	// Unsupported means that this server has no adapter for the provider.
-	Unsupported Kind = "ProviderUnsupported"
+	// Unsupported means that this server has no adapter for the provider, or that the provider has no such capability.
+	Unsupported Kind = "NotSupported"
+	// NotConfigured means that the channel has no such model.
+	NotConfigured Kind = "NotConfigured"
+	// BudgetUsedUp means that the channel's tokens of the day don't suffice for the call.
+	BudgetUsedUp Kind = "TokenBudgetUsedUp"
+	// BudgetUnknown means that nobody knows whether they do: the store is away.
+	BudgetUnknown Kind = "TokenBudgetUnknown"
 )
 
 var meaning = map[Kind]string{
@@ -131,7 +143,23 @@ var meaning = map[Kind]string{
 	Refused:       "the model provider's base URL leads to an address that is not allowed",
 	BadRequest:    "the model provider did not accept the request",
 	BadResponse:   "the model provider's answer was empty or unreadable",
-	Unsupported:   "this provider is not supported; use OpenAI or AzureOpenAI",
+	Unsupported:   "this provider can't do this; use OpenAI or AzureOpenAI, or Anthropic for chat and vision",
+
+	ContextTooLong: "the request is longer than the model can read",
+	Declined:       "the model would not answer this",
+	NotConfigured:  "the channel has no model for this",
+	BudgetUsedUp:   "the channel's tokens of today are used up",
+	BudgetUnknown:  "it could not be found out how many tokens the channel has used today",
+}
+
+// ofRequest reports whether the kind says something of one request only, and nothing of the next one.
+func (k Kind) ofRequest() bool {
+	switch k {
+	case BadRequest, ContextTooLong, Declined, BudgetUnknown:
+		return true
+	default:
+		return false
+	}
 }
 
 // Error is the failure of one call. Its text is the same for every failure of one kind and status.

@@ -2,10 +2,12 @@ package providers
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -19,9 +21,9 @@ import (
 
 // Config says which model to call.
 type Config struct {
-	// Provider is OpenAI or AzureOpenAI.
+	// Provider is OpenAI, AzureOpenAI or Anthropic.
 	Provider string
-	// BaseURL of the API up to and including its version, such as https://llm.example/v1; empty for OpenAI's own.
+	// BaseURL of the API up to and including its version, such as https://llm.example/v1; empty for the provider's own.
 	BaseURL string
 	// Model is the model's name; for Azure the deployment's.
 	Model string
@@ -43,8 +45,15 @@ const (
 	maxRetryAfter = time.Hour
 )
 
-// New makes the adapter of a provider. client decides about addresses, time-outs and the size of answers.
+// New makes the adapter of a provider that chats. client decides about addresses, time-outs and the size of answers.
 func New(cfg Config, client *http.Client) (Chat, error) {
+	if cfg.Provider == "Anthropic" {
+		return newAnthropic(cfg, client), nil
+	}
+	return newCompatible(cfg, client)
+}
+
+func newCompatible(cfg Config, client *http.Client) (*compatible, error) {
 	var sdk openai.ClientConfig
 	switch cfg.Provider {
 	case "OpenAI":
@@ -106,7 +115,12 @@ func (c *compatible) Do(req *http.Request) (*http.Response, error) {
 		req.Header.Del("Authorization")
 		req.Header.Del("Api-Key")
 	}
-	res, err := c.http.Do(req)
+	return noting(c.http, req)
+}
+
+// noting sends a request and notes Retry-After.
+func noting(client *http.Client, req *http.Request) (*http.Response, error) {
+	res, err := client.Do(req)
 	if err == nil {
 		if into, ok := req.Context().Value(retryAfterKey{}).(*time.Duration); ok {
 			*into = retryAfter(res.Header)
@@ -114,6 +128,12 @@ func (c *compatible) Do(req *http.Request) (*http.Response, error) {
 	}
 	return res, err
 }
+
+// codeContextTooLong is OpenAI's code for a request that is too long.
+const codeContextTooLong = "context_length_exceeded"
+
+// filtered are OpenAI's and Azure's codes for what their filters stop.
+var filtered = []string{"content_filter", "content_policy_violation", "moderation_blocked"}
 
 // Complete implements Chat.
 func (c *compatible) Complete(ctx context.Context, req Request) (Response, error) {
@@ -179,6 +199,9 @@ func (c *compatible) ask(ctx context.Context, req Request) (Response, error) {
 		return Response{}, &Error{Kind: BadResponse}
 	}
 	message := res.Choices[0].Message
+	if message.Refusal != "" || res.Choices[0].FinishReason == openai.FinishReasonContentFilter {
+		return Response{}, &Error{Kind: Declined}
+	}
 	calls := callsOf(message.ToolCalls)
 	if len(calls) == 0 && strings.TrimSpace(message.Content) == "" {
 		return Response{}, &Error{Kind: BadResponse}
@@ -214,6 +237,9 @@ func wireMessages(req Request) []openai.ChatCompletionMessage {
 			continue
 		}
 		wire := openai.ChatCompletionMessage{Role: string(m.Role), Content: m.Text}
+		if len(m.Images) > 0 {
+			wire.Content, wire.MultiContent = "", imageParts(m)
+		}
 		for _, call := range m.Calls {
 			if len(call.Arguments) == 0 {
 				call.Arguments = json.RawMessage("{}")
@@ -226,6 +252,20 @@ func wireMessages(req Request) []openai.ChatCompletionMessage {
 		messages = append(messages, wire)
 	}
 	return messages
+}
+
+// imageParts is a message with images as parts. The images are in it, so that the provider needs no way to ours.
+func imageParts(m Message) []openai.ChatMessagePart {
+	var parts []openai.ChatMessagePart
+	if m.Text != "" {
+		parts = append(parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeText, Text: m.Text})
+	}
+	for _, image := range m.Images {
+		parts = append(parts, openai.ChatMessagePart{Type: openai.ChatMessagePartTypeImageURL, ImageURL: &openai.ChatMessageImageURL{
+			URL: "data:" + image.MIMEType + ";base64," + base64.StdEncoding.EncodeToString(image.Data),
+		}})
+	}
+	return parts
 }
 
 func (c *compatible) wire(req Request) openai.ChatCompletionRequest {
@@ -290,7 +330,11 @@ func kindOf(status int, code string) Kind {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return Unauthorized
-	case code == "model_not_found", status == http.StatusNotFound:
+	case code == codeContextTooLong:
+		return ContextTooLong
+	case slices.Contains(filtered, code):
+		return Declined
+	case code == "model_not_found", code == "DeploymentNotFound", status == http.StatusNotFound:
 		return ModelNotFound
 	case status == http.StatusTooManyRequests, status == http.StatusPaymentRequired:
 		return RateLimited

@@ -253,7 +253,10 @@ func TestCompleteErrors(t *testing.T) {
 		{"an absurd time to wait", fail(429, `{}`, "Retry-After", "99999999"), Error{Kind: RateLimited, HTTPStatus: 429, RetryAfter: time.Hour}},
 		{"an internal error", fail(500, `{"error":{"message":"oops"}}`), Error{Kind: Unavailable, HTTPStatus: 500}},
 		{"a gateway's HTML", fail(502, "<html>bad gateway</html>"), Error{Kind: Unavailable, HTTPStatus: 502}},
-		{"a context that is too long", fail(400, `{"error":{"message":"too long","code":"context_length_exceeded"}}`), Error{Kind: BadRequest, HTTPStatus: 400}},
+		{"a context that is too long", fail(400, `{"error":{"message":"too long","code":"context_length_exceeded"}}`), Error{Kind: ContextTooLong, HTTPStatus: 400}},
+		{"a filter", fail(400, `{"error":{"message":"no","code":"content_filter"}}`), Error{Kind: Declined, HTTPStatus: 400}},
+		{"a refusal", fail(200, `{"choices":[{"message":{"role":"assistant","content":null,"refusal":"I can't."},"finish_reason":"stop"}]}`), Error{Kind: Declined}},
+		{"an answer that a filter has cut", fail(200, `{"choices":[{"message":{"role":"assistant","content":"Well"},"finish_reason":"content_filter"}]}`), Error{Kind: Declined}},
 		{"no JSON at all", fail(200, "Welcome!"), Error{Kind: BadResponse}},
 		{"JSON of something else", fail(200, `{"choices":"none"}`), Error{Kind: BadResponse}},
 		{"no choice", fail(200, `{"choices":[]}`), Error{Kind: BadResponse}},
@@ -289,8 +292,11 @@ func TestCompleteTimesOut(t *testing.T) {
 }
 
 func TestNewRefusesAddressesAndProviders(t *testing.T) {
-	if _, err := New(Config{Provider: "Anthropic"}, &http.Client{}); KindOf(err) != Unsupported {
-		t.Errorf("Anthropic: %v", err)
+	if _, err := New(Config{Provider: "Skynet"}, &http.Client{}); KindOf(err) != Unsupported {
+		t.Errorf("a provider that there is not: %v", err)
+	}
+	if _, err := NewTranscriber(Config{Provider: "Anthropic"}, &http.Client{}); KindOf(err) != Unsupported {
+		t.Errorf("Anthropic transcribes nothing: %v", err)
 	}
 	called := false
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true }))

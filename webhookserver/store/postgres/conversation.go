@@ -174,6 +174,17 @@ func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Du
 	return err
 }
 
+// KeepUnderstood implements store.Turns.
+func (s *Store) KeepUnderstood(ctx context.Context, turn *store.Turn, messageID int64, text string) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		return t.exec1(`UPDATE messages SET text = $1 WHERE id = $2 AND conversation_id = $3 AND author = $4`,
+			text, messageID, turn.ConversationID, store.AuthorCustomer)
+	})
+}
+
 // SupersedeTurn implements store.Turns.
 func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, error) {
 	newer, err := s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = $1 AND last_seq > $2`, []any{turn.ConversationID, turn.LoadedSeq})

@@ -165,6 +165,17 @@ func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Du
 	return err
 }
 
+// KeepUnderstood implements store.Turns.
+func (s *Store) KeepUnderstood(ctx context.Context, turn *store.Turn, messageID int64, text string) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.hold(turn); err != nil {
+			return err
+		}
+		return t.exec1(`UPDATE messages SET text = ? WHERE id = ? AND conversation_id = ? AND author = ?`,
+			text, messageID, turn.ConversationID, store.AuthorCustomer)
+	})
+}
+
 // SupersedeTurn implements store.Turns.
 func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, error) {
 	newer, err := s.anyRow(ctx, `SELECT 1 FROM conversations WHERE id = ? AND last_seq > ?`, []any{turn.ConversationID, turn.LoadedSeq})

@@ -44,6 +44,30 @@ var turnCases = map[string]func(*world){
 		w.equal([]string{"text of m3"}, textsOf(next.Unanswered), "the next turn has only what is new")
 		w.equal([]string{"text of m1", "text of m2", "r1", "r2"}, textsOf(next.History), "and the rest as history")
 	},
+	"what was understood is kept": func(w *world) {
+		w.reply("m0", "US.2", "r")
+		voice := w.text("m1", "US.1")
+		voice.Type, voice.Text = "audio", ""
+		w.ingest(voice)
+		turn := w.claim()
+		id := turn.Unanswered[0].ID
+		w.must(w.store.KeepUnderstood(w.Context(), turn, id, "two ferns, please"))
+		all, err := w.store.Conversations(w.Context(), line, 0, 10)
+		w.must(err)
+		w.equal([]string{"two ferns, please"}, w.texts(all[1]), "people see it")
+		foreign, err := w.store.Messages(w.Context(), line, all[0].ID, 0, 10)
+		w.must(err)
+		w.wantErr(w.store.KeepUnderstood(w.Context(), turn, foreign[0].ID, "x"), store.ErrNotFound, "a turn changes no other conversation")
+		w.must(w.store.ReleaseTurn(w.Context(), turn, time.Time{}))
+		w.wantErr(w.store.KeepUnderstood(w.Context(), turn, id, "x"), store.ErrLeaseLost, "nor one that it has lost")
+		turn = w.claim()
+		w.equal([]string{"two ferns, please"}, textsOf(turn.Unanswered), "the next attempt has it")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()))
+		w.ingest(w.text("m3", "US.1"))
+		turn = w.claim()
+		w.equal([]string{"two ferns, please", "r1"}, textsOf(turn.History), "and so have later turns")
+		w.wantErr(w.store.KeepUnderstood(w.Context(), turn, turn.History[1].ID, "x"), store.ErrNotFound, "what we wrote is not changed")
+	},
 	"history is a window": func(w *world) {
 		for i := range 5 {
 			w.reply(fmt.Sprintf("m%d", i), "US.1", fmt.Sprintf("r%d", i))

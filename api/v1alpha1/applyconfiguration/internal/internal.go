@@ -384,6 +384,24 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 30s
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ModelStatus
+  map:
+    fields:
+    - name: capability
+      type:
+        scalar: string
+    - name: model
+      type:
+        scalar: string
+    - name: platformDefault
+      type:
+        scalar: boolean
+    - name: problem
+      type:
+        scalar: string
+    - name: provider
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ProviderType
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ObjectReference
   map:
     fields:
@@ -758,6 +776,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lineID
       type:
         scalar: string
+    - name: models
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ModelStatus
+          elementRelationship: associative
+          keys:
+          - capability
     - name: nextAttemptTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -17,15 +17,18 @@ type AssistantSpecApplyConfiguration struct {
 	Instructions *string `json:"instructions,omitempty"`
 	// languages of the catalog and the knowledge as BCP 47 tags, the most important first. Absent means en.
 	Languages []string `json:"languages,omitempty"`
-	// chat is the model that writes answers. Absent means the built-in retrieval assistant.
+	// chat is the model that writes answers. Absent means the platform's, where the platform allows it; else the built-in retrieval
+	// assistant answers.
 	Chat *ModelProviderApplyConfiguration `json:"chat,omitempty"`
-	// transcription is the model that turns voice notes into text.
+	// transcription is the model that turns voice notes into text. Absent means the platform's, where the platform allows it; else
+	// customers are asked to write instead.
 	Transcription *ModelProviderApplyConfiguration `json:"transcription,omitempty"`
-	// vision is the model that describes photos.
+	// vision is the model that describes photos, so that products like them can be found. Absent means the platform's, where the platform
+	// allows it; else customers are asked to describe what they look for.
 	Vision *ModelProviderApplyConfiguration `json:"vision,omitempty"`
-	// images is the model that makes images.
+	// images is the model that makes images. Absent means the platform's, where the platform allows it; else none are made.
 	Images *ModelProviderApplyConfiguration `json:"images,omitempty"`
-	// embeddings is the model that improves search.
+	// embeddings is the model that improves search. Absent means the platform's, where the platform allows it; else search goes by words.
 	Embeddings *ModelProviderApplyConfiguration `json:"embeddings,omitempty"`
 	// catalog is what the business sells.
 	Catalog *CatalogSourceApplyConfiguration `json:"catalog,omitempty"`

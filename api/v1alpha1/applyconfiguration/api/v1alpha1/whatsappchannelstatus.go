@@ -35,6 +35,8 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	Token *TokenStatusApplyConfiguration `json:"token,omitempty"`
 	// appSecretHint is the masked app secret of a direct channel.
 	AppSecretHint *string `json:"appSecretHint,omitempty"`
+	// models are those that the channel's assistant uses, its own or the platform's.
+	Models []ModelStatusApplyConfiguration `json:"models,omitempty"`
 	// traffic says when messages last passed, rounded to the hour.
 	Traffic *TrafficStatusApplyConfiguration `json:"traffic,omitempty"`
 	// nextAttemptTime is when the operator tries again by itself, while something fails.
@@ -139,6 +141,19 @@ func (b *WhatsAppChannelStatusApplyConfiguration) WithToken(value *TokenStatusAp
 // If called multiple times, the AppSecretHint field is set to the value of the last call.
 func (b *WhatsAppChannelStatusApplyConfiguration) WithAppSecretHint(value string) *WhatsAppChannelStatusApplyConfiguration {
 	b.AppSecretHint = &value
+	return b
+}
+
+// WithModels adds the given value to the Models field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Models field.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithModels(values ...*ModelStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithModels")
+		}
+		b.Models = append(b.Models, *values[i])
+	}
 	return b
 }
 

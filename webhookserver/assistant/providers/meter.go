@@ -1,0 +1,77 @@
+package providers
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// outcomeOK is the outcome of a call that succeeded, beside the Kinds.
+const outcomeOK = "ok"
+
+// meter measures calls. No label names a channel or its model: there may be thousands.
+type meter struct {
+	seconds *prometheus.HistogramVec
+	usage   *prometheus.CounterVec
+	// uncounted are tokens that could not be written down.
+	uncounted prometheus.Counter
+	tracer    trace.Tracer
+}
+
+func newMeter(metrics prometheus.Registerer) (*meter, error) {
+	m := &meter{
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "whatsapp_model_request_duration_seconds",
+			Help:    "Time of calls of models with all attempts, by provider, capability, and outcome: ok or the reason of the failure.",
+			Buckets: prometheus.ExponentialBuckets(0.05, 2, 12),
+		}, []string{"provider", "capability", "outcome"}),
+		usage: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_model_usage_total",
+			Help: "What calls of models took, in the units that providers charge for: prompt_tokens, completion_tokens, audio_seconds or images.",
+		}, []string{"provider", "capability", "unit"}),
+		uncounted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "whatsapp_model_uncounted_tokens_total",
+			Help: "Tokens that models took and that the store did not count, so that limits of tokens per day are met too late.",
+		}),
+		tracer: otel.Tracer("github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"),
+	}
+	for _, c := range []prometheus.Collector{m.seconds, m.usage, m.uncounted} {
+		if err := metrics.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// start begins a call's span, which is recorded if the process has a tracer provider. It holds nothing of the conversation.
+func (m *meter) start(ctx context.Context, c caller) (spanned context.Context, done func(usage, error)) {
+	started := time.Now()
+	provider, capability := c.provider, string(c.capability)
+	ctx, span := m.tracer.Start(ctx, "model "+capability, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("whatsapp.line", c.channel.LineID), attribute.String("whatsapp.capability", capability),
+		attribute.String("whatsapp.provider", provider),
+	))
+	return ctx, func(used usage, err error) {
+		outcome := outcomeOK
+		if err != nil {
+			outcome = string(KindOf(err))
+			span.SetStatus(codes.Error, outcome)
+		}
+		m.seconds.WithLabelValues(provider, capability, outcome).Observe(time.Since(started).Seconds())
+		for unit, n := range map[string]float64{
+			"prompt_tokens": float64(used.promptTokens), "completion_tokens": float64(used.completionTokens),
+			"audio_seconds": used.audioSeconds, "images": float64(used.images),
+		} {
+			if n > 0 {
+				m.usage.WithLabelValues(provider, capability, unit).Add(n)
+				span.SetAttributes(attribute.Float64("whatsapp."+unit, n))
+			}
+		}
+		span.End()
+	}
+}
