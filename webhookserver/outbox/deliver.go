@@ -175,10 +175,30 @@ func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *sto
 			return pending(reason, delay)
 		case meta.ClassWindowClosed:
 			reason = store.ReasonWindowClosed
+		case meta.ClassNotThreadOwner, meta.ClassUnclassified:
+			// Meta does not publish the code of a message into a thread that another responder owns.
+			if e.Class == meta.ClassNotThreadOwner || send.Routed {
+				reason = store.ReasonNotThreadOwner
+				b.disown(ctx, ch, send)
+			}
 		}
 		return failed(reason, e.Code)
 	default:
 		return result{state: store.SendUnknown, reason: reason}
+	}
+}
+
+// disown notes that another responder owns the thread, as if Meta had told of a handover: what else is to be said there
+// would be refused, too. It ends like one.
+func (b *Outbox) disown(ctx context.Context, ch *runtimeconfig.Channel, send *store.Send) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	_, err := b.store.Ingest(ctx, &store.Delivery{App: ch.AppID, Handovers: []store.Handover{{
+		Line: send.Line, PhoneNumberID: send.PhoneNumberID, From: store.Identity{BSUID: send.To.BSUID, Phone: send.To.Phone},
+		Owner: store.OwnerOther, EventTime: send.ClaimedAt, Raw: []byte("{}"),
+	}}})
+	if err != nil {
+		b.log.Error(err, "A thread that another responder owns could not be marked", "line", send.Line, "send", send.ID)
 	}
 }
 

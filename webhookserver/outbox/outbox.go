@@ -24,6 +24,7 @@ type Sender interface {
 // Store is what the outbox needs of the store.
 type Store interface {
 	store.Outbox
+	Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, error)
 	AppendReport(ctx context.Context, r store.Report) error
 }
 

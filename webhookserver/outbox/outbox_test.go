@@ -200,6 +200,42 @@ func TestPaymentThatAStatusReportsParksTheLine(t *testing.T) {
 	}
 }
 
+func TestThreadOfAnotherResponder(t *testing.T) {
+	standby := func(w *world) {
+		_, err := w.store.Ingest(w.Context(), &store.Delivery{App: "42", Messages: []store.InboundMessage{{
+			Line: "line-a", PhoneNumberID: "1555", WAMID: "wamid.standby", From: store.Identity{Phone: "4911"}, Source: store.SourceStandby,
+			Type: "text", Text: "to the other one", EventTime: w.clock(), OpensWindow: true, Raw: []byte("{}"),
+		}}})
+		w.must(err)
+	}
+	for _, tc := range []struct {
+		reason  string
+		code    int
+		prepare func(*world)
+		want    string
+	}{
+		{"Meta says so", 2494191, nil, "failed NotThreadOwner, failed NotThreadOwner"},
+		{"an unknown error after another responder was seen", 131777, standby, "failed NotThreadOwner, failed NotThreadOwner"},
+		{"an unknown error of a thread that is ours alone", 131777, nil, "failed Unclassified, failed Unclassified"},
+	} {
+		w := newWorld(t)
+		w.graph.answers(refuse(400, tc.code))
+		w.enqueue("1555", "line-a", "4911", "one", "two")
+		if tc.prepare != nil {
+			tc.prepare(w)
+		}
+		w.run(w.outbox())
+		w.eventually("line-a", tc.want)
+		want := 1
+		if strings.Contains(tc.want, "Unclassified") {
+			want = 2
+		}
+		if n := len(w.graph.all()); n != want {
+			t.Errorf("%s: %d calls, want %d", tc.reason, n, want)
+		}
+	}
+}
+
 func TestSendsWaitForARotatedAppSecret(t *testing.T) {
 	w := newWorld(t)
 	w.graph.answers(func(n int, s sent) (int, string) {

@@ -133,7 +133,8 @@ type Outbox interface {
 	// and those before what no customer waits for. Rows of one conversation are
 	// sent in order: an earlier one that is not finished blocks the later ones. Rows whose
 	// window has closed or whose message is too old fail here with a reason
-	// and are not returned. It returns ErrNothingDue if there is nothing.
+	// and are not returned, and so do the assistant's when a person or another
+	// responder answers by now. It returns ErrNothingDue if there is nothing.
 	ClaimSend(ctx context.Context, req ClaimSendRequest) (*Send, error)
 
 	// MarkAccepted records that Meta took the send and gave it this id.

@@ -451,13 +451,17 @@ const (
 
 // Reasons that the store itself gives to rows.
 const (
-	ReasonWindowClosed  = "WindowClosed"
-	ReasonReplyTooOld   = "ReplyTooOld"
-	ReasonLeaseExpired  = "LeaseExpired"
-	ReasonUnconfirmed   = "Unconfirmed"
-	ReasonTurnFailed    = "TurnFailed"
-	ReasonTurnAbandoned = "TurnAbandoned"
-	ReasonStatusFailed  = "StatusFailed"
+	ReasonWindowClosed = "WindowClosed"
+	ReasonReplyTooOld  = "ReplyTooOld"
+	// ReasonPersonAnswers and ReasonNotThreadOwner fail the assistant's replies
+	// when somebody else has begun to answer since they were written.
+	ReasonPersonAnswers  = "PersonAnswers"
+	ReasonNotThreadOwner = "NotThreadOwner"
+	ReasonLeaseExpired   = "LeaseExpired"
+	ReasonUnconfirmed    = "Unconfirmed"
+	ReasonTurnFailed     = "TurnFailed"
+	ReasonTurnAbandoned  = "TurnAbandoned"
+	ReasonStatusFailed   = "StatusFailed"
 )
 
 // OutboxRow is a row of the outbox as people see it.
@@ -505,6 +509,8 @@ type Send struct {
 	Payload []byte
 	// ContextWAMID is the message that it quotes, empty if none.
 	ContextWAMID string
+	// Routed says that another responder was seen in the thread.
+	Routed bool
 
 	Owner      string
 	Epoch      int64

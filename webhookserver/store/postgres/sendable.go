@@ -19,7 +19,7 @@ var burstMillis = (store.PairBurst - 1) * store.PairInterval.Milliseconds()
 // that may be sent, by urgency and age. The line with the fewest sends under way
 // goes first. A person's reply waits only for an earlier one of a person. Like
 // claimable it skips what others have locked.
-const sendable = `
+var sendable = `
 	WITH RECURSIVE waiting (line) AS (
 	  SELECT min(line) FROM outbox WHERE state = 'pending'
 	  UNION ALL
@@ -39,7 +39,8 @@ const sendable = `
 	  WHERE w.line IS NOT NULL AND w.line <> ALL ($3::text[]) AND coalesce(b.sends, 0) < $4
 	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
 	)
-	SELECT o.sequence, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at
+	SELECT o.sequence, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at,
+	       o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
 	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
 	WHERE o.state = 'pending'
 	ORDER BY h.sends, o.urgency, o.sequence LIMIT 1 FOR UPDATE OF o, c SKIP LOCKED`
@@ -48,6 +49,8 @@ const sendable = `
 type candidate struct {
 	sequence, answersAt, maxAge, lastUserAt int64
 	testKey                                 string
+	// personAnswers and ownedElsewhere are false for rows of people.
+	personAnswers, ownedElsewhere bool
 }
 
 // ClaimSend implements store.Outbox.
@@ -59,7 +62,7 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 		var line string
 		limit := max(1, req.PerLineLimit)
 		found, err := t.found(sendable, []any{t.now, t.now + burstMillis, exclude, limit},
-			&c.sequence, &line, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt)
+			&c.sequence, &line, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
 		if err != nil || !found {
 			return "", false, err
 		}
@@ -82,6 +85,10 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 // expired says why the row must not be sent any more, empty if it may.
 func (c *candidate) expired(now int64) string {
 	switch {
+	case c.personAnswers:
+		return store.ReasonPersonAnswers
+	case c.ownedElsewhere:
+		return store.ReasonNotThreadOwner
 	case now >= c.lastUserAt+store.WindowLength.Milliseconds():
 		return store.ReasonWindowClosed
 	case c.maxAge > 0 && now > c.answersAt+c.maxAge:
@@ -115,11 +122,11 @@ func (t *tx) leaseSend(sequence int64, req store.ClaimSendRequest) (*store.Send,
 	var resends int
 	err = t.row(`
 		SELECT o.id, o.line, o.phone_number_id, o.conversation_id, o.author, o.epoch, o.attempts, o.resends, c.bsuid, c.phone, c.name, c.username,
-		       m.type, m.context_wamid, m.raw
+		       m.type, m.context_wamid, m.raw, c.other_at > 0 OR c.standby_at > 0
 		FROM outbox o JOIN conversations c ON c.id = o.conversation_id JOIN messages m ON m.id = o.message_id WHERE o.sequence = $1`,
 		[]any{sequence},
 		&s.ID, &s.Line, &s.PhoneNumberID, &s.ConversationID, &s.Author, &s.Epoch, &s.Attempt, &resends, &s.To.BSUID, &s.To.Phone, &s.To.Name, &s.To.Username,
-		&s.Type, &s.ContextWAMID, &s.Payload)
+		&s.Type, &s.ContextWAMID, &s.Payload, &s.Routed)
 	if err != nil {
 		return nil, err
 	}

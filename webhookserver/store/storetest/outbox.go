@@ -100,6 +100,31 @@ var outboxCases = map[string]func(*world){
 		}, got, "the line with fewer sends under way is served first")
 		w.nothingToSend("all are under way")
 	},
+	"who answers is asked at each send": func(w *world) {
+		w.reply("m1", "US.1", "r1", "r2")
+		w.reply("m2", "US.2", "r3", "r4")
+		first, second := w.claimSend(), w.claimSend()
+		w.must(w.store.MarkAccepted(w.Context(), first, "wamid.r1"))
+		w.must(w.store.MarkAccepted(w.Context(), second, "wamid.r3"))
+		echo := w.text("echo", "US.1")
+		echo.Source, echo.ReplyWorthy, echo.OpensWindow = store.SourceEcho, false, false
+		w.ingest(echo)
+		w.deliver(&store.Delivery{App: app, Handovers: []store.Handover{{
+			Line: line, PhoneNumberID: number, From: store.Identity{BSUID: "US.2"}, Owner: store.OwnerOther, EventTime: w.clock(), Raw: []byte("{}"),
+		}}})
+		all := w.conversations(line)
+		for i := range all {
+			_, err := w.store.EnqueuePersonReply(w.Context(), line, all[i].ID, drafts("person")[0])
+			w.must(err)
+		}
+		for range all {
+			s := w.claimSend()
+			w.equal(store.AuthorPerson, s.Author, "a person's reply goes out all the same")
+			w.must(w.store.MarkAccepted(w.Context(), s, "wamid."+s.ID))
+		}
+		w.nothingToSend("the assistant is silent")
+		w.equal([]string{store.ReasonPersonAnswers, store.ReasonNotThreadOwner}, []string{w.row(1).Reason, w.row(3).Reason}, "the rows say why")
+	},
 	"failures that statuses tell": func(w *world) {
 		w.status("wamid.fine", store.StatusDelivered)
 		fail := func(wamid string, code int) {
