@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
 
 // mutations are the changes that the manager made through the API server so far, one line each.
@@ -129,6 +132,44 @@ func TestQuietClusterAndRestartWriteNothing(t *testing.T) {
 	}
 	if after := graphWrites(); after != writes {
 		t.Errorf("a restart made %d writes at Meta", after-writes)
+	}
+}
+
+// TestTrafficIsOneWriteAnHour: whatever passes, the manager writes at most once per channel and hour about it.
+func TestTrafficIsOneWriteAnHour(t *testing.T) {
+	d, channel := newDirectChannel(t, nil)
+	connect(t, d, channel)
+	awaitSilence(t)
+	written := func() (n int) {
+		for _, line := range mutations(t) {
+			if strings.Contains(line, channel.Namespace+"/"+channel.Name) {
+				n++
+			}
+		}
+		return n
+	}
+	before := written()
+	hour := time.Now().UTC().Truncate(time.Hour)
+	for _, at := range []time.Time{hour, hour.Add(time.Hour)} {
+		for range 20 {
+			stub.report(serverapi.Report{
+				Kind: serverapi.KindTraffic, PhoneNumberID: d.phoneNumberID, LineID: channel.Status.LineID,
+				Detail: serverapi.Detail{Traffic: &serverapi.Traffic{LastReceived: at}},
+			})
+		}
+		await(t, func(ctx context.Context) error {
+			if err := admin.Get(ctx, client.ObjectKeyFromObject(channel), channel); err != nil {
+				return err
+			}
+			if shown := channel.Status.Traffic; shown == nil || shown.LastReceivedAt == nil || !shown.LastReceivedAt.Time.Equal(at) {
+				return fmt.Errorf("status.traffic is %+v", shown)
+			}
+			return nil
+		})
+	}
+	awaitSilence(t)
+	if n := written() - before; n != 2 {
+		t.Errorf("traffic in two hours made %d writes", n)
 	}
 }
 
