@@ -53,6 +53,12 @@ const (
 	// UnconfirmedAfter is when a send without a witness is given up.
 	UnconfirmedAfter = 10 * time.Minute
 
+	// ReplicaBeat is how often a process says that it is alive, ReplicaSilence
+	// after how long the others believe that it is not. Until then they send
+	// less than they could, which costs nothing but time.
+	ReplicaBeat    = 5 * time.Second
+	ReplicaSilence = 20 * time.Second
+
 	// QuarantineBytes is what one app may keep in quarantine.
 	QuarantineBytes = 64 << 20
 	// QuarantineTotalBytes is what all apps together may keep there: unverified

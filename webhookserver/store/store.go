@@ -17,6 +17,7 @@ type Store interface {
 	Turns
 	Outbox
 	TestMessages
+	Replicas
 	Reports
 	Reader
 	Maintenance
@@ -190,6 +191,19 @@ type TestMessages interface {
 	// message. Sending, delivery and failure appear as reports
 	// (ReportTestMessage).
 	EnqueueTestMessage(ctx context.Context, m TestMessage) (TestMessageState, error)
+}
+
+// Replicas counts the processes that send, so that each takes its share of what
+// a phone number may send.
+type Replicas interface {
+	// Beat notes that owner is alive, and returns how many are, owner included.
+	// It is to be called every ReplicaBeat; who has been silent for
+	// ReplicaSilence does not count and is forgotten.
+	Beat(ctx context.Context, owner string) (alive int, err error)
+
+	// Leave forgets owner at once, so that the others need not wait for its
+	// silence. Leaving twice is no error.
+	Leave(ctx context.Context, owner string) error
 }
 
 // Reports are what the manager pulls.

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 		{"Outbox", outboxCases},
 		{"Statuses", statusCases},
 		{"TestMessages", testMessageCases},
+		{"Replicas", replicaCases},
 		{"Reports", reportCases},
 		{"Retention", retentionCases},
 	} {
