@@ -50,8 +50,17 @@ demo: ## Run all of it on this machine, from nothing. ARGS=--once exits 0 when e
 
 .PHONY: bench
 bench: ## Measure: every figure is a ratio against a baseline of the same run.
+	@hack/prerequisites.sh initdb
+	@go build -o bin/ingest ./test/perf/ingest
 	@go build -o bin/perf ./test/perf
+	@bin/ingest -sections=closed
 	@$(WITH_CONTROL_PLANE) exec bin/perf $(ARGS)
+
+.PHONY: bench-ingest
+bench-ingest: ## Measure how webhooks become durable, against what test/perf/ingest.yaml expects. ARGS=-short takes two minutes, not ten.
+	@hack/prerequisites.sh initdb
+	@go build -o bin/ingest ./test/perf/ingest
+	@exec bin/ingest $(ARGS)
 
 .PHONY: bench-operator
 bench-operator: ## Measure what a fleet costs, against what test/perf/operator.yaml expects. ARGS=-short takes three minutes, not twenty.

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -18,8 +17,6 @@ import (
 // options say how much is measured.
 type options struct {
 	only     string
-	rounds   int
-	duration time.Duration
 	requests int
 	short    bool
 }
@@ -27,9 +24,7 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var o options
-	flag.StringVar(&o.only, "only", "", "measure one thing: ingest, onboarding or operator; operator is measured alone only")
-	flag.IntVar(&o.rounds, "rounds", 3, "rounds of the ingest measurement; the median counts")
-	flag.DurationVar(&o.duration, "duration", 5*time.Second, "length of one ingest run")
+	flag.StringVar(&o.only, "only", "", "measure one thing: onboarding or operator; operator is measured alone only")
 	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
 	flag.BoolVar(&o.short, "short", false, "measure the operator with far fewer objects")
 	flag.Parse()
@@ -45,9 +40,9 @@ func main() {
 
 func run(ctx context.Context, o options) (err error) {
 	switch o.only {
-	case "", "ingest", "onboarding", "operator":
+	case "", "onboarding", "operator":
 	default:
-		return fmt.Errorf("-only must be ingest, onboarding or operator, not %q", o.only)
+		return fmt.Errorf("-only must be onboarding or operator, not %q", o.only)
 	}
 	dir, err := os.MkdirTemp("", "whatsapp-perf-")
 	if err != nil {
@@ -69,15 +64,8 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		return measureOperator(ctx, dir, size)
 	}
-	if o.only != "onboarding" {
-		if err := measureIngest(ctx, dir, o); err != nil {
-			return fmt.Errorf("ingest: %w", err)
-		}
-	}
-	if o.only != "ingest" {
-		if err := measureOnboarding(ctx, dir, o); err != nil {
-			return fmt.Errorf("onboarding: %w", err)
-		}
+	if err := measureOnboarding(ctx, dir, o); err != nil {
+		return fmt.Errorf("onboarding: %w", err)
 	}
 	return nil
 }

@@ -30,7 +30,10 @@ const (
 	graphLatency = 50 * time.Millisecond
 	// onboardTimeout bounds the whole measurement.
 	onboardTimeout = 5 * time.Minute
+	// readyTimeout bounds the start of one of our programs.
+	readyTimeout   = 30 * time.Second
 	benchNamespace = "bench"
+	benchApp       = "670843887433847"
 )
 
 // plan is how often each Graph call is needed for one customer of a Solution Partner whose number is new: the journey of Meta's

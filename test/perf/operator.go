@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed" // the range-spec file
 	"errors"
 	"fmt"
 	"maps"
@@ -18,7 +19,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
+	"github.com/whatsapp-operator/whatsapp-operator/test/perf/figures"
 )
+
+//go:embed operator.yaml
+var operatorSpec []byte
 
 const (
 	// operatorTimeout bounds the whole measurement.
@@ -72,7 +77,7 @@ var (
 type operatorBench struct {
 	*bench
 	size  operatorSize
-	book  *figureBook
+	book  *figures.Book
 	audit *auditLog
 	watch *requestWatch
 }
@@ -97,7 +102,7 @@ func measureOperator(ctx context.Context, dir string, size operatorSize) (err er
 		return err
 	}
 	o := &operatorBench{bench: b, size: size, audit: &auditLog{path: cluster.AuditLog()}}
-	if o.book, err = newFigureBook(operatorSpec); err != nil {
+	if o.book, err = figures.New(operatorSpec); err != nil {
 		return err
 	}
 	if o.watch, err = watchRequests(ctx, o.api); err != nil {
@@ -113,7 +118,7 @@ func measureOperator(ctx context.Context, dir string, size operatorSize) (err er
 		}
 		fmt.Printf("(%s: %s)\n\n", phase.name, time.Since(began).Round(time.Second))
 	}
-	return o.book.print()
+	return o.book.Print()
 }
 
 // measureLoad onboards many customers at once, under the limit of the app, while more arrive.
@@ -166,9 +171,9 @@ func (o *operatorBench) measureLoad(ctx context.Context) error {
 	}
 	fmt.Printf("created in %s, all %d Ready after %s; %d calls of each are limited, so the bound is %s\n",
 		created.Round(time.Millisecond), all, elapsed.Round(time.Millisecond), limited, bound.Round(time.Millisecond))
-	o.book.record("onboarding, time over the bound that the rate limit alone gives", elapsed.Seconds()/bound.Seconds())
-	o.book.record("onboarding, Graph calls beside the plan, Solution Partner", beside(plan, all, before, after))
-	o.book.record("onboarding, p99 from arrival to TokenExchanged", o.watch.exchangedAfter(arrived, 0.99).Seconds())
+	o.book.Record("onboarding, time over the bound that the rate limit alone gives", elapsed.Seconds()/bound.Seconds())
+	o.book.Record("onboarding, Graph calls beside the plan, Solution Partner", beside(plan, all, before, after))
+	o.book.Record("onboarding, p99 from arrival to TokenExchanged", o.watch.exchangedAfter(arrived, 0.99).Seconds())
 	return o.countWrites(ctx, all)
 }
 
@@ -229,8 +234,8 @@ func (o *operatorBench) countWrites(ctx context.Context, requests int) error {
 		}
 		fmt.Printf("  %-44s %6.2f per request\n", name, float64(n)/float64(requests))
 	}
-	o.book.record("onboarding, object writes per request", float64(objects)/float64(requests))
-	o.book.record("onboarding, Events per request", float64(events)/float64(requests))
+	o.book.Record("onboarding, object writes per request", float64(objects)/float64(requests))
+	o.book.Record("onboarding, Events per request", float64(events)/float64(requests))
 	return nil
 }
 
@@ -271,7 +276,7 @@ func (o *operatorBench) measureVariants(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o.book.record("onboarding, Graph calls beside the plan, "+variant.name, beside(variant.plan, variantRequests, before, after))
+		o.book.Record("onboarding, Graph calls beside the plan, "+variant.name, beside(variant.plan, variantRequests, before, after))
 	}
 	return nil
 }

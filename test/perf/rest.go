@@ -79,9 +79,9 @@ func (o *operatorBench) measureRest(ctx context.Context) error {
 			fmt.Printf("  %s: %d calls\n", name, n-before[name])
 		}
 	}
-	o.book.record("restart, Graph calls that write", float64(graphWrites))
-	o.book.record("at rest, requests that change objects", float64(writes))
-	o.book.record("at rest, resident memory", alone)
+	o.book.Record("restart, Graph calls that write", float64(graphWrites))
+	o.book.Record("at rest, requests that change objects", float64(writes))
+	o.book.Record("at rest, resident memory", alone)
 	if err := o.createForeignSecrets(ctx); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (o *operatorBench) measureRest(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("resident: %.1f MiB with %d channels, %.1f MiB beside %d Secrets of others\n", alone, o.size.channels, beside, o.size.secrets)
-	o.book.record("at rest, more memory beside Secrets of others", beside-alone)
+	o.book.Record("at rest, more memory beside Secrets of others", beside-alone)
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Store interface {
 	Outbox
 	TestMessages
 	Replicas
+	Eraser
 	Reports
 	Reader
 	Maintenance
@@ -204,6 +205,20 @@ type Replicas interface {
 	// Leave forgets owner at once, so that the others need not wait for its
 	// silence. Leaving twice is no error.
 	Leave(ctx context.Context, owner string) error
+}
+
+// Eraser forgets a person.
+type Eraser interface {
+	// Erase removes whatever a line has of a person: the conversation with its
+	// messages, sends and ids, their statuses, test messages to him, and every
+	// change, dead letter, unclaimed change and quarantined body that names
+	// him, as a whole. A person is found by any id that the line has ever known
+	// him by. It leaves keyed hashes for MinRetention, so that a copy of an old
+	// delivery does not bring him back; what he writes afterwards is a new
+	// contact's. Erasing somebody unknown leaves the hashes, too. It may take
+	// minutes, can be repeated, and is complete only when it returns nil.
+	// Errors: ErrInvalid.
+	Erase(ctx context.Context, e Erasure) (Erased, error)
 }
 
 // Reports are what the manager pulls.

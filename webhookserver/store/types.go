@@ -631,6 +631,23 @@ type SecurityPayload struct {
 	Count  int64     `json:"count"`
 }
 
+// Erasure names a person of a line, by at least one of Phone and BSUID.
+type Erasure struct {
+	Line          string
+	PhoneNumberID string
+	// Phone has digits only.
+	Phone string
+	BSUID string
+}
+
+// Erased counts the rows that went.
+type Erased struct {
+	Conversations, Messages, Sends, Statuses, TestMessages int
+	// Changes were kept raw, Unclaimed ones for a number that no channel had,
+	// DeadLetters for a person to look at, Quarantined bodies for a secret.
+	Changes, Unclaimed, DeadLetters, Quarantined int
+}
+
 // Retention says how long rows are kept. Periods below MinRetention count as
 // MinRetention.
 type Retention struct {

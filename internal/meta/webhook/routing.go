@@ -32,14 +32,12 @@ var routingKeys = []string{
 
 // kindOf classifies a member by its key and the key of the object it stands in.
 func kindOf(parent, key []byte) idKind {
-	switch {
-	case keyIs(key, "phone_number_id") && (keyIs(parent, "metadata") || keyIs(parent, "recipient")):
+	switch i, _ := matchKey(key, "phone_number_id", "waba_id", "id", "entity_id"); {
+	case i == 0 && (keyIs(parent, "metadata") || keyIs(parent, "recipient")):
 		return phoneNumberID
-	case keyIs(key, "waba_id") && keyIs(parent, "waba_info"):
+	case i == 1 && keyIs(parent, "waba_info"), i == 2 && keyIs(parent, "entry"):
 		return wabaID
-	case keyIs(key, "id") && keyIs(parent, "entry"):
-		return wabaID
-	case keyIs(key, "entity_id"):
+	case i == 3:
 		return entityID
 	default:
 		return notAnID

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 const (
@@ -212,11 +213,27 @@ func matchKey(raw []byte, names ...string) (index int, exact bool) {
 		return -1, false
 	}
 	for i, name := range names {
-		if bytes.EqualFold(key, []byte(name)) {
-			return i, string(key) == name
+		if string(key) == name {
+			return i, true
+		}
+	}
+	// Only beyond ASCII there are letters of other lengths that fold to these.
+	ascii := isASCII(key)
+	for i, name := range names {
+		if (!ascii || len(key) == len(name)) && bytes.EqualFold(key, []byte(name)) {
+			return i, false
 		}
 	}
 	return -1, false
+}
+
+func isASCII(text []byte) bool {
+	for _, c := range text {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // unquote decodes a raw JSON string of at most limit bytes. It copies only what has escapes.

@@ -87,9 +87,6 @@ func (b *batch) load(items []*record.Item) (int, error) {
 		return 0, nil
 	}
 	q := &pgx.Batch{}
-	// Shared with other writers, not with who adds a test message: see
-	// EnqueueTestMessage.
-	q.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, b.t.s.key(lockTestMessages))
 	q.Queue(lockThreads, w.bsuidLines, w.bsuids, w.phoneLines, w.phones).Query(b.readThreads)
 	q.Queue(threadsOfBSUIDs, w.bsuidLines, w.bsuids).Query(b.readBSUIDs)
 	q.Queue(storedCopies, w.numbers, w.wamids).Query(b.readCopies)

@@ -253,12 +253,12 @@ func versionOf(ctx context.Context, conn *pgx.Conn) (version int64, err error) {
 // The purposes of advisory locks. That of reports is taken after everything
 // else.
 const (
+	lockDeliveries     = "deliveries"
 	lockExpiry         = "expiry"
 	lockMigrations     = "migrations"
 	lockQuarantine     = "quarantine"
 	lockReports        = "reports"
 	lockSecurityEvents = "security events"
-	lockTestMessages   = "test messages"
 )
 
 // key is the advisory lock of a purpose. Such locks are common to all schemas

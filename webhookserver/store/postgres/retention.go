@@ -146,7 +146,12 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 		}
 		total += int(n)
 	}
-	n, err := t.expireQuarantine(p.batch)
+	n, err := t.expireMarks(p.batch)
+	if err != nil {
+		return total, err
+	}
+	total += n
+	n, err = t.expireQuarantine(p.batch)
 	return total + n, err
 }
 

@@ -20,7 +20,7 @@ func (s *Store) EnqueueTestMessage(ctx context.Context, m store.TestMessage) (st
 	err := s.write(ctx, func(t *tx) error {
 		// No delivery may be under way: it would neither see this row, nor be
 		// seen by it.
-		if err := t.lock(lockTestMessages); err != nil {
+		if err := t.lock(lockDeliveries); err != nil {
 			return err
 		}
 		to := record.Recipient(m.To)

@@ -33,6 +33,10 @@ type tx struct {
 	conn *pgx.Conn
 	// now is the store's clock for everything in the transaction.
 	now int64
+	// delivers says that the transaction is the writer's; erasureKey is that of
+	// the marks of what was erased, nil if there are none.
+	delivers   bool
+	erasureKey []byte
 	// traffic and reports are written last; see commit.
 	traffic     []traffic
 	reports     []store.Report
@@ -63,7 +67,7 @@ func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, fn func(*tx) e
 	for attempt := range maxAttempts {
 		var conn *pgxpool.Conn
 		if conn, err = pool.Acquire(waiting); err == nil {
-			err = s.attempt(working, conn, fn)
+			err = s.attempt(working, conn, pool == s.writer.pool, fn)
 		} else if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -88,10 +92,10 @@ func pause(ctx context.Context, attempt int) bool {
 	return sleep(ctx, rand.N(maxPause<<attempt)) //nolint:gosec // jitter is no secret
 }
 
-func (s *Store) attempt(ctx context.Context, conn *pgxpool.Conn, fn func(*tx) error) error {
+func (s *Store) attempt(ctx context.Context, conn *pgxpool.Conn, delivers bool, fn func(*tx) error) error {
 	// A connection that is broken or still in a transaction is closed by this.
 	defer conn.Release()
-	t := &tx{s: s, ctx: ctx, conn: conn.Conn()}
+	t := &tx{s: s, ctx: ctx, conn: conn.Conn(), delivers: delivers}
 	if err := t.begin(); err != nil {
 		return err
 	}
@@ -128,6 +132,17 @@ func (s *Store) clockOverride() *int64 {
 func (t *tx) begin() error {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
+	if t.delivers {
+		// Shared with other writers, not with who adds a test message or erases: see EnqueueTestMessage and Erase.
+		b.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, t.s.key(lockDeliveries))
+		b.Queue(`SELECT key FROM erasure_key`).Query(func(rows pgx.Rows) (err error) {
+			keys, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+			if len(keys) > 0 {
+				t.erasureKey = keys[0]
+			}
+			return err
+		})
+	}
 	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
 	return t.send(b)
 }

@@ -199,7 +199,13 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	record.Sort(items)
-	err := w.s.transact(w.ctx, w.pool, func(t *tx) error { return t.bisect(items) })
+	err := w.s.transact(w.ctx, w.pool, func(t *tx) error {
+		kept, err := t.dropErased(items)
+		if err != nil || len(kept) == 0 {
+			return err
+		}
+		return t.bisect(kept)
+	})
 	if err != nil {
 		for _, j := range group {
 			j.err = err

@@ -18,7 +18,7 @@ func block(t *testing.T, s *Store) (release func()) {
 	done := make(chan error, 1)
 	go func() {
 		done <- s.write(t.Context(), func(tx *tx) error {
-			if err := tx.lock(lockTestMessages); err != nil {
+			if err := tx.lock(lockDeliveries); err != nil {
 				return err
 			}
 			close(running)

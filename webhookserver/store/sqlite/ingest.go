@@ -34,6 +34,10 @@ func (t *tx) ingest(group []*job) error {
 			items = append(items, &j.items[i])
 		}
 	}
+	items, err := t.dropErased(items)
+	if err != nil || len(items) == 0 {
+		return err
+	}
 	record.Sort(items)
 	return t.bisect(items)
 }

@@ -74,6 +74,8 @@ type writer struct {
 	trafficHour map[string]int64
 	// waitingTests are the lines with test messages that wait for their tester.
 	waitingTests map[string]bool
+	// marker recognises what was erased; nil if nothing was lately.
+	marker *record.Marker
 }
 
 func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Options) (*writer, error) {
@@ -99,7 +101,7 @@ func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Opti
 	if w.maxWaitingBytes <= 0 {
 		w.maxWaitingBytes = defaultMaxWaitingBytes
 	}
-	if err := w.loadWaitingTests(); err != nil {
+	if err := errors.Join(w.loadWaitingTests(), w.loadMarker()); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite store: %w", err), conn.Close())
 	}
 	go w.loop()

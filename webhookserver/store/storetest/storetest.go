@@ -32,6 +32,7 @@ func Run(t *testing.T, open Open) {
 		{"Statuses", statusCases},
 		{"TestMessages", testMessageCases},
 		{"Replicas", replicaCases},
+		{"Erasure", eraseCases},
 		{"Reports", reportCases},
 		{"Retention", retentionCases},
 	} {

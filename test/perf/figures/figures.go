@@ -1,66 +1,77 @@
-package main
+package figures
 
 import (
-	_ "embed" // the range-spec file
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"text/tabwriter"
 
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed operator.yaml
-var operatorSpec []byte
-
-// figure is what is expected of one measurement; see operator.yaml.
-type figure struct {
+// Figure is what is expected of one measurement. It is good if it is at most Expected + Spread + Margin; with AtLeast, at least
+// Expected - Spread - Margin; with Exactly, no further from Expected on either side.
+type Figure struct {
 	Name     string  `json:"name"`
 	Unit     string  `json:"unit"`
 	Expected float64 `json:"expected"`
 	Spread   float64 `json:"spread"`
 	Margin   float64 `json:"margin"`
 	Exactly  bool    `json:"exactly"`
+	AtLeast  bool    `json:"atLeast"`
 }
 
 // ok says whether a measurement is as expected.
-func (f figure) ok(measured float64) bool {
+func (f Figure) ok(measured float64) bool {
 	off := measured - f.Expected
-	if f.Exactly {
+	switch {
+	case f.Exactly:
 		off = math.Abs(off)
+	case f.AtLeast:
+		off = -off
 	}
 	return off <= f.Spread+f.Margin
 }
 
-func (f figure) String() string {
-	sign := "<="
-	if f.Exactly {
-		sign = "="
+func (f Figure) String() string {
+	switch {
+	case f.Exactly:
+		return fmt.Sprintf("= %.4g", f.Expected+f.Spread+f.Margin)
+	case f.AtLeast:
+		return fmt.Sprintf(">= %.4g", f.Expected-f.Spread-f.Margin)
+	default:
+		return fmt.Sprintf("<= %.4g", f.Expected+f.Spread+f.Margin)
 	}
-	return fmt.Sprintf("%s %.4g", sign, f.Expected+f.Spread+f.Margin)
 }
 
-// figureBook holds what is expected and what was measured.
-type figureBook struct {
-	expected []figure
+// Book holds what is expected and what was measured.
+type Book struct {
+	expected []Figure
 	measured map[string]float64
 }
 
-func newFigureBook(spec []byte) (*figureBook, error) {
+// New reads a range-spec file: YAML with a list of figures.
+func New(spec []byte) (*Book, error) {
 	var file struct {
-		Figures []figure `json:"figures"`
+		Figures []Figure `json:"figures"`
 	}
 	if err := yaml.UnmarshalStrict(spec, &file); err != nil {
 		return nil, fmt.Errorf("the range-spec file: %w", err)
 	}
-	return &figureBook{expected: file.Figures, measured: map[string]float64{}}, nil
+	return &Book{expected: file.Figures, measured: map[string]float64{}}, nil
 }
 
-// record keeps a measurement. A name that the file doesn't have is shown as such.
-func (b *figureBook) record(name string, measured float64) { b.measured[name] = measured }
+// Record keeps a measurement. A name that the file doesn't have is shown as such.
+func (b *Book) Record(name string, measured float64) { b.measured[name] = measured }
 
-// print shows the table and fails if a figure is not as expected, was not measured, or is in no file.
-func (b *figureBook) print() error {
+// KeepMeasured expects only what was measured, when only a part was to be.
+func (b *Book) KeepMeasured() {
+	b.expected = slices.DeleteFunc(b.expected, func(f Figure) bool { _, there := b.measured[f.Name]; return !there })
+}
+
+// Print shows the table and fails if a figure is not as expected, was not measured, or is in no file.
+func (b *Book) Print() error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	row := func(name, measured, expected, verdict string) {
 		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", name, measured, expected, verdict) // Flush reports what went wrong

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// openRate is that of a quiet installation, per second.
+	openRate = 200
+	// batchSize is how many messages a batch has.
+	batchSize = 50
+	// statusesPerMessage follow each message in the second mix.
+	statusesPerMessage = 2
+	// debounce is what a reply waits on purpose for another message; it is not counted.
+	debounce = 1500 * time.Millisecond
+)
+
+// ordinary is the traffic of the base measurement.
+var ordinary = traffic{channels: baseChannels}
+
+// closedLoop compares a bare handler without a store, bare handlers with one, and the product.
+func (b *bench) closedLoop(ctx context.Context) error {
+	bare, err := b.startFloor(ctx, "")
+	if err != nil {
+		return err
+	}
+	runners := []runner{{"HMAC only", b.to(ordinary.message, bare)}}
+	servers := map[string]*instance{}
+	for _, on := range []string{onSQLite, onPostgres} {
+		floor, err := b.startFloor(ctx, on)
+		if err != nil {
+			return err
+		}
+		if servers[on], err = b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"}); err != nil {
+			return err
+		}
+		runners = append(runners, runner{on + " bare", b.to(ordinary.message, floor)}, runner{on, b.to(ordinary.message, servers[on].addr)})
+	}
+	before := map[string]float64{}
+	for on, s := range servers {
+		if before[on], err = s.metric(ctx, "go_memstats_mallocs_total"); err != nil {
+			return err
+		}
+	}
+	results, err := b.rounds(ctx, runners...)
+	if err != nil {
+		return err
+	}
+	for on, s := range servers {
+		b.book.Record(on+": bare handler ÷ HMAC only", ratio(results[on+" bare"], results["HMAC only"]))
+		b.book.Record(on+": ÷ bare handler", ratio(results[on], results[on+" bare"]))
+		b.book.Record(on+": p99 at 64 connections", medianP99(results[on]))
+		after, err := s.metric(ctx, "go_memstats_mallocs_total")
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(runners, func(r runner) bool { return r.name == on })
+		sent := float64(runners[i].sequence.Load() % lanes)
+		b.book.Record(on+": allocations per request", (after-before[on])/sent)
+	}
+	return nil
+}
+
+// statusMix has two statuses for each message, and replies that are sent while webhooks come.
+func (b *bench) statusMix(ctx context.Context) error {
+	for _, on := range []string{onSQLite, onPostgres} {
+		graph, err := startGraph(ctx)
+		if err != nil {
+			return err
+		}
+		b.later(graph.stop)
+		floor, err := b.startFloor(ctx, on)
+		if err != nil {
+			return err
+		}
+		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, graph: graph.url})
+		if err != nil {
+			return err
+		}
+		next := func(n int64) []byte {
+			lane, i := n/lanes*lanes, n%lanes
+			message, part := lane+i/(1+statusesPerMessage), i%(1+statusesPerMessage)
+			switch part {
+			case 0:
+				return ordinary.message(message)
+			case 1:
+				return ordinary.status(message, graph.sent(message), "sent")
+			default:
+				return ordinary.status(message, graph.sent(message), "delivered")
+			}
+		}
+		results, err := b.rounds(ctx, runner{on + " bare", b.to(next, floor)}, runner{on + " with workers", b.to(next, server.addr)})
+		if err != nil {
+			return err
+		}
+		b.book.Record(on+": with statuses and workers, ÷ bare handler", ratio(results[on+" with workers"], results[on+" bare"]))
+		fmt.Printf("   %d replies were handed to Graph meanwhile\n", graph.count())
+	}
+	return nil
+}
+
+// openLoop sends at a steady rate.
+func (b *bench) openLoop(ctx context.Context) error {
+	for _, on := range []string{onSQLite, onPostgres} {
+		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"})
+		if err != nil {
+			return err
+		}
+		l := b.to(ordinary.message, server.addr)
+		if _, err := l.open(ctx, openRate, 2*time.Second, nil); err != nil {
+			return err
+		}
+		f, err := l.open(ctx, openRate, 3*b.size.duration, nil)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("   %-32s %s\n", on, f)
+		b.book.Record(on+": p99 at 200/s", milliseconds(f.p99))
+	}
+	return nil
+}
+
+// batches compares with a bare handler that inserts the messages of a batch as a unit.
+func (b *bench) batches(ctx context.Context) error {
+	next := func(n int64) []byte { return ordinary.batch(n*batchSize, batchSize) }
+	var runners []runner
+	for _, on := range []string{onSQLite, onPostgres} {
+		floor, err := b.startFloor(ctx, on)
+		if err != nil {
+			return err
+		}
+		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"})
+		if err != nil {
+			return err
+		}
+		runners = append(runners, runner{on + " bare", b.to(next, floor)}, runner{on, b.to(next, server.addr)})
+	}
+	results, err := b.rounds(ctx, runners...)
+	if err != nil {
+		return err
+	}
+	for _, on := range []string{onSQLite, onPostgres} {
+		b.book.Record(on+": batches of 50, ÷ bare handler", ratio(results[on], results[on+" bare"]))
+	}
+	return nil
+}
+
+// replicas compares two servers on one database with one of them alone.
+func (b *bench) replicas(ctx context.Context) error {
+	dsn, err := b.schema(ctx)
+	if err != nil {
+		return err
+	}
+	var addrs []string
+	for range 2 {
+		s, err := b.startServer(ctx, serverOptions{on: onPostgres, channels: baseChannels, roles: "ingress", dsn: dsn})
+		if err != nil {
+			return err
+		}
+		addrs = append(addrs, s.addr)
+	}
+	results, err := b.rounds(ctx, runner{"one replica", b.to(ordinary.message, addrs[0])}, runner{"two replicas", b.to(ordinary.message, addrs...)})
+	if err != nil {
+		return err
+	}
+	b.book.Record(onPostgres+": two replicas ÷ one", ratio(results["two replicas"], results["one replica"]))
+	return nil
+}
+
+// manyChannels compares a large snapshot with a small one.
+func (b *bench) manyChannels(ctx context.Context) error {
+	few, err := b.startServer(ctx, serverOptions{on: onSQLite, channels: baseChannels, roles: "ingress"})
+	if err != nil {
+		return err
+	}
+	many, err := b.startServer(ctx, serverOptions{on: onSQLite, channels: b.size.channels, roles: "ingress"})
+	if err != nil {
+		return err
+	}
+	results, err := b.rounds(ctx, runner{"20 channels", b.to(ordinary.message, few.addr)},
+		runner{fmt.Sprintf("%d channels", b.size.channels), b.to(ordinary.message, many.addr)})
+	if err != nil {
+		return err
+	}
+	b.book.Record("10,000 channels ÷ 20 channels", ratio(results[fmt.Sprintf("%d channels", b.size.channels)], results["20 channels"]))
+	return nil
+}
+
+// replyLatency measures from the 200 to the send, less the wait for another message. Everybody writes once.
+func (b *bench) replyLatency(ctx context.Context) error {
+	everybodyNew := traffic{channels: baseChannels, alwaysNew: true}
+	for _, on := range []string{onSQLite, onPostgres} {
+		graph, err := startGraph(ctx)
+		if err != nil {
+			return err
+		}
+		b.later(graph.stop)
+		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, graph: graph.url})
+		if err != nil {
+			return err
+		}
+		var mu sync.Mutex
+		accepted := map[string]time.Time{}
+		l := b.to(everybodyNew.message, server.addr)
+		f, err := l.open(ctx, openRate, 3*b.size.duration, func(n int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			accepted[recipient(everybodyNew.contact(n))] = time.Now()
+		})
+		if err != nil {
+			return err
+		}
+		handed, err := graph.await(ctx, f.requests)
+		if err != nil {
+			return err
+		}
+		latencies := make([]time.Duration, 0, len(handed))
+		for to, at := range handed {
+			if since, ok := accepted[to]; ok {
+				latencies = append(latencies, at.Sub(since)-debounce)
+			}
+		}
+		replies, err := outcomeOf(latencies, time.Second)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("   %-32s %d replies, p50 %s p99 %s\n", on, len(latencies), replies.p50.Round(time.Millisecond), replies.p99.Round(time.Millisecond))
+		b.book.Record(on+": accepted to handed to Graph, p50", milliseconds(replies.p50))
+		b.book.Record(on+": accepted to handed to Graph, p99", milliseconds(replies.p99))
+	}
+	return nil
+}
+
+// memory compares the resident memory after a fifth of the messages with that after all of them.
+func (b *bench) memory(ctx context.Context) error {
+	const residentMetric = "process_resident_memory_bytes"
+	for _, on := range []string{onSQLite, onPostgres} {
+		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"})
+		if err != nil {
+			return err
+		}
+		l := b.to(ordinary.message, server.addr)
+		var early float64
+		for sent := 0; sent < b.size.messages; sent = int(l.sequence.Load() % lanes) {
+			if _, err := l.closed(ctx, time.Second); err != nil {
+				return err
+			}
+			if early == 0 && sent > b.size.messages/5 {
+				if early, err = server.metric(ctx, residentMetric); err != nil {
+					return err
+				}
+			}
+		}
+		late, err := server.metric(ctx, residentMetric)
+		if err != nil {
+			return err
+		}
+		const mebi = 1 << 20
+		fmt.Printf("   %-32s %.0f MiB after a fifth, %.0f MiB after %d messages\n", on, early/mebi, late/mebi, l.sequence.Load()%lanes)
+		b.book.Record(on+": resident memory, last four fifths of 500,000 messages", (late-early)/mebi)
+	}
+	return nil
+}

@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// eraseBatch keeps a transaction that erases to some milliseconds, since
+// deliveries may wait for its locks.
+const eraseBatch = 200
+
+// Erase implements store.Eraser. The marks are laid first: what comes meanwhile
+// is either seen by the search that follows, or dropped by them.
+func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error) {
+	var done store.Erased
+	if err := record.CheckErasure(e); err != nil {
+		return done, err
+	}
+	var ids []string
+	err := s.write(ctx, func(t *tx) (err error) {
+		done = store.Erased{}
+		ids, err = t.eraseThreads(e, &done)
+		return err
+	})
+	if err != nil {
+		return done, err
+	}
+	for _, m := range mentioning {
+		if err := s.eraseMentions(ctx, m, e, ids, &done); err != nil {
+			return done, err
+		}
+	}
+	return done, s.eraseQuarantined(ctx, e, ids, &done)
+}
+
+// mentions is a table whose rows may name a person.
+type mentions struct {
+	table, body string
+	// place limits the rows to those of the line: $1 is its id, $2 that of its number, $3 the latter as JSON.
+	place string
+	// key is the column that a row's mark is made of.
+	key   string
+	mark  func(m *record.Marker, e store.Erasure, key []byte) string
+	count func(*store.Erased) *int
+}
+
+var mentioning = []mentions{
+	{
+		"statuses", "raw", `phone_number_id = $2::text AND line = $1::text AND $3::bytea IS NOT NULL`, "wamid",
+		func(m *record.Marker, e store.Erasure, key []byte) string {
+			return m.Message(e.PhoneNumberID, string(key))
+		},
+		func(d *store.Erased) *int { return &d.Statuses },
+	},
+	{
+		"raw_changes", "raw", `(line = $1::text OR line = '' AND (phone_number_id = $2::text OR position($3::bytea IN raw) > 0))`, "digest",
+		changeMark, func(d *store.Erased) *int { return &d.Changes },
+	},
+	{
+		"unclaimed_changes", "raw", `$1::text <> '' AND phone_number_id = $2::text AND $3::bytea IS NOT NULL`, "digest",
+		changeMark, func(d *store.Erased) *int { return &d.Unclaimed },
+	},
+	{
+		"dead_letters", "raw", `(line = $1::text OR line = '' AND $2::text <> '' AND position($3::bytea IN raw) > 0)`, "raw",
+		func(m *record.Marker, _ store.Erasure, key []byte) string { return m.Letter(key) },
+		func(d *store.Erased) *int { return &d.DeadLetters },
+	},
+}
+
+func changeMark(m *record.Marker, _ store.Erasure, key []byte) string { return m.Change(key) }
+
+// eraseThreads removes what hangs on the person's threads, and returns all ids
+// that he is known by. No delivery may be under way: it would not see the marks.
+func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, err error) {
+	if err := t.lock(lockDeliveries); err != nil {
+		return nil, err
+	}
+	threads, err := rowsOf(t, pgx.RowTo[int64], `
+		SELECT id FROM conversations WHERE id IN (
+		  SELECT id FROM conversations WHERE line = $1 AND phone = $2 AND phone <> ''
+		  UNION SELECT conversation_id FROM identities WHERE line = $1 AND bsuid = $3) ORDER BY id FOR UPDATE`, e.Line, e.Phone, e.BSUID)
+	if err != nil {
+		return nil, err
+	}
+	ids, err = rowsOf(t, pgx.RowTo[string], `
+		SELECT bsuid FROM identities WHERE conversation_id = ANY ($1) UNION SELECT phone FROM conversations WHERE id = ANY ($1)`, threads)
+	if err != nil {
+		return nil, err
+	}
+	ids = append(ids, e.Phone, e.BSUID)
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	wamids, err := rowsOf(t, pgx.RowTo[string], `SELECT wamid FROM messages WHERE conversation_id = ANY ($1) AND wamid IS NOT NULL ORDER BY id`, threads)
+	if err != nil {
+		return nil, err
+	}
+	m, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	marks := make([]string, 0, len(ids)+len(wamids))
+	for _, id := range ids {
+		marks = append(marks, m.Person(e.Line, id))
+	}
+	for _, wamid := range wamids {
+		marks = append(marks, m.Message(e.PhoneNumberID, wamid))
+	}
+	if err := t.addMarks(marks); err != nil {
+		return nil, err
+	}
+	for _, d := range []struct {
+		query string
+		args  []any
+		count *int
+	}{
+		{`DELETE FROM statuses WHERE phone_number_id = $1 AND wamid = ANY ($2)`, []any{e.PhoneNumberID, wamids}, &done.Statuses},
+		{`DELETE FROM messages WHERE conversation_id = ANY ($1)`, []any{threads}, &done.Messages},
+		{`DELETE FROM outbox WHERE conversation_id = ANY ($1)`, []any{threads}, &done.Sends},
+		{`DELETE FROM identities WHERE conversation_id = ANY ($1)`, []any{threads}, new(int)},
+		{`DELETE FROM conversations WHERE id = ANY ($1)`, []any{threads}, &done.Conversations},
+		{`DELETE FROM test_messages WHERE line = $1 AND recipient = ANY ($2)`, []any{e.Line, ids}, &done.TestMessages},
+	} {
+		n, err := t.exec(d.query, d.args...)
+		if err != nil {
+			return nil, err
+		}
+		*d.count += int(n)
+	}
+	return ids, nil
+}
+
+// eraseMentions searches first, and then deletes in short transactions.
+func (s *Store) eraseMentions(ctx context.Context, m mentions, e store.Erasure, ids []string, done *store.Erased) error {
+	found, err := s.mentioned(ctx, `SELECT id FROM `+m.table+` WHERE `+m.place+` AND position($4::bytea IN `+m.body+`) > 0`, e, ids)
+	if err != nil {
+		return err
+	}
+	return s.eraseRows(ctx, found, m.count(done), func(t *tx, id int64) (bool, error) {
+		var key []byte
+		found, err := t.found(`DELETE FROM `+m.table+` WHERE id = $1 RETURNING `+m.key, []any{id}, &key)
+		if err != nil || !found {
+			return false, err
+		}
+		marker, err := t.marker()
+		if err != nil {
+			return false, err
+		}
+		return true, t.addMarks([]string{m.mark(marker, e, key)})
+	})
+}
+
+// eraseQuarantined leaves no marks: what a body holds meets those of the
+// person when it comes again.
+func (s *Store) eraseQuarantined(ctx context.Context, e store.Erasure, ids []string, done *store.Erased) error {
+	found, err := s.mentioned(ctx, `SELECT id FROM quarantine WHERE $1::text <> '' AND $2::text <> '' AND position($3::bytea IN body) > 0 AND position($4::bytea IN body) > 0`, e, ids)
+	if err != nil {
+		return err
+	}
+	return s.eraseRows(ctx, found, &done.Quarantined, func(t *tx, id int64) (bool, error) { return true, t.deleteQuarantine(id) })
+}
+
+// mentioned returns the rows that name one of the ids.
+func (s *Store) mentioned(ctx context.Context, query string, e store.Erasure, ids []string) ([]int64, error) {
+	var all []int64
+	for _, form := range record.Mentions(ids) {
+		found, err := list(ctx, s, pgx.RowTo[int64], query, e.Line, e.PhoneNumberID, []byte(`"`+e.PhoneNumberID+`"`), form)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func (s *Store) eraseRows(ctx context.Context, ids []int64, count *int, erase func(t *tx, id int64) (bool, error)) error {
+	for batch := range slices.Chunk(ids, eraseBatch) {
+		gone := 0
+		err := s.write(ctx, func(t *tx) error {
+			gone = 0
+			for _, id := range batch {
+				there, err := erase(t, id)
+				if err != nil {
+					return err
+				}
+				if there {
+					gone++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		*count += gone
+	}
+	return nil
+}
+
+// marker returns that of the store, with a new key if nothing is marked.
+func (t *tx) marker() (*record.Marker, error) {
+	_, err := t.exec(`INSERT INTO erasure_key (id, key) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, record.NewMarkerKey())
+	if err != nil {
+		return nil, err
+	}
+	var key []byte
+	err = t.row(`SELECT key FROM erasure_key FOR SHARE`, nil, &key)
+	return record.NewMarker(key), err
+}
+
+func (t *tx) addMarks(marks []string) error {
+	slices.Sort(marks)
+	_, err := t.exec(`
+		INSERT INTO erasures (mark, erased_at) SELECT DISTINCT u.mark, $2::bigint FROM unnest($1::bytea[]) u (mark) ORDER BY 1
+		ON CONFLICT (mark) DO UPDATE SET erased_at = excluded.erased_at`, asBytes(marks), t.now)
+	return err
+}
+
+func asBytes(marks []string) [][]byte {
+	out := make([][]byte, len(marks))
+	for i, mark := range marks {
+		out[i] = []byte(mark)
+	}
+	return out
+}
+
+// dropErased leaves out what belongs to somebody who was erased. The key was
+// read as the transaction began, under the lock that an erasure has alone.
+func (t *tx) dropErased(items []*record.Item) ([]*record.Item, error) {
+	m := record.NewMarker(t.erasureKey)
+	if m == nil {
+		return items, nil
+	}
+	return m.DropErased(items, func(marks []string) (map[string]int64, error) {
+		type made struct {
+			mark []byte
+			at   int64
+		}
+		found, err := rowsOf(t, func(row pgx.CollectableRow) (m made, err error) {
+			err = row.Scan(&m.mark, &m.at)
+			return m, err
+		}, `SELECT mark, erased_at FROM erasures WHERE mark = ANY ($1)`, asBytes(marks))
+		at := make(map[string]int64, len(found))
+		for _, m := range found {
+			at[string(m.mark)] = m.at
+		}
+		return at, err
+	})
+}
+
+// expireMarks forgets what can't come again, and the key with the last of it.
+func (t *tx) expireMarks(batch int) (int, error) {
+	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < $1 ORDER BY mark LIMIT $2 FOR UPDATE)`,
+		t.now-store.MinRetention.Milliseconds(), batch)
+	if err != nil || n == 0 {
+		return int(n), err
+	}
+	// An erasure under way holds the key.
+	_, err = t.exec(`DELETE FROM erasure_key WHERE id IN (SELECT id FROM erasure_key FOR UPDATE SKIP LOCKED) AND NOT EXISTS (SELECT 1 FROM erasures)`)
+	return int(n), err
+}

@@ -1,0 +1,320 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// eraseBatch keeps a transaction that erases to some milliseconds, since
+// deliveries wait for it.
+const eraseBatch = 200
+
+// Erase implements store.Eraser. The marks are laid first: what comes meanwhile
+// is either seen by the search that follows, or dropped by them.
+func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error) {
+	var done store.Erased
+	if err := record.CheckErasure(e); err != nil {
+		return done, err
+	}
+	var ids []string
+	err := s.write(ctx, func(t *tx) (err error) {
+		done = store.Erased{}
+		ids, err = t.eraseThreads(e, &done)
+		return err
+	})
+	if err != nil {
+		return done, err
+	}
+	for _, m := range mentioning {
+		if err := s.eraseMentions(ctx, m, e, ids, &done); err != nil {
+			return done, err
+		}
+	}
+	return done, s.eraseQuarantined(ctx, e, ids, &done)
+}
+
+// mentions is a table whose rows may name a person.
+type mentions struct {
+	table, body string
+	// place limits the rows to those of the line: ?1 is its id, ?2 that of its number, ?3 the latter as JSON.
+	place string
+	// key is the column that a row's mark is made of.
+	key   string
+	mark  func(m *record.Marker, e store.Erasure, key []byte) string
+	count func(*store.Erased) *int
+}
+
+var mentioning = []mentions{
+	{
+		"statuses", "raw", `phone_number_id = ?2 AND line = ?1 AND ?3 <> ''`, "wamid",
+		func(m *record.Marker, e store.Erasure, key []byte) string {
+			return m.Message(e.PhoneNumberID, string(key))
+		},
+		func(d *store.Erased) *int { return &d.Statuses },
+	},
+	{
+		"raw_changes", "raw", `(line = ?1 OR line = '' AND (phone_number_id = ?2 OR instr(raw, ?3) > 0))`, "digest",
+		changeMark, func(d *store.Erased) *int { return &d.Changes },
+	},
+	{
+		"unclaimed_changes", "raw", `?1 <> '' AND phone_number_id = ?2 AND ?3 <> ''`, "digest",
+		changeMark, func(d *store.Erased) *int { return &d.Unclaimed },
+	},
+	{
+		"dead_letters", "raw", `(line = ?1 OR line = '' AND ?2 <> '' AND instr(raw, ?3) > 0)`, "raw",
+		func(m *record.Marker, _ store.Erasure, key []byte) string { return m.Letter(key) },
+		func(d *store.Erased) *int { return &d.DeadLetters },
+	},
+}
+
+func changeMark(m *record.Marker, _ store.Erasure, key []byte) string { return m.Change(key) }
+
+// eraseThreads removes what hangs on the person's threads, and returns all ids
+// that he is known by.
+func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, err error) {
+	threads, err := t.threadsOf(e)
+	if err != nil {
+		return nil, err
+	}
+	ids = []string{e.Phone, e.BSUID}
+	collect := func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}
+	var wamids []string
+	for _, id := range threads {
+		if err := t.each(`SELECT bsuid FROM identities WHERE conversation_id = ?1 UNION SELECT phone FROM conversations WHERE id = ?1`, []any{id}, collect); err != nil {
+			return nil, err
+		}
+		err := t.each(`SELECT wamid FROM messages WHERE conversation_id = ? AND wamid IS NOT NULL`, []any{id}, func(rows *sql.Rows) error {
+			var wamid string
+			err := rows.Scan(&wamid)
+			wamids = append(wamids, wamid)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	m, err := t.marker()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if err := t.addMark(m.Person(e.Line, id)); err != nil {
+			return nil, err
+		}
+	}
+	for _, wamid := range wamids {
+		if err := t.addMark(m.Message(e.PhoneNumberID, wamid)); err != nil {
+			return nil, err
+		}
+	}
+	return ids, t.deleteThreads(e, threads, ids, wamids, done)
+}
+
+func (t *tx) threadsOf(e store.Erasure) (threads []int64, err error) {
+	err = t.each(`
+		SELECT id FROM conversations WHERE line = ?1 AND phone = ?2 AND ?2 <> ''
+		UNION SELECT conversation_id FROM identities WHERE line = ?1 AND bsuid = ?3`, []any{e.Line, e.Phone, e.BSUID}, func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		threads = append(threads, id)
+		return err
+	})
+	return threads, err
+}
+
+func (t *tx) deleteThreads(e store.Erasure, threads []int64, ids, wamids []string, done *store.Erased) error {
+	threadList, err := jsonList(threads)
+	if err != nil {
+		return err
+	}
+	idList, err := jsonList(ids)
+	if err != nil {
+		return err
+	}
+	wamidList, err := jsonList(wamids)
+	if err != nil {
+		return err
+	}
+	for _, d := range []struct {
+		query string
+		args  []any
+		count *int
+	}{
+		{`DELETE FROM statuses WHERE phone_number_id = ? AND wamid IN (SELECT value FROM json_each(?))`, []any{e.PhoneNumberID, wamidList}, &done.Statuses},
+		{`DELETE FROM outbox WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Sends},
+		{`DELETE FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Messages},
+		{`DELETE FROM identities WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},
+		{`DELETE FROM conversations WHERE id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Conversations},
+		{`DELETE FROM test_messages WHERE line = ? AND recipient IN (SELECT value FROM json_each(?))`, []any{e.Line, idList}, &done.TestMessages},
+	} {
+		n, err := t.exec(d.query, d.args...)
+		if err != nil {
+			return err
+		}
+		if d.count != nil {
+			*d.count += int(n)
+		}
+	}
+	return nil
+}
+
+func jsonList[T any](values []T) (string, error) {
+	if values == nil {
+		return "[]", nil
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", store.ErrInvalid, err)
+	}
+	return string(b), nil
+}
+
+// eraseMentions searches beside the writer, which then has only to delete.
+func (s *Store) eraseMentions(ctx context.Context, m mentions, e store.Erasure, ids []string, done *store.Erased) error {
+	found, err := s.mentioned(ctx, `SELECT id FROM `+m.table+` WHERE `+m.place+` AND instr(`+m.body+`, ?4) > 0`, e, ids)
+	if err != nil {
+		return err
+	}
+	return s.eraseRows(ctx, found, m.count(done), func(t *tx, id int64) (bool, error) {
+		var key []byte
+		found, err := t.found(`DELETE FROM `+m.table+` WHERE id = ? RETURNING `+m.key, []any{id}, &key)
+		if err != nil || !found {
+			return false, err
+		}
+		marker, err := t.marker()
+		if err != nil {
+			return false, err
+		}
+		return true, t.addMark(m.mark(marker, e, key))
+	})
+}
+
+// eraseQuarantined leaves no marks: what a body holds meets those of the
+// person when it comes again.
+func (s *Store) eraseQuarantined(ctx context.Context, e store.Erasure, ids []string, done *store.Erased) error {
+	found, err := s.mentioned(ctx, `SELECT id FROM quarantine WHERE ?1 <> '' AND ?2 <> '' AND instr(body, ?3) > 0 AND instr(body, ?4) > 0`, e, ids)
+	if err != nil {
+		return err
+	}
+	return s.eraseRows(ctx, found, &done.Quarantined, func(t *tx, id int64) (bool, error) { return true, t.deleteQuarantine(id) })
+}
+
+// mentioned returns the rows that name one of the ids.
+func (s *Store) mentioned(ctx context.Context, query string, e store.Erasure, ids []string) ([]int64, error) {
+	var all []int64
+	for _, form := range record.Mentions(ids) {
+		found, err := list(ctx, s, func(rows *sql.Rows) (id int64, err error) {
+			err = rows.Scan(&id)
+			return id, err
+		}, query, e.Line, e.PhoneNumberID, []byte(`"`+e.PhoneNumberID+`"`), form)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+func (s *Store) eraseRows(ctx context.Context, ids []int64, count *int, erase func(t *tx, id int64) (bool, error)) error {
+	for batch := range slices.Chunk(ids, eraseBatch) {
+		gone := 0
+		err := s.write(ctx, func(t *tx) error {
+			gone = 0
+			for _, id := range batch {
+				there, err := erase(t, id)
+				if err != nil {
+					return err
+				}
+				if there {
+					gone++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		*count += gone
+	}
+	return nil
+}
+
+// marker returns that of the store, with a new key if nothing is marked.
+func (t *tx) marker() (*record.Marker, error) {
+	var key []byte
+	if found, err := t.found(`SELECT key FROM erasure_key`, nil, &key); err != nil {
+		return nil, err
+	} else if !found {
+		key = record.NewMarkerKey()
+		if _, err := t.exec(`INSERT INTO erasure_key (id, key) VALUES (1, ?)`, key); err != nil {
+			return nil, err
+		}
+	}
+	m := record.NewMarker(key)
+	w := t.w
+	t.afterCommit = append(t.afterCommit, func() { w.marker = m })
+	return m, nil
+}
+
+func (t *tx) addMark(mark string) error {
+	_, err := t.exec(`INSERT INTO erasures (mark, erased_at) VALUES (?, ?) ON CONFLICT (mark) DO UPDATE SET erased_at = excluded.erased_at`, []byte(mark), t.now)
+	return err
+}
+
+// loadMarker is for the start.
+func (w *writer) loadMarker() error {
+	var key []byte
+	err := w.conn.QueryRowContext(w.ctx, `SELECT (SELECT key FROM erasure_key)`).Scan(&key)
+	w.marker = record.NewMarker(key)
+	return err
+}
+
+// dropErased leaves out what belongs to somebody who was erased.
+func (t *tx) dropErased(items []*record.Item) ([]*record.Item, error) {
+	if t.w.marker == nil {
+		return items, nil
+	}
+	return t.w.marker.DropErased(items, func(marks []string) (map[string]int64, error) {
+		at := map[string]int64{}
+		for _, mark := range marks {
+			var erasedAt int64
+			found, err := t.found(`SELECT erased_at FROM erasures WHERE mark = ?`, []any{[]byte(mark)}, &erasedAt)
+			if err != nil {
+				return nil, err
+			}
+			if found {
+				at[mark] = erasedAt
+			}
+		}
+		return at, nil
+	})
+}
+
+// expireMarks forgets what can't come again, and the key with the last of it.
+func (t *tx) expireMarks(batch int) (int, error) {
+	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < ? LIMIT ?)`,
+		t.now-store.MinRetention.Milliseconds(), batch)
+	if err != nil || n == 0 {
+		return int(n), err
+	}
+	keys, err := t.exec(`DELETE FROM erasure_key WHERE NOT EXISTS (SELECT 1 FROM erasures)`)
+	if err == nil && keys > 0 {
+		w := t.w
+		t.afterCommit = append(t.afterCommit, func() { w.marker = nil })
+	}
+	return int(n), err
+}
