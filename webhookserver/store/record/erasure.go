@@ -55,6 +55,9 @@ func (m *Marker) Of(it *Item) []string {
 	switch {
 	case it.Move != nil:
 		return []string{"", m.Person(it.Move.Line, it.Move.BSUID), m.Person(it.Move.Line, it.Move.PreviousBSUID)}
+	case it.Handover != nil:
+		o := it.Handover
+		return []string{"", m.Person(o.Line, o.From.BSUID), m.Person(o.Line, o.From.Phone)}
 	case it.Message != nil:
 		msg := it.Message
 		return []string{m.Message(msg.PhoneNumberID, msg.WAMID), m.Person(msg.Line, msg.From.BSUID), m.Person(msg.Line, msg.From.Phone)}
@@ -73,6 +76,8 @@ func (it *Item) eventAt() int64 {
 	switch {
 	case it.Move != nil:
 		return Millis(it.Move.EventTime)
+	case it.Handover != nil:
+		return Millis(it.Handover.EventTime)
 	case it.Message != nil:
 		return Millis(it.Message.EventTime)
 	default:

@@ -150,6 +150,8 @@ func eraseIsLasting(w *world) {
 	w.status("out-"+erasedUser, store.StatusRead)
 	w.deliver(&store.Delivery{App: app, IdentityMoves: []store.IdentityMove{{
 		Line: line, PhoneNumberID: number, PreviousBSUID: erasedUser, BSUID: "US.77", EventTime: old.Messages[0].EventTime,
+	}}, Handovers: []store.Handover{{
+		Line: line, PhoneNumberID: number, From: store.Identity{BSUID: erasedUser}, Owner: store.OwnerOther, EventTime: old.Messages[0].EventTime,
 	}}})
 	w.equal(before, w.everything(), "what copies of old deliveries change")
 
