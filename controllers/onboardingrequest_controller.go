@@ -329,6 +329,8 @@ func (r *OnboardingRequestReconciler) SetupWithManager(mgr ctrl.Manager, woken <
 		For(&v1alpha1.OnboardingRequest{}, builder.WithPredicates(specOrRequest())).
 		// The exchange runs on any replica and can tell the leader only through the vault.
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(requestOfEntry), builder.WithPredicates(isVaultEntry(r.vault.Namespace))).
+		// Another key kills the links that are out.
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.linksOfKey), builder.WithPredicates(isSignupKey(r.vault.Namespace))).
 		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.requestsOfApp), builder.WithPredicates(metaAppUsable())).
 		Watches(&v1alpha1.WhatsAppChannel{}, handler.EnqueueRequestsFromMapFunc(requestOfChannel), builder.WithPredicates(tokenRefusedNow())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.workers, 1)}).

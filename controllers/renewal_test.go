@@ -35,19 +35,26 @@ func readyByLink(t *testing.T, rescue string) (*linkWorld, *linkManager) {
 	return w, m
 }
 
-// serves says whether the token that channels use is one that Meta takes.
-func (w *linkWorld) serves() bool {
+// served is the token that a channel of the request gets, as its own controller finds it.
+func (w *linkWorld) served() redact.Secret {
 	w.t.Helper()
-	return w.works(w.linkEntry().Token)
+	leader := w.leader(&mortal{Client: w.objects})
+	r := &WhatsAppChannelReconciler{client: w.objects, live: w.objects, apps: leader.apps, vault: leader.vault, options: Options{}.withDefaults()}
+	s := &channelScope{channel: &v1alpha1.WhatsAppChannel{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.request.Namespace, Name: "served"},
+		Spec:       v1alpha1.WhatsAppChannelSpec{Source: v1alpha1.ChannelSource{OnboardingRequestRef: &v1alpha1.ObjectReference{Name: w.request.Name}}},
+	}}
+	w.must(r.accept(w.t.Context(), s))
+	return s.number.token
 }
 
-// checkService fails unless the request is Ready, or has condition, and its token serves.
+// checkService fails unless the request is Ready and a channel of it gets a token that Meta takes.
 func (w *linkWorld) checkService(when string) {
 	w.t.Helper()
 	if !apimeta.IsStatusConditionTrue(w.request.Status.Conditions, v1alpha1.ConditionReady) {
 		w.t.Errorf("%s: not Ready\n%s", when, describe(w.request))
 	}
-	if !w.serves() {
+	if !w.works(w.served()) {
 		w.t.Errorf("%s: the token that channels use is dead", when)
 	}
 	assertStatusContract(w.t, w.request)

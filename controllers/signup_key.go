@@ -6,10 +6,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
@@ -18,8 +22,13 @@ import (
 // signupKeyName is the key of the Secret that holds an app's private key, as a seed of 32 bytes.
 const signupKeyName = "ed25519-seed"
 
+// signupKeySuffix ends the name of such a Secret.
+const signupKeySuffix = "-signup"
+
 // signupKeySecret names the Secret, in the system namespace, that keeps the key which signs an app's signup links.
-func signupKeySecret(app *v1alpha1.MetaApp) string { return "metaapp-" + app.Spec.AppID + "-signup" }
+func signupKeySecret(app *v1alpha1.MetaApp) string {
+	return "metaapp-" + app.Spec.AppID + signupKeySuffix
+}
 
 // readSignupKey reads the key that signs an app's signup links.
 func readSignupKey(ctx context.Context, live client.Reader, namespace string, app *v1alpha1.MetaApp) (ed25519.PrivateKey, error) {
@@ -61,6 +70,23 @@ func (r *MetaAppReconciler) ensureSignupKey(ctx context.Context, app *v1alpha1.M
 		return nil, fmt.Errorf("keep the signup key: %w", err)
 	}
 	return publicHalf(key), nil
+}
+
+// isSignupKey lets through keys of signup links that are made, anew or for the first time.
+func isSignupKey(namespace string) predicate.Predicate {
+	ours := predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return obj.GetNamespace() == namespace && strings.HasSuffix(obj.GetName(), signupKeySuffix) && obj.GetAnnotations()[annotationHolder] != ""
+	})
+	return predicate.And(ours, predicate.Funcs{
+		UpdateFunc: func(event.UpdateEvent) bool { return false }, DeleteFunc: func(event.DeleteEvent) bool { return false },
+	})
+}
+
+// linksOfKey maps a key to the requests of its app that show a link.
+func (r *OnboardingRequestReconciler) linksOfKey(ctx context.Context, key client.Object) []reconcile.Request {
+	return requestsOf(ctx, r.client, key.GetAnnotations()[annotationHolder], func(request *v1alpha1.OnboardingRequest) bool {
+		return request.Status.SignupLinkSecretRef != nil
+	})
 }
 
 func publicHalf(key ed25519.PrivateKey) ed25519.PublicKey {
