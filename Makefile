@@ -67,6 +67,11 @@ bench-operator: ## Measure what a fleet costs, against what test/perf/operator.y
 	@go build -o bin/perf ./test/perf
 	@$(WITH_CONTROL_PLANE) exec bin/perf -only=operator $(ARGS)
 
+.PHONY: bench-turns
+bench-turns: ## Measure what an answer costs without its model, also while 500 others wait for slow models.
+	@go build -o bin/perf-turns ./test/perf/turns
+	@exec bin/perf-turns $(ARGS)
+
 ##@ Develop
 
 .PHONY: build

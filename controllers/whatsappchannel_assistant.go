@@ -111,11 +111,12 @@ func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
 		name string
 		set  bool
 	}{
+		{"spec.assistant.images", a.Images != nil},
+		{"spec.assistant.embeddings", a.Embeddings != nil},
 		{"spec.assistant.tools", len(a.Tools) > 0},
 		{"spec.orders.notify", spec.Orders != nil && spec.Orders.Notify != nil},
 		{"spec.handoff.resumeAfter", spec.Handoff != nil && spec.Handoff.ResumeAfter != nil},
-		{"spec.limits.conversationsPerMonth", spec.Limits != nil && spec.Limits.ConversationsPerMonth != nil},
-		{"spec.limits.messagesPerMonth", spec.Limits != nil && spec.Limits.MessagesPerMonth != nil},
+		{"spec.limits", spec.Limits != nil && *spec.Limits != (v1alpha1.LimitsSpec{})},
 		{"spec.timeZone", spec.TimeZone != ""},
 	} {
 		if field.set {
