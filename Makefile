@@ -72,6 +72,19 @@ bench-turns: ## Measure what an answer costs without its model, also while 500 o
 	@go build -o bin/perf-turns ./test/perf/turns
 	@exec bin/perf-turns $(ARGS)
 
+.PHONY: bench-assistant
+bench-assistant: ## Measure the search of catalogs, against what test/perf/assistant/figures.yaml expects, then what bench-turns does.
+	@go build -o bin/perf-assistant ./test/perf/assistant
+	@go build -o bin/perf-turns ./test/perf/turns
+	@bin/perf-assistant
+	@exec bin/perf-turns $(ARGS)
+
+.PHONY: eval
+# EVAL_SET is a directory of the format that docs/development.md describes.
+EVAL_SET ?= test/eval/shop
+eval: ## Judge the search by questions whose answers are known. EVAL_SET=DIR takes another set; ARGS=-misses=NAME lists what went wrong.
+	@go run ./test/eval -set=$(EVAL_SET) $(ARGS)
+
 ##@ Develop
 
 .PHONY: build

@@ -18,6 +18,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/feeds"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -52,6 +53,7 @@ type Answering struct {
 	graph         *graphClients
 	models        *providers.Pool
 	indexes       *catalog.Cache
+	feeds         *feeds.Feeds
 	hints         <-chan struct{}
 }
 
@@ -70,7 +72,14 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	if err != nil {
 		return nil, err
 	}
-	library := assistant.NewLibrary(a.indexes, conversation.ReportCatalog(o.Store, o.Log.WithName("catalog")))
+	a.feeds, err = feeds.New(feeds.Options{
+		Snapshot: o.View.Snapshot, Store: o.Store, Client: egress.NewClient(o.Egress, feeds.Timeout, feeds.MaxBytes),
+		Metrics: o.Registry, Log: o.Log.WithName("feeds"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	library := assistant.NewLibrary(a.indexes, a.feeds)
 	a.models, err = providers.NewPool(providers.PoolOptions{
 		Client: egress.NewClient(o.Egress, modelTimeout, providers.MaxBodyBytes), Metrics: o.Registry,
 		Report: conversation.ReportHealth(o.Store, o.Log.WithName("models")),
@@ -107,6 +116,7 @@ func (a *Answering) Run(ctx context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { return a.conversations.Run(ctx) })
 	group.Go(func() error { return a.outbox.Run(ctx) })
+	group.Go(func() error { return a.feeds.Run(ctx) })
 	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
 	a.indexes.Close()

@@ -167,8 +167,22 @@ type Assistant struct {
 	Embeddings    *Provider `json:"embeddings,omitempty"`
 	// Content is the name of the content Object; empty means none.
 	Content string `json:"content,omitempty"`
+	// Sources are the documents that are fetched by URL, in the order of the channel's spec.
+	Sources []Source `json:"sources,omitempty"`
 	// MaxReplyAge is how old a message may be and still be answered.
 	MaxReplyAge Duration `json:"maxReplyAge"`
+}
+
+// Source is a product feed or a page that is fetched.
+type Source struct {
+	// Field of the spec that names it, such as spec.assistant.catalog.url.
+	Field string `json:"field"`
+	// URL may hold a secret of the tenant.
+	URL string `json:"url"`
+	// Format is CSV, TSV, JSON or XML of a product feed; empty for a page.
+	Format string `json:"format,omitempty"`
+	// Refresh is how often it is fetched; zero leaves it to the server.
+	Refresh Duration `json:"refresh,omitempty"`
 }
 
 // Provider is one model at one provider.

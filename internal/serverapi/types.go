@@ -156,8 +156,8 @@ type Account struct {
 	WABAID string `json:"wabaID,omitempty"`
 }
 
-// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, else about the model of one capability; none
-// says anything of the others.
+// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, about a document if Source is, else about the
+// model of one capability; none says anything of the others.
 type Assistant struct {
 	// Capability whose model it is about, such as chat or transcription; empty means chat.
 	Capability string `json:"capability,omitempty"`
@@ -166,6 +166,8 @@ type Assistant struct {
 	Reason string `json:"reason,omitempty"`
 	// Catalog tells what could be read of the catalog, when that is another than before.
 	Catalog *Catalog `json:"catalog,omitempty"`
+	// Source tells of a document that is fetched, when that is another than before.
+	Source *Source `json:"source,omitempty"`
 }
 
 // ReasonCatalogInvalid is the Reason of a catalog of which nothing can be used.
@@ -178,7 +180,43 @@ type Catalog struct {
 	LeftOut  int `json:"leftOut"`
 	// Problem is what is wrong with the first of those rows, or with the whole; it quotes nothing of the catalog. Empty if nothing is.
 	Problem string `json:"problem,omitempty"`
+	// Rows are the first of those that were left out, at most MaxRowErrors.
+	Rows []RowError `json:"rows,omitempty"`
 }
+
+// MaxRowErrors is how many rows are told of one by one.
+const MaxRowErrors = 5
+
+// RowError says why a row of a catalog was left out. It quotes nothing of the row.
+type RowError struct {
+	// Line where the row starts, from 1; of a JSON feed the position in the list.
+	Line    int    `json:"line"`
+	Problem string `json:"problem"`
+}
+
+// Source tells of a document that a line names by URL.
+type Source struct {
+	// Field that names it, such as spec.assistant.catalog.url.
+	Field string `json:"field"`
+	// Served is true when there is a copy of it, which is used.
+	Served bool `json:"served"`
+	// Detail says what is wrong with a document that is Unreadable; it quotes nothing of it.
+	Detail string `json:"detail,omitempty"`
+}
+
+// Reasons of an Assistant with a Source: why its URL gives nothing.
+const (
+	SourceAddressRefused     = "AddressRefused"
+	SourceRedirectRefused    = "RedirectRefused"
+	SourceTooLarge           = "TooLarge"
+	SourceTimeout            = "Timeout"
+	SourceCertificateInvalid = "CertificateInvalid"
+	SourceUnreachable        = "Unreachable"
+	SourceForbidden          = "Forbidden"
+	SourceNotFound           = "NotFound"
+	SourceServerError        = "ServerError"
+	SourceUnreadable         = "Unreadable"
+)
 
 // Snapshot is the answer to PathSnapshot: what one replica has loaded.
 type Snapshot struct {

@@ -40,7 +40,7 @@ func NewCache(maxBytes int64) *Cache {
 // Use calls fn with the index of one revision of a channel's content, building it if needed. key names the channel: a
 // new revision replaces the channel's older one. source is called only to build. Concurrent users of a revision share
 // one build; if its builder's context ends, the next user builds again.
-func (c *Cache) Use(ctx context.Context, key, revision string, source func() Source, fn func(*Index) error) error {
+func (c *Cache) Use(ctx context.Context, key, revision string, source func(context.Context) (Source, error), fn func(*Index) error) error {
 	for {
 		e, owner := c.acquire(key, revision)
 		if e == nil {
@@ -90,8 +90,12 @@ func (c *Cache) acquire(key, revision string) (_ *entry, owner bool) {
 }
 
 // finish builds the index of an entry, outside the lock.
-func (c *Cache) finish(ctx context.Context, e *entry, source func() Source) {
-	index, err := c.build(ctx, source())
+func (c *Cache) finish(ctx context.Context, e *entry, source func(context.Context) (Source, error)) {
+	var index *Index
+	src, err := source(ctx)
+	if err == nil {
+		index, err = c.build(ctx, src)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.index, e.err = index, err

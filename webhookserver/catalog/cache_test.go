@@ -9,12 +9,14 @@ import (
 	"testing"
 )
 
-func source(title string) func() Source {
-	return func() Source { return Source{Format: CSV, Feed: []byte("id,title\n1," + title + "\n")} }
+func source(title string) func(context.Context) (Source, error) {
+	return func(context.Context) (Source, error) {
+		return Source{Format: CSV, Feed: []byte("id,title\n1," + title + "\n")}, nil
+	}
 }
 
 // titleOf returns the title that a user of the cache sees.
-func titleOf(t *testing.T, c *Cache, key, revision string, src func() Source) string {
+func titleOf(t *testing.T, c *Cache, key, revision string, src func(context.Context) (Source, error)) string {
 	t.Helper()
 	var title string
 	err := c.Use(t.Context(), key, revision, src, func(x *Index) error {
@@ -97,7 +99,7 @@ func TestCacheKeepsAnIndexForItsLastUser(t *testing.T) {
 }
 
 func TestCacheEvictsTheLeastRecentlyUsed(t *testing.T) {
-	one, err := Build(t.Context(), source("fern")())
+	one, err := Build(t.Context(), Source{Format: CSV, Feed: []byte("id,title\n1,fern\n")})
 	if err != nil {
 		t.Fatal(err)
 	}

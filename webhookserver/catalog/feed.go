@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -23,12 +24,15 @@ const (
 )
 
 const (
-	// MaxFeedBytes bounds a feed. 256 KiB of gzip, what a channel may carry, rarely unpacks to more than 16 MiB.
-	MaxFeedBytes = 16 << 20
+	// MaxFeedBytes bounds a feed: 50,000 products with long descriptions.
+	MaxFeedBytes = 32 << 20
 	// MaxProducts bounds a channel's catalog: an index of it takes about 100 MiB.
 	MaxProducts = 50_000
 	// maxReportedErrors are kept with line and reason; the others are counted.
 	maxReportedErrors = 10
+
+	// maxTranslations bounds the rows of other languages.
+	maxTranslations = 4 * MaxProducts
 
 	maxIDChars          = 100 // Meta's limit
 	maxTitleChars       = 200 // Meta's limit
@@ -101,7 +105,7 @@ func ParseFeed(format Format, data []byte) (Feed, error) {
 	if err != nil {
 		return Feed{}, err
 	}
-	return c.feed, nil
+	return c.finish(), nil
 }
 
 func trimBOM(data []byte) []byte {
@@ -110,8 +114,9 @@ func trimBOM(data []byte) []byte {
 
 // collector turns rows into products and errors.
 type collector struct {
-	feed Feed
-	seen map[string]bool
+	feed         Feed
+	seen         map[string]bool
+	translations []translation
 }
 
 // row holds the fields of a row by Meta's names.
@@ -119,6 +124,10 @@ type row map[string]string
 
 // add takes one row and reports whether more are wanted.
 func (c *collector) add(line int, r row) bool {
+	if override := strings.TrimSpace(r["override"]); override != "" {
+		c.translate(line, override, r)
+		return true
+	}
 	if len(c.feed.Products) >= MaxProducts {
 		c.fail(line, errTooMany)
 		return false
@@ -134,6 +143,57 @@ func (c *collector) add(line int, r row) bool {
 	c.seen[p.ID] = true
 	c.feed.Products = append(c.feed.Products, p)
 	return true
+}
+
+// translation is a row of Meta's language feeds, which may come before the row that it translates.
+type translation struct {
+	line         int
+	id, language string
+	Translation
+}
+
+var (
+	errOverride      = errors.New("override must be a language and a country, such as de_DE or de_XX")
+	errUntranslated  = errors.New("override is set, and no row without it has this id")
+	errNoTranslation = errors.New("override is set, and title is missing")
+	overridePattern  = regexp.MustCompile(`^[a-z]{2}_[A-Z]{2}$`)
+)
+
+func (c *collector) translate(line int, override string, r row) {
+	t := translation{line: line, id: strings.TrimSpace(r["id"])}
+	t.Title, t.Description = clip(plainText(r["title"]), maxTitleChars), clip(plainText(r["description"]), maxDescriptionChars)
+	switch {
+	case !overridePattern.MatchString(override):
+		c.fail(line, errOverride)
+	case t.id == "":
+		c.fail(line, errMissingID)
+	case t.Title == "":
+		c.fail(line, errNoTranslation)
+	case len(c.translations) < maxTranslations:
+		t.language = override[:2]
+		c.translations = append(c.translations, t)
+	}
+}
+
+// finish gives the translations to their products.
+func (c *collector) finish() Feed {
+	byID := make(map[string]*Product, len(c.feed.Products))
+	for i := range c.feed.Products {
+		byID[c.feed.Products[i].ID] = &c.feed.Products[i]
+	}
+	for i := range c.translations {
+		t := &c.translations[i]
+		p, ok := byID[t.id]
+		if !ok {
+			c.fail(t.line, errUntranslated)
+			continue
+		}
+		if p.Translations == nil {
+			p.Translations = map[string]Translation{}
+		}
+		p.Translations[t.language] = t.Translation
+	}
+	return c.feed
 }
 
 func (c *collector) fail(line int, err error) {
@@ -153,6 +213,7 @@ func newProduct(r row) (Product, error) {
 		GoogleCategory: clip(plainText(r["google_product_category"]), maxFieldChars),
 		Type:           clip(plainText(r["product_type"]), maxFieldChars),
 		GroupID:        clip(plainText(r["item_group_id"]), maxFieldChars),
+		Attributes:     attributes(r),
 		Link:           strings.TrimSpace(r["link"]),
 		ImageLink:      strings.TrimSpace(r["image_link"]),
 	}
@@ -182,6 +243,20 @@ func newProduct(r row) (Product, error) {
 		return Product{}, errSaleCurrency
 	}
 	return p, nil
+}
+
+// attributes joins what else a product may be asked by. Tags are written product_tags[0], product_tags[1] or
+// product_tags.
+func attributes(r row) string {
+	var all []string
+	for _, name := range []string{
+		"color", "size", "material", "pattern", "gender", "age_group", "product_tags", "product_tags[0]", "product_tags[1]",
+	} {
+		if value := clip(plainText(r[name]), maxFieldChars); value != "" {
+			all = append(all, value)
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func validLink(s string) bool {

@@ -13,7 +13,7 @@ var fern = Product{
 	ID: "p1", Title: "Boston Fern", Description: "Green & easy.", Availability: InStock, Condition: "new",
 	Price: Price{9990, 2, "USD"}, SalePrice: Price{7500, 2, "USD"}, Link: "https://shop.example/p1",
 	ImageLink: "https://shop.example/p1.jpg", Brand: "Acme", GoogleCategory: "Home & Garden > Plants",
-	Type: "Plants", GroupID: "ferns",
+	Type: "Plants", GroupID: "ferns", Attributes: "green",
 }
 
 const fernCSV = `id,title,description,availability,condition,price,sale_price,link,image_link,brand,google_product_category,product_type,item_group_id,color

@@ -33,6 +33,17 @@ type Passage struct {
 	Headings []string
 	// Text is the passage's Markdown without its heading; may be empty for a heading alone.
 	Text string
+	// Language is the first subtag of the language that the passage seems to be in; empty when nothing tells.
+	Language string
+}
+
+// bytes returns the memory that the passage holds.
+func (p *Passage) bytes() int64 {
+	total := int64(len(p.ID)+len(p.Document)+len(p.Text)+len(p.Language)) + 2*perEntry
+	for _, h := range p.Headings {
+		total += int64(len(h)) + perEntry
+	}
+	return total
 }
 
 // Heading returns the innermost heading, or "".

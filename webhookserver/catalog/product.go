@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unsafe" // for Sizeof
 )
 
 // Product is one row of a feed, cleaned: plain text without markup, links http or https only.
@@ -27,7 +28,48 @@ type Product struct {
 	Link, ImageLink string
 	// Brand, GoogleCategory (google_product_category), Type (product_type) and GroupID (item_group_id) may be empty.
 	Brand, GoogleCategory, Type, GroupID string
+	// Attributes are further words that the product is found by: its color, size, material, pattern, gender, age group and
+	// tags.
+	Attributes string
+	// Translations by the first subtag of their language; nil if there are none.
+	Translations map[string]Translation
 }
+
+// Translation is what a product is called in another language.
+type Translation struct {
+	// Title and Description as those of a Product; the Description may be empty.
+	Title, Description string
+}
+
+// In returns the product in the words of a language, a BCP 47 tag; the feed's own where there is no translation.
+func (p Product) In(language string) Product {
+	base, _, _ := strings.Cut(strings.ToLower(language), "-")
+	if t, ok := p.Translations[base]; ok {
+		p.Title = t.Title
+		if t.Description != "" {
+			p.Description = t.Description
+		}
+	}
+	return p
+}
+
+// bytes returns the memory that the product holds.
+func (p *Product) bytes() int64 {
+	total := int64(productSize)
+	for _, s := range []string{
+		p.ID, p.Title, p.Description, string(p.Availability), p.Condition, p.Link, p.ImageLink, p.Brand, p.GoogleCategory, p.Type, p.GroupID, p.Attributes,
+		p.Price.Currency, p.SalePrice.Currency,
+	} {
+		total += int64(len(s))
+	}
+	for language, t := range p.Translations {
+		total += int64(len(language)+len(t.Title)+len(t.Description)) + perEntry
+	}
+	return total
+}
+
+// productSize is what a Product takes beside its texts.
+const productSize = unsafe.Sizeof(Product{})
 
 // CurrentPrice is what the customer pays: the sale price if there is one.
 func (p *Product) CurrentPrice() Price {

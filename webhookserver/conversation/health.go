@@ -3,7 +3,6 @@ package conversation
 import (
 	"context"
 	"encoding/json"
-	"sync"
 
 	"github.com/go-logr/logr"
 
@@ -11,7 +10,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -25,44 +23,6 @@ func ReportHealth(to Reporter, log logr.Logger) providers.HealthReporter {
 	return func(ctx context.Context, ch *runtimeconfig.Channel, capability runtimeconfig.Capability, kind providers.Kind) {
 		report(ctx, to, log, ch, serverapi.Assistant{Capability: string(capability), Healthy: kind == "", Reason: string(kind)})
 	}
-}
-
-// ReportCatalog tells the manager how much of the channels' catalogs can be used, whenever that is another than it was told before.
-// A channel that has had no catalog since the start is not worth a word.
-func ReportCatalog(to Reporter, log logr.Logger) assistant.CatalogReporter {
-	var mu sync.Mutex
-	told := map[string]serverapi.Catalog{} // by line id
-	return func(ctx context.Context, ch *runtimeconfig.Channel, x *catalog.Index) {
-		found := readable(x, ch.Content != nil && len(ch.Content.Catalog) > 0)
-		mu.Lock()
-		last := told[ch.LineID]
-		told[ch.LineID] = found
-		mu.Unlock()
-		if last == found {
-			return
-		}
-		detail := serverapi.Assistant{Healthy: true, Catalog: &found}
-		if found.Products == 0 && found.Problem != "" {
-			detail.Healthy, detail.Reason = false, serverapi.ReasonCatalogInvalid
-		}
-		report(ctx, to, log, ch, detail)
-	}
-}
-
-func readable(x *catalog.Index, given bool) serverapi.Catalog {
-	var c serverapi.Catalog
-	c.Products, _ = x.Len()
-	rows, leftOut, err := x.FeedReport()
-	c.LeftOut = leftOut
-	switch {
-	case err != nil:
-		c.Problem = err.Error()
-	case len(rows) > 0:
-		c.Problem = rows[0].Error()
-	case given && c.Products == 0:
-		c.Problem = "there is no row below the names of the columns, or no product in the list"
-	}
-	return c
 }
 
 func report(ctx context.Context, to Reporter, log logr.Logger, ch *runtimeconfig.Channel, detail serverapi.Assistant) {

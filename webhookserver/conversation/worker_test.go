@@ -13,7 +13,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -287,45 +286,6 @@ func TestDrafts(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("drafts (-want +got):\n%s", diff)
-	}
-}
-
-func TestReportCatalog(t *testing.T) {
-	w := newWorld(t)
-	report := ReportCatalog(w.store, w.worker().opts.Log)
-	cache := catalog.NewCache(1 << 20)
-	t.Cleanup(cache.Close)
-	library := assistant.NewLibrary(cache, report)
-	look := func(feed, revision string) {
-		t.Helper()
-		ch := &runtimeconfig.Channel{LineID: line, Content: &runtimeconfig.Content{Revision: revision, CatalogFormat: "CSV", Catalog: []byte(feed)}}
-		w.must(library.Use(w.Context(), ch, func(*catalog.Index) error { return nil }))
-	}
-	look("", "0")
-	look("id,title\n1,Fern\n2,Palm\n", "1")
-	look("id,title\n1,Fern\n2,Palm\n", "1")
-	look("id,title\n1,Fern\n2,Palm\n", "a comma elsewhere")
-	look("id,title\n1,Fern\n,Palm\n,Yucca\n", "2")
-	look("id,title\n,Palm\n", "3")
-	look("nonsense\n", "4")
-	look("id,title\n", "5")
-	look("", "6")
-	rows, err := w.store.Reports(w.Context(), 0, 10)
-	w.must(err)
-	var got []string
-	for _, r := range rows {
-		got = append(got, fmt.Sprintf("%s %s %s", r.Kind, r.Line, r.Payload))
-	}
-	want := []string{
-		`AssistantHealth line-a {"healthy":true,"catalog":{"products":2,"leftOut":0}}`,
-		`AssistantHealth line-a {"healthy":true,"catalog":{"products":1,"leftOut":2,"problem":"row at 3: id is missing"}}`,
-		`AssistantHealth line-a {"healthy":false,"reason":"CatalogInvalid","catalog":{"products":0,"leftOut":1,"problem":"row at 2: id is missing"}}`,
-		`AssistantHealth line-a {"healthy":false,"reason":"CatalogInvalid","catalog":{"products":0,"leftOut":0,"problem":"the first line must name the columns, at least id and title"}}`,
-		`AssistantHealth line-a {"healthy":false,"reason":"CatalogInvalid","catalog":{"products":0,"leftOut":0,"problem":"there is no row below the names of the columns, or no product in the list"}}`,
-		`AssistantHealth line-a {"healthy":true,"catalog":{"products":0,"leftOut":0}}`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
 

@@ -20,6 +20,7 @@ type Store interface {
 	Replicas
 	Eraser
 	Reports
+	Documents
 	Reader
 	Maintenance
 }
@@ -234,6 +235,26 @@ type Reports interface {
 	// A row that a reader could have seen never changes, and no row appears
 	// later with a lower ID.
 	Reports(ctx context.Context, after int64, limit int) ([]Report, error)
+}
+
+// Documents keeps what channels name by URL, fetched by one replica for all.
+type Documents interface {
+	// Documents lists all documents of all lines, without their bodies.
+	Documents(ctx context.Context) ([]Document, error)
+
+	// ClaimFetch leases a document that is to be fetched now: one that nobody
+	// has asked for before, that is due, or that was last checked longer than
+	// interval ago. It returns ErrNothingDue if it is none of these or somebody
+	// else fetches it.
+	ClaimFetch(ctx context.Context, line, url string, interval, lease time.Duration) (*Fetch, error)
+
+	// FinishFetch ends a fetch. A failed one keeps the last good copy. Errors:
+	// ErrLeaseLost.
+	FinishFetch(ctx context.Context, f *Fetch, o FetchOutcome) error
+
+	// DocumentBody returns the last good copy and its revision. Errors:
+	// ErrNotFound when there is none.
+	DocumentBody(ctx context.Context, line, url string) (body []byte, revision string, err error)
 }
 
 // Reader shows what is stored, for the inbox, the demo and tests.

@@ -10,9 +10,6 @@ import (
 )
 
 const (
-	// enough is which share of a question's words a product or passage must hold to be an answer. Less is a guess, and a
-	// wrong answer costs a shop more than an honest "I don't know".
-	enough = 0.5
 	// near is how much less than the best one another product may cover and still be offered beside it.
 	near = 0.2
 	// shown is how many products are offered: a WhatsApp list holds ten rows.
@@ -106,16 +103,12 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	if product, ok := x.ProductTitled(question); ok {
 		return p.product(&product), nil
 	}
-	products, err := x.SearchProducts(ctx, question, shown)
+	found, err := x.Find(ctx, question, shown)
 	if err != nil {
 		return nil, err
 	}
-	passages, err := x.SearchPassages(ctx, question, 1)
-	if err != nil {
-		return nil, err
-	}
-	if parts := p.best(products, passages); parts != nil {
-		return parts, nil
+	if len(found) > 0 {
+		return p.best(found), nil
 	}
 	// "Hello, are you there?" is a greeting too, unless something after the greeting can be answered.
 	if slices.ContainsFunc(p.greetings, func(greeting string) bool { return strings.HasPrefix(words, greeting+" ") }) {
@@ -124,36 +117,23 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	return p.offer(x, p.sorry), nil
 }
 
-// best chooses between what the catalog and what the knowledge says; nil if neither has an answer.
-func (p *phrases) best(products []catalog.ProductHit, passages []catalog.PassageHit) []assistant.Part {
-	var product, passage, heading float64
-	if len(products) > 0 {
-		product = products[0].Coverage
+// best quotes the knowledge, or shows products, whichever answers better.
+func (p *phrases) best(found []catalog.Finding) []assistant.Part {
+	if found[0].Passage != nil {
+		return []assistant.Part{quote(found[0].Passage)}
 	}
-	if len(passages) > 0 {
-		passage, heading = passages[0].Coverage, passages[0].Heading
-	}
-	// A heading that answers as well as a product was written for this question.
-	answered := passage >= enough && (passage > product || (passage == product && heading > 0))
-	switch {
-	case answered:
-		return []assistant.Part{quote(&passages[0].Passage)}
-	case product >= enough:
-		return p.found(products)
-	default:
-		return nil
-	}
+	return p.found(found)
 }
 
 // found shows the best product, and the list of all that are nearly as good.
-func (p *phrases) found(hits []catalog.ProductHit) []assistant.Part {
+func (p *phrases) found(found []catalog.Finding) []assistant.Part {
 	var rows []assistant.Row
-	for i := range hits {
-		if hits[i].Coverage >= max(enough, hits[0].Coverage-near) {
-			rows = append(rows, p.row(&hits[i].Product))
+	for i := range found {
+		if found[i].Product != nil && found[i].Coverage >= found[0].Coverage-near {
+			rows = append(rows, p.row(found[i].Product))
 		}
 	}
-	parts := p.product(&hits[0].Product)
+	parts := p.product(found[0].Product)
 	if len(rows) > 1 {
 		parts = append(parts, assistant.List{Body: p.choose, Button: p.listButton, Rows: rows})
 	}

@@ -137,6 +137,9 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 			WHERE d.received_at < $1 AND d.received_at < $2 - coalesce(p.period, $3) LIMIT $6)`, perLine},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < $1 LIMIT $2)`, []any{shortest, p.batch}},
 		{`DELETE FROM test_messages WHERE created_at < $1`, []any{t.now - store.ReportRetention.Milliseconds()}},
+		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < $1)`,
+			[]any{t.now - store.DocumentsFor.Milliseconds()}},
+		{`DELETE FROM documents WHERE checked_at > 0 AND checked_at < $1`, []any{t.now - store.DocumentsFor.Milliseconds()}},
 		{`DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE received_at < $1 LIMIT $2)`,
 			[]any{t.now - store.ReportRetention.Milliseconds(), p.batch}},
 	} {

@@ -132,6 +132,9 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 			WHERE d.received_at < ? AND d.received_at < ? - coalesce(p.value, ?) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < ? LIMIT ?)`, []any{shortest, p.batch}},
 		{`DELETE FROM test_messages WHERE created_at < ?`, []any{t.now - store.ReportRetention.Milliseconds()}},
+		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < ?)`,
+			[]any{t.now - store.DocumentsFor.Milliseconds()}},
+		{`DELETE FROM documents WHERE checked_at > 0 AND checked_at < ?`, []any{t.now - store.DocumentsFor.Milliseconds()}},
 		{`DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE received_at < ? LIMIT ?)`,
 			[]any{t.now - store.ReportRetention.Milliseconds(), p.batch}},
 	} {

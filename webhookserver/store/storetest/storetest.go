@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"Replicas", replicaCases},
 		{"Erasure", eraseCases},
 		{"Reports", reportCases},
+		{"Documents", documentCases},
 		{"Retention", retentionCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {

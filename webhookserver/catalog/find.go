@@ -1,0 +1,48 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+)
+
+// Enough is which share of a question's words a product or passage must hold to be an answer. Less is a guess, and a wrong
+// answer costs a shop more than an honest "I don't know".
+const Enough = 0.5
+
+// Finding is an answer to a question: one of the two is set.
+type Finding struct {
+	Product *Product
+	Passage *Passage
+	// Coverage is at least Enough.
+	Coverage float64
+}
+
+// Find returns up to n answers to a customer's question, best first, from catalog and knowledge together; none if
+// neither has one. It is what decides whether something is known at all.
+func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, error) {
+	products, err := x.SearchProducts(ctx, question, n)
+	if err != nil {
+		return nil, err
+	}
+	passages, err := x.SearchPassages(ctx, question, n)
+	if err != nil {
+		return nil, err
+	}
+	var found []Finding
+	for len(products)+len(passages) > 0 && len(found) < n {
+		if len(products) == 0 || len(passages) > 0 && better(&passages[0], &products[0]) {
+			found = append(found, Finding{Passage: &passages[0].Passage, Coverage: passages[0].Coverage})
+			passages = passages[1:]
+			continue
+		}
+		found = append(found, Finding{Product: &products[0].Product, Coverage: products[0].Coverage})
+		products = products[1:]
+	}
+	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < Enough }), nil
+}
+
+// better says whether a passage answers better than a product. A heading that answers as well as a product was written for
+// this question.
+func better(passage *PassageHit, product *ProductHit) bool {
+	return passage.Coverage > product.Coverage || (passage.Coverage == product.Coverage && passage.Heading > 0)
+}
