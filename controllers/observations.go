@@ -20,6 +20,8 @@ type observation struct {
 	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
 	models  map[string]*serverapi.Assistant
 	catalog *serverapi.Assistant
+	// sources is the latest word on the documents with a URL; nil if there was none.
+	sources *sourceNews
 	// recheck asks for a look at Meta now.
 	recheck bool
 }
@@ -53,6 +55,9 @@ func (o *observation) merge(later observation) {
 	}
 	if later.catalog != nil {
 		o.catalog = later.catalog
+	}
+	if later.sources != nil {
+		o.sources = o.sources.with(later.sources)
 	}
 	o.recheck = o.recheck || later.recheck
 }

@@ -218,6 +218,8 @@ func observe(report *serverapi.Report) observation {
 		return observation{proof: detail.Webhook.Proof, recheck: detail.Webhook.Proof == serverapi.Handshake}
 	case detail.Security != nil:
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
+	case detail.Assistant != nil && detail.Assistant.Source != nil:
+		return observation{sources: &sourceNews{byField: map[string]*serverapi.Assistant{detail.Assistant.Source.Field: detail.Assistant}}}
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
 		return observation{catalog: detail.Assistant}
 	case detail.Assistant != nil:
@@ -232,7 +234,7 @@ func observe(report *serverapi.Report) observation {
 
 // newsworthy says whether an observation can change a channel's status. Traffic within an hour that is shown already can't.
 func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
-	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.proof != "" && !verified(channel) {
+	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.sources != nil || seen.proof != "" && !verified(channel) {
 		return true
 	}
 	shown := v1alpha1.TrafficStatus{}

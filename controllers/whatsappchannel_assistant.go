@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"fmt"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,6 +24,7 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 		old = nil
 	}
 	s.recordModels(old != nil)
+	s.recordContent(old != nil)
 	status, reason, message := s.assistantState(old, notice)
 	message += notice
 	if status == metav1.ConditionTrue {
@@ -44,11 +44,11 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	case !ptr.Deref(spec.Assistant.Enabled, true):
 		return metav1.ConditionFalse, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer."
 	}
-	if problem := unsupported(&spec.Assistant); problem != "" {
-		return metav1.ConditionFalse, v1alpha1.ReasonNotSupported, problem
-	}
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
+	}
+	if reason, problem := s.sourceProblem(); problem != "" {
+		return metav1.ConditionFalse, reason, problem
 	}
 	if reason, problems := s.modelProblems(); reason != "" {
 		return metav1.ConditionFalse, reason, problems
@@ -84,23 +84,6 @@ func (s *channelScope) catalogProblem(old *metav1.Condition, notice string) stri
 		}
 		return "No product of spec.assistant.catalog can be used" + why + ", so customers are answered without it; correct the feed or spec.assistant.catalog.format."
 	}
-}
-
-// unsupported says what keeps the assistant from working as the spec says, in this version.
-func unsupported(spec *v1alpha1.AssistantSpec) string {
-	var urls, problems []string
-	if spec.Catalog != nil && spec.Catalog.URL != "" {
-		urls = append(urls, "spec.assistant.catalog.url")
-	}
-	for i, k := range spec.Knowledge {
-		if k.URL != "" {
-			urls = append(urls, fmt.Sprintf("spec.assistant.knowledge[%d].url", i))
-		}
-	}
-	if len(urls) > 0 {
-		problems = append(problems, fmt.Sprintf("This version does not fetch URLs (%s): put the document into a ConfigMap and name it by configMapKeyRef. Customers are answered without it.", strings.Join(urls, ", ")))
-	}
-	return strings.Join(problems, " ")
 }
 
 // ignoredFields are the fields that are set and have no effect in this version, in their order.

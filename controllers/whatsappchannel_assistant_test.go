@@ -24,6 +24,14 @@ func TestAssistantCondition(t *testing.T) {
 		spec.Assistant.Catalog = &v1alpha1.CatalogSource{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "shop", Key: "feed"}}
 	}
 	withBoth := func(spec *v1alpha1.WhatsAppChannelSpec) { chat(spec); catalog(spec) }
+	urls := func(spec *v1alpha1.WhatsAppChannelSpec) {
+		chat(spec)
+		spec.Assistant.Catalog = &v1alpha1.CatalogSource{URL: "https://shop.example.com/feed.csv"}
+		spec.Assistant.Knowledge = []v1alpha1.KnowledgeSource{{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "shop", Key: "faq"}}, {URL: "https://shop.example.com/faq.md"}}
+	}
+	source := func(field, reason string, served bool, detail string) *sourceNews {
+		return &sourceNews{byField: map[string]*serverapi.Assistant{field: {Reason: reason, Source: &serverapi.Source{Field: field, Served: served, Detail: detail}}}}
+	}
 	unusable := &serverapi.Assistant{Reason: serverapi.ReasonCatalogInvalid, Catalog: &serverapi.Catalog{LeftOut: 3, Problem: "line 2: there is no id"}}
 	for _, tc := range []struct {
 		reason string
@@ -49,11 +57,8 @@ func TestAssistantCondition(t *testing.T) {
 		},
 		{"a good catalog says nothing bad", withBoth, observation{catalog: &serverapi.Assistant{Healthy: true, Catalog: &serverapi.Catalog{Products: 3}}}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
 		{
-			"URLs are not fetched", func(spec *v1alpha1.WhatsAppChannelSpec) {
-				spec.Assistant.Catalog = &v1alpha1.CatalogSource{URL: "https://shop.example.com/feed.csv"}
-				spec.Assistant.Knowledge = []v1alpha1.KnowledgeSource{{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "shop", Key: "faq"}}, {URL: "https://shop.example.com/faq.md"}}
-			}, observation{}, metav1.ConditionFalse, v1alpha1.ReasonNotSupported,
-			[]string{"does not fetch URLs", "spec.assistant.catalog.url", "spec.assistant.knowledge[1].url", "ConfigMap"},
+			"a catalog's URL that leads into the cluster", urls, observation{sources: source(fieldCatalogURL, serverapi.SourceAddressRefused, false, "")},
+			metav1.ConditionFalse, v1alpha1.ReasonCatalogUnavailable, []string{"spec.assistant.catalog.url", "private", "--egress-allow-cidrs", "answered without it"},
 		},
 		{
 			"voice notes can't be understood", speech, told(runtimeconfig.CapabilityTranscription, v1alpha1.ReasonModelNotFound),
@@ -71,6 +76,20 @@ func TestAssistantCondition(t *testing.T) {
 			"a private address", chat, told(runtimeconfig.CapabilityChat, v1alpha1.ReasonProviderAddressRefused),
 			metav1.ConditionFalse, v1alpha1.ReasonProviderAddressRefused, []string{"spec.assistant.chat.baseURL", "public address"},
 		},
+		{
+			"a page that is gone, of which there is a copy", urls, observation{sources: source("spec.assistant.knowledge[1].url", serverapi.SourceNotFound, true, "")},
+			metav1.ConditionFalse, v1alpha1.ReasonKnowledgeUnavailable, []string{"spec.assistant.knowledge[1].url", "404", "last good copy"},
+		},
+		{
+			"a feed that can't be read", urls, observation{sources: source(fieldCatalogURL, serverapi.SourceUnreadable, true, "id is missing")},
+			metav1.ConditionFalse, v1alpha1.ReasonCatalogUnavailable, []string{"id is missing"},
+		},
+		{
+			"of both, the catalog is the reason", urls,
+			observation{sources: source("spec.assistant.knowledge[1].url", serverapi.SourceTimeout, true, "").with(source(fieldCatalogURL, serverapi.SourceTooLarge, true, ""))},
+			metav1.ConditionFalse, v1alpha1.ReasonCatalogUnavailable, []string{"spec.assistant.knowledge[1].url", "minute", "32 MiB"},
+		},
+		{"a URL that nobody names any more", chat, observation{sources: source(fieldCatalogURL, serverapi.SourceTimeout, false, "")}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
 		{
 			"everything that is accepted and left alone is named", func(spec *v1alpha1.WhatsAppChannelSpec) {
 				spec.Assistant.Images, spec.Assistant.Embeddings = &model, &model
@@ -120,7 +139,7 @@ func TestAssistantCondition(t *testing.T) {
 			t.Errorf("%s: the notice is repeated: %s", tc.reason, got.Message)
 		}
 		channel.Generation++
-		if again := look(observation{}); again.Reason == v1alpha1.ReasonCatalogInvalid || again.Reason == v1alpha1.ReasonProviderUnauthorized {
+		if again := look(observation{}); again.Reason == v1alpha1.ReasonCatalogInvalid || again.Reason == v1alpha1.ReasonProviderUnauthorized || again.Reason == v1alpha1.ReasonCatalogUnavailable {
 			t.Errorf("%s: after a change of the spec it is still %s", tc.reason, again.Reason)
 		}
 	}
@@ -130,11 +149,39 @@ func TestAssistantCondition(t *testing.T) {
 func TestChannelIsReadyWithWhatIsNotSupported(t *testing.T) {
 	t.Parallel()
 	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) {
-		c.Spec.Assistant.Knowledge = []v1alpha1.KnowledgeSource{{URL: "https://shop.example.com/faq.md"}}
+		c.Spec.Assistant.Embeddings = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "m"}
 		c.Spec.Webhook.TakeOver = new(true)
 	})
 	connect(t, d, channel)
-	awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionFalse, v1alpha1.ReasonNotSupported)
+	assistant := awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly)
+	mustMention(t, assistant.Message, "does not act on spec.assistant.embeddings")
 	got := awaitCondition(t, channel, v1alpha1.ConditionWebhookSubscribed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
 	mustMention(t, got.Message, "does not act on spec.webhook.takeOver")
+}
+
+// TestCatalogStatus sees the rows that can't be used in status, and that they go with the catalog.
+func TestCatalogStatus(t *testing.T) {
+	channel := &v1alpha1.WhatsAppChannel{}
+	channel.Spec.Assistant.Catalog = &v1alpha1.CatalogSource{URL: "https://shop.example.com/feed.csv"}
+	rows := make([]serverapi.RowError, 9)
+	for i := range rows {
+		rows[i] = serverapi.RowError{Line: i + 2, Problem: "id is missing"}
+	}
+	found := serverapi.Catalog{Products: 7, LeftOut: 12, Rows: rows}
+	s := &channelScope{channel: channel, news: observation{catalog: &serverapi.Assistant{Healthy: true, Catalog: &found}}}
+	s.recordContent(true)
+	got := channel.Status.Catalog
+	if got == nil || *got.Products != 7 || *got.LeftOut != 12 || len(got.Rows) != serverapi.MaxRowErrors || *got.Rows[0].Line != 2 || got.Rows[0].Problem != "id is missing" {
+		t.Errorf("status.catalog is %+v", got)
+	}
+	s.news = observation{}
+	s.recordContent(false)
+	if channel.Status.Catalog == nil {
+		t.Error("without news status.catalog went")
+	}
+	channel.Spec.Assistant.Catalog = nil
+	s.recordContent(false)
+	if channel.Status.Catalog != nil {
+		t.Error("status.catalog outlives the catalog")
+	}
 }

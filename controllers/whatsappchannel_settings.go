@@ -26,6 +26,7 @@ const (
 	defaultMaxReplyAge = time.Hour
 	// defaultModelTimeout is one call's.
 	defaultModelTimeout = 30 * time.Second
+	defaultRefresh      = time.Hour
 
 	// Meta's throughput of a number in messages per second, see
 	// developers.facebook.com/docs/whatsapp/cloud-api/overview#throughput.
@@ -68,10 +69,21 @@ func (r *WhatsAppChannelReconciler) readSettings(ctx context.Context, s *channel
 }
 
 func assistantOf(spec *v1alpha1.AssistantSpec) runtimeconfig.Assistant {
-	return runtimeconfig.Assistant{
+	a := runtimeconfig.Assistant{
 		Enabled: ptr.Deref(spec.Enabled, true), Instructions: spec.Instructions, Languages: spec.Languages,
 		MaxReplyAge: duration(spec.MaxReplyAge, defaultMaxReplyAge),
 	}
+	if c := spec.Catalog; c != nil && c.URL != "" {
+		a.Sources = append(a.Sources, runtimeconfig.Source{
+			Field: fieldCatalogURL, URL: c.URL, Format: string(c.Format), Refresh: duration(c.RefreshInterval, defaultRefresh),
+		})
+	}
+	for i := range spec.Knowledge {
+		if url := spec.Knowledge[i].URL; url != "" {
+			a.Sources = append(a.Sources, runtimeconfig.Source{Field: fieldKnowledgeURL(i), URL: url, Refresh: runtimeconfig.Duration(defaultRefresh)})
+		}
+	}
+	return a
 }
 
 func duration(d *metav1.Duration, otherwise time.Duration) runtimeconfig.Duration {

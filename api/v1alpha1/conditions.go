@@ -242,4 +242,8 @@ const (
 	ReasonNotSupported = "NotSupported"
 	// ReasonCatalogInvalid means that the catalog has no usable row.
 	ReasonCatalogInvalid = "CatalogInvalid"
+	// ReasonCatalogUnavailable means that the URL of the catalog gives no usable feed. The last good copy goes on serving.
+	ReasonCatalogUnavailable = "CatalogUnavailable"
+	// ReasonKnowledgeUnavailable means that a URL of the knowledge gives no usable document. The last good copy goes on serving.
+	ReasonKnowledgeUnavailable = "KnowledgeUnavailable"
 )

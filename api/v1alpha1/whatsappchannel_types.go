@@ -260,6 +260,17 @@ type WhatsAppChannelStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Models []ModelStatus `json:"models,omitempty"`
 
+	// catalog tells what can be used of spec.assistant.catalog.
+	// +optional
+	Catalog *CatalogStatus `json:"catalog,omitempty"`
+
+	// sources are the documents of spec.assistant whose URL gives nothing.
+	// +optional
+	// +listType=map
+	// +listMapKey=field
+	// +kubebuilder:validation:MaxItems=33
+	Sources []SourceStatus `json:"sources,omitempty"`
+
 	// traffic says when messages last passed, rounded to the hour.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
@@ -362,6 +373,65 @@ type PhoneStatus struct {
 	// coexistence is true when the number is also used in the WhatsApp Business app.
 	// +optional
 	Coexistence *bool `json:"coexistence,omitempty"`
+}
+
+// CatalogStatus tells what can be used of a catalog.
+type CatalogStatus struct {
+	// products that can be used.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Products *int32 `json:"products,omitempty"`
+
+	// leftOut counts the rows that can't be used.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	LeftOut *int32 `json:"leftOut,omitempty"`
+
+	// rows are the first of those.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	Rows []CatalogRow `json:"rows,omitempty"`
+}
+
+// CatalogRow says why a row of a catalog can't be used. It quotes nothing of the row.
+type CatalogRow struct {
+	// line where the row starts, from 1; of a JSON feed the position in the list.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Line *int32 `json:"line,omitempty"`
+
+	// problem names the column and what it must look like.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Problem string `json:"problem,omitempty"`
+}
+
+// SourceStatus tells of a document whose URL gives nothing.
+type SourceStatus struct {
+	// field of spec that has the URL.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Field string `json:"field,omitempty"`
+
+	// reason such as AddressRefused, RedirectRefused, TooLarge, Timeout, CertificateInvalid, Unreachable, Forbidden, NotFound, ServerError
+	// or Unreadable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// detail says what is wrong with a document that is Unreadable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Detail string `json:"detail,omitempty"`
+
+	// served is true when an earlier copy of the document is used meanwhile.
+	// +required
+	Served *bool `json:"served,omitempty"`
 }
 
 // TrafficStatus says when messages last passed, rounded to the hour.
