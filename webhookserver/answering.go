@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -26,8 +27,8 @@ import (
 )
 
 const (
-	// indexBytes bounds the memory of all channels' search indexes together; those not in use are built again when needed.
-	indexBytes = 256 << 20
+	// DefaultIndexMemory bounds the memory of all channels' search indexes together; those not in use are built again when needed.
+	DefaultIndexMemory = 256 << 20
 	// modelTimeout bounds any call of a model; channels configure shorter ones.
 	modelTimeout = 5 * time.Minute
 )
@@ -38,6 +39,8 @@ type AnsweringOptions struct {
 	Store store.Store
 	// Egress says which addresses tenants' models may have.
 	Egress egress.Policy
+	// IndexMemory bounds all search indexes together, in bytes; zero means DefaultIndexMemory.
+	IndexMemory int64
 	// Owner names this process in leases.
 	Owner    string
 	Registry prometheus.Registerer
@@ -61,7 +64,7 @@ type Answering struct {
 func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	a := &Answering{
 		graph:   &graphClients{byAddress: map[runtimeconfig.Graph]*meta.Client{}},
-		indexes: catalog.NewCache(indexBytes),
+		indexes: catalog.NewCache(cmp.Or(o.IndexMemory, DefaultIndexMemory)),
 		hints:   o.Hints,
 	}
 	var err error

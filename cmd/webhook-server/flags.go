@@ -9,10 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 )
+
+// minIndexMemory holds the index of one usual shop.
+const minIndexMemory = 16 << 20
 
 // config is what the flags say.
 type config struct {
@@ -24,6 +29,7 @@ type config struct {
 	drainDelay                        time.Duration
 	egress                            egress.Policy
 	sdk                               signup.SDK
+	indexMemory                       int64
 	logLevel                          slog.Level
 }
 
@@ -50,7 +56,16 @@ func parse(args []string) (config, error) {
 		cfg.sdk, err = signup.ParseSDK(v)
 		return err
 	})
-	fs.Func("egress-allow-cidrs", "private networks that tenants' models may be in, such as 10.20.0.0/16; may be repeated", func(v string) error {
+	cfg.indexMemory = webhookserver.DefaultIndexMemory
+	fs.Func("index-memory", "memory for the search indexes of all channels together, such as 600Mi; those not in use are built again when needed (default 256Mi)", func(v string) error {
+		q, err := resource.ParseQuantity(v)
+		if err != nil || q.Value() < minIndexMemory {
+			return errors.New("it must be a quantity of at least 16Mi, such as 600Mi")
+		}
+		cfg.indexMemory = q.Value()
+		return nil
+	})
+	fs.Func("egress-allow-cidrs", "private networks that tenants' models, catalogs and pages may be in, such as 10.20.0.0/16; may be repeated", func(v string) error {
 		for text := range strings.SplitSeq(v, ",") {
 			prefix, err := netip.ParsePrefix(strings.TrimSpace(text))
 			if err != nil {

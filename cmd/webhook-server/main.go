@@ -65,7 +65,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	}
 	if cfg.roles.Worker {
 		answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
-			View: from.View(), Store: messages, Egress: cfg.egress, Owner: owner(), Registry: registry, Log: log, Hints: hints,
+			View: from.View(), Store: messages, Egress: cfg.egress, IndexMemory: cfg.indexMemory, Owner: owner(), Registry: registry, Log: log, Hints: hints,
 		})
 		if err != nil {
 			return err

@@ -38,6 +38,8 @@ func TestParse(t *testing.T) {
 		{"a proxy with a password", []string{"--store=sqlite:/x.db", "--egress-proxy=http://u:s3cret@proxy.example"}, "without user and password"},
 		{"no file of authorities", []string{"--store=sqlite:/x.db", "--egress-ca-file=/does/not/exist"}, "no such file"},
 		{"a file without authorities", []string{"--store=sqlite:/x.db", "--egress-ca-file=main_test.go"}, "no PEM certificate"},
+		{"memory for indexes", []string{"--store=sqlite:/x.db", "--index-memory=600Mi"}, ""},
+		{"too little memory for indexes", []string{"--store=sqlite:/x.db", "--index-memory=600"}, "600Mi"},
 		{"no network", []string{"--store=sqlite:/x.db", "--egress-allow-cidrs=localhost"}, "10.20.0.0/16"},
 		{"a typing error", []string{"--store=sqlite:/x.db", "serve"}, `unexpected argument "serve"`},
 	} {

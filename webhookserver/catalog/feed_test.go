@@ -13,10 +13,10 @@ var fern = Product{
 	ID: "p1", Title: "Boston Fern", Description: "Green & easy.", Availability: InStock, Condition: "new",
 	Price: Price{9990, 2, "USD"}, SalePrice: Price{7500, 2, "USD"}, Link: "https://shop.example/p1",
 	ImageLink: "https://shop.example/p1.jpg", Brand: "Acme", GoogleCategory: "Home & Garden > Plants",
-	Type: "Plants", GroupID: "ferns", Attributes: "green",
+	Type: "Plants", GroupID: "ferns",
 }
 
-const fernCSV = `id,title,description,availability,condition,price,sale_price,link,image_link,brand,google_product_category,product_type,item_group_id,color
+const fernCSV = `id,title,description,availability,condition,price,sale_price,link,image_link,brand,google_product_category,product_type,item_group_id,shade
 p1,Boston Fern,"<p>Green &amp; <b>easy</b>.</p>",in_stock,new,9.99 USD,7.50 USD,https://shop.example/p1,https://shop.example/p1.jpg,Acme,Home & Garden > Plants,Plants,ferns,green
 `
 

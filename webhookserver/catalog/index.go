@@ -120,6 +120,11 @@ func (x *Index) ProductTitled(title string) (Product, bool) {
 		if t == title || (cut && strings.HasPrefix(t, prefix)) {
 			return x.products[i], true
 		}
+		for _, other := range x.products[i].Translations {
+			if other := strings.ToLower(other.Title); other == title || (cut && strings.HasPrefix(other, prefix)) {
+				return x.products[i], true
+			}
+		}
 	}
 	return Product{}, false
 }

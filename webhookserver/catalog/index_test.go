@@ -214,3 +214,72 @@ func TestSplitDocument(t *testing.T) {
 		t.Errorf("%d of 600 words survived the split", joined)
 	}
 }
+
+func TestTranslations(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en", "de"}, Format: CSV, Feed: []byte("id,override,title,description,price\n" +
+		"1,de_DE,Korksandalen,Zwei Riemen.,\n1,,Cork Sandals,Two straps.,9.00 EUR\n2,,Boots,,8.00 EUR\n2,german,Stiefel,,\n9,de_DE,Nichts,,\n2,de_DE,,,\n")})
+	rows, count, err := x.FeedReport()
+	if err != nil || count != 3 || len(rows) != 3 || rows[0].Line != 5 || rows[1].Line != 7 || rows[2].Line != 6 {
+		t.Errorf("the feed is reported as %v (%d), %v", rows, count, err)
+	}
+	for _, question := range []string{"cork sandals", "Korksandalen", "Sandalen", "Haben Sie Sandalen mit zwei Riemen?"} {
+		hits, err := x.SearchProducts(t.Context(), question, 1)
+		if err != nil || len(hits) != 1 || hits[0].Product.ID != "1" {
+			t.Errorf("%q found %+v, %v", question, hits, err)
+		}
+	}
+	p, ok := x.ProductTitled("korksandalen")
+	if !ok || p.In("de-AT").Title != "Korksandalen" || p.In("de").Description != "Zwei Riemen." || p.In("fr").Title != "Cork Sandals" || p.In("de").Price != p.Price {
+		t.Errorf("ProductTitled and In give %+v, %t", p, ok)
+	}
+}
+
+func TestSearchProductsWhere(t *testing.T) {
+	x := shop(t, "en")
+	for _, tc := range []struct {
+		reason, question string
+		filter           Filter
+		want             []string
+	}{
+		{"no filter", "pot", Filter{}, []string{"p3"}},
+		{"what is out of stock is left out", "pot", Filter{InStock: true}, nil},
+		{"a brand in any case", "chair plant watering pot", Filter{Brand: "CLAYWORKS"}, []string{"p3", "p4"}},
+		{"a price range", "fern plant chair", Filter{MinPrice: 10_000, MaxPrice: 20_000}, []string{"p2"}},
+		{"a filter alone lists", "what do you have?", Filter{MaxPrice: 10_000}, []string{"p1", "p3"}},
+		{"an article number", "is P4 there?", Filter{}, []string{"p4"}},
+		{"an article number that the filter leaves out", "p3", Filter{InStock: true}, nil},
+	} {
+		hits, err := x.SearchProductsWhere(t.Context(), tc.question, tc.filter, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, h := range hits {
+			got = append(got, h.Product.ID)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+		}
+	}
+}
+
+// TestAccessoriesAreNoAnswer tells a thing from what is made for it.
+func TestAccessoriesAreNoAnswer(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en", "de"}, Format: CSV, Feed: []byte("id,title\nbag,Daypack with Laptop Sleeve\nmill,Handkaffeemühle\nlamp,Floor Lamp\nbank,Power Bank\n")})
+	for question, want := range map[string]string{
+		"do you sell laptops?": "", "daypack for a laptop": "bag", "Kaffeemühle": "mill", "Mühle": "mill", "powerbank": "bank", "floorlamp": "lamp", "motorcycle": "", "lmap": "",
+		"flor lamp": "lamp",
+	} {
+		found, err := x.Find(t.Context(), question, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if len(found) > 0 {
+			got = found[0].Product.ID
+		}
+		if got != want {
+			t.Errorf("%q found %q, want %q", question, got, want)
+		}
+	}
+}

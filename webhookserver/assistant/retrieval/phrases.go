@@ -2,6 +2,7 @@ package retrieval
 
 // phrases are the assistant's own words in one language. Titles of buttons have at most 20 characters.
 type phrases struct {
+	language     string // set by New
 	hello        string
 	sorry        string // there is no answer
 	ask          string // what can be done for the customer

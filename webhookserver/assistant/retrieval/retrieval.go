@@ -31,6 +31,7 @@ type Assistant struct {
 func New(library *assistant.Library) *Assistant {
 	a := &Assistant{library: library, spoken: spoken(), markers: map[string]map[string]bool{}}
 	for language, p := range a.spoken {
+		p.language = language
 		a.markers[language] = map[string]bool{}
 		for _, w := range p.markers {
 			a.markers[language][w] = true
@@ -187,17 +188,19 @@ func (p *phrases) offer(x *catalog.Index, text string) []assistant.Part {
 	return []assistant.Part{assistant.Buttons{Body: text, Buttons: buttons}}
 }
 
-func (p *phrases) row(product *catalog.Product) assistant.Row {
+func (p *phrases) row(known *catalog.Product) assistant.Row {
+	product := known.In(p.language)
 	return assistant.Row{
 		ID:          assistant.TapProductPrefix + product.ID,
 		Title:       product.Title,
-		Description: p.facts(product),
+		Description: p.facts(&product),
 	}
 }
 
 // product shows one product, with its photo if it has one.
-func (p *phrases) product(product *catalog.Product) []assistant.Part {
-	return []assistant.Part{assistant.ProductCard(product, p.facts(product), described)}
+func (p *phrases) product(known *catalog.Product) []assistant.Part {
+	product := known.In(p.language)
+	return []assistant.Part{assistant.ProductCard(&product, p.facts(&product), described)}
 }
 
 // facts are the price and the availability, as far as the feed has them.
