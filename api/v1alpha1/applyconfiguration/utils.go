@@ -18,8 +18,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=whatsapp-operator.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("AssistantSpec"):
 		return &apiv1alpha1.AssistantSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CatalogRow"):
+		return &apiv1alpha1.CatalogRowApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CatalogSource"):
 		return &apiv1alpha1.CatalogSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CatalogStatus"):
+		return &apiv1alpha1.CatalogStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChannelSource"):
 		return &apiv1alpha1.ChannelSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChannelWebhook"):
@@ -82,6 +86,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SolutionPartner"):
 		return &apiv1alpha1.SolutionPartnerApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SourceStatus"):
+		return &apiv1alpha1.SourceStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TestMessage"):
 		return &apiv1alpha1.TestMessageApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TokenStatus"):

@@ -75,6 +75,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vision
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ModelProvider
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CatalogRow
+  map:
+    fields:
+    - name: line
+      type:
+        scalar: numeric
+    - name: problem
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CatalogSource
   map:
     fields:
@@ -92,6 +101,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: url
       type:
         scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CatalogStatus
+  map:
+    fields:
+    - name: leftOut
+      type:
+        scalar: numeric
+    - name: products
+      type:
+        scalar: numeric
+    - name: rows
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CatalogRow
+          elementRelationship: atomic
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ChannelSource
   map:
     fields:
@@ -641,6 +665,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: systemUserID
       type:
         scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SourceStatus
+  map:
+    fields:
+    - name: detail
+      type:
+        scalar: string
+    - name: field
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
+    - name: served
+      type:
+        scalar: boolean
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SubscriptionMode
   scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.TestMessage
@@ -759,6 +798,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: callbackURL
       type:
         scalar: string
+    - name: catalog
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.CatalogStatus
     - name: conditions
       type:
         list:
@@ -794,6 +836,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: phone
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.PhoneStatus
+    - name: sources
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.SourceStatus
+          elementRelationship: associative
+          keys:
+          - field
     - name: token
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.TokenStatus

@@ -37,6 +37,10 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	AppSecretHint *string `json:"appSecretHint,omitempty"`
 	// models are those that the channel's assistant uses, its own or the platform's.
 	Models []ModelStatusApplyConfiguration `json:"models,omitempty"`
+	// catalog tells what can be used of spec.assistant.catalog.
+	Catalog *CatalogStatusApplyConfiguration `json:"catalog,omitempty"`
+	// sources are the documents of spec.assistant whose URL gives nothing.
+	Sources []SourceStatusApplyConfiguration `json:"sources,omitempty"`
 	// traffic says when messages last passed, rounded to the hour.
 	Traffic *TrafficStatusApplyConfiguration `json:"traffic,omitempty"`
 	// nextAttemptTime is when the operator tries again by itself, while something fails.
@@ -153,6 +157,27 @@ func (b *WhatsAppChannelStatusApplyConfiguration) WithModels(values ...*ModelSta
 			panic("nil value passed to WithModels")
 		}
 		b.Models = append(b.Models, *values[i])
+	}
+	return b
+}
+
+// WithCatalog sets the Catalog field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Catalog field is set to the value of the last call.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithCatalog(value *CatalogStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	b.Catalog = value
+	return b
+}
+
+// WithSources adds the given value to the Sources field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Sources field.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithSources(values ...*SourceStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithSources")
+		}
+		b.Sources = append(b.Sources, *values[i])
 	}
 	return b
 }
