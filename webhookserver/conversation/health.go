@@ -8,7 +8,6 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )

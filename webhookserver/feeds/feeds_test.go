@@ -89,7 +89,7 @@ func (w *world) replica(policy egress.Policy, ch *runtimeconfig.Channel) *Feeds 
 	snapshot := runtimeconfig.Load(append(objects, object))
 	f, err := New(Options{
 		Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Store: w.store,
-		Client: egress.NewClient(policy, 3*time.Second, 1<<20), Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
+		Client: egress.NewClient(policy, 2*time.Second, 1<<20), Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {
 		w.Fatal(err)
