@@ -133,7 +133,7 @@ vet: ## Run go vet.
 
 .PHONY: test
 test: ## Run all tests with the race detector, and install what they need. The last line has the totals.
-	@hack/prerequisites.sh gcc chromium initdb node npm flite opusenc pocketsphinx_continuous
+	@hack/prerequisites.sh gcc chromium initdb strace node npm flite opusenc pocketsphinx_continuous
 	@go build -o bin/testsummary ./hack/testsummary
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 go test -race -count=1 -timeout=$(TEST_TIMEOUT) -json $(PKG) | bin/testsummary
 

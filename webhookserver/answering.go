@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,6 +32,10 @@ const (
 	DefaultIndexMemory = 256 << 20
 	// modelTimeout bounds any call of a model; channels configure shorter ones.
 	modelTimeout = 5 * time.Minute
+	// dueMargin is added to the debounce of a reply, so that it is due when the workers look.
+	dueMargin = 5 * time.Millisecond
+	// dueEvery is how often, at most, they are told to look.
+	dueEvery = 10 * time.Millisecond
 )
 
 // AnsweringOptions make an Answering. All but Hints are required.
@@ -58,6 +63,8 @@ type Answering struct {
 	indexes       *catalog.Cache
 	feeds         *feeds.Feeds
 	hints         <-chan struct{}
+	// nextDue is when the workers were told to look last, in nanoseconds of the wall clock.
+	nextDue atomic.Int64
 }
 
 // NewAnswering puts assistant, conversation and outbox together. It starts nothing.
@@ -111,8 +118,21 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	return a, err
 }
 
-// Received counts messages against a number's rate at Meta.
-func (a *Answering) Received(phoneNumberID string, n int) { a.outbox.Received(phoneNumberID, n) }
+// Received counts messages against a number's rate at Meta, and lets the workers look when their replies are due.
+func (a *Answering) Received(phoneNumberID string, n int) {
+	a.outbox.Received(phoneNumberID, n)
+	a.expectDue()
+}
+
+// expectDue wakes the workers when a reply to what has just been stored can be due. Without it they would find it with their next poll.
+func (a *Answering) expectDue() {
+	now := time.Now().UnixNano()
+	last := a.nextDue.Load()
+	if now-last < int64(dueEvery) || !a.nextDue.CompareAndSwap(last, now) {
+		return // told a moment ago; that look finds this one, or its own next one does
+	}
+	time.AfterFunc(store.ReplyDebounce+dueEvery+dueMargin, a.conversations.Hint)
+}
 
 // Run implements Worker.
 func (a *Answering) Run(ctx context.Context) error {
@@ -135,6 +155,7 @@ func (a *Answering) passHints(ctx context.Context) {
 		case <-a.hints:
 			a.conversations.Hint()
 			a.outbox.Hint()
+			a.expectDue()
 		case <-ctx.Done():
 			return
 		}

@@ -24,6 +24,7 @@ type config struct {
 	channelsDir, kubeconfig           string
 	runtimeNamespace, signupNamespace string
 	store                             storeFlag
+	migrate                           bool
 	roles                             webhookserver.Roles
 	addr, internalAddr, opsAddr       string
 	drainDelay                        time.Duration
@@ -47,6 +48,7 @@ func parse(args []string) (config, error) {
 	fs.DurationVar(&cfg.drainDelay, "drain-delay", webhookserver.DefaultDrainDelay, "how long to go on accepting after becoming unready")
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	fs.Var(&cfg.store, "store", "where messages are kept: sqlite:/path/to/file.db, on a local disk, or postgres:/path/to/file, which holds the DSN (required)")
+	fs.BoolVar(&cfg.migrate, "migrate", true, `bring an older schema up to date at start; with false the server refuses it, and "webhook-server migrate" does it`)
 	fs.Func("roles", "what this process does: ingress, worker, signup, separated by commas (default all; signup needs Kubernetes)", func(v string) (err error) {
 		rolesGiven = true
 		cfg.roles, err = webhookserver.ParseRoles(v)

@@ -25,19 +25,30 @@ import (
 )
 
 func main() {
-	cfg, err := parse(os.Args[1:])
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err == nil {
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-		err = run(ctx, cfg)
-		stop()
-	}
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	err := command(ctx, os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "webhook-server:", err)
 		os.Exit(1)
 	}
+}
+
+// command runs what the first argument names; without a name it serves.
+func command(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "migrate":
+			return migrate(ctx, args[1:], os.Stdout)
+		case "erase":
+			return erase(ctx, args[1:], os.Stdout)
+		}
+	}
+	cfg, err := parse(args)
+	if err != nil {
+		return err
+	}
+	return run(ctx, cfg)
 }
 
 // run serves until ctx is done.
@@ -51,7 +62,7 @@ func run(ctx context.Context, cfg config) (err error) {
 	if err != nil {
 		return err
 	}
-	messages, hints, err := openStore(ctx, cfg.store)
+	messages, hints, err := openStore(ctx, cfg.store, cfg.migrate)
 	if err != nil {
 		return err
 	}

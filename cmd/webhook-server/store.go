@@ -52,9 +52,9 @@ func (f *storeFlag) Set(v string) error {
 }
 
 // openStore opens the store. hints receives when another process may have made work in it; it is nil if there can't be one.
-func openStore(ctx context.Context, f storeFlag) (messages store.Store, hints <-chan struct{}, err error) {
+func openStore(ctx context.Context, f storeFlag, migrate bool) (messages store.Store, hints <-chan struct{}, err error) {
 	if f.kind == kindSQLite {
-		s, err := sqlite.Open(ctx, sqlite.Options{Path: f.path})
+		s, err := sqlite.Open(ctx, sqlite.Options{Path: f.path, KeepSchema: !migrate})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -64,7 +64,7 @@ func openStore(ctx context.Context, f storeFlag) (messages store.Store, hints <-
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := postgres.Open(ctx, postgres.Options{DSN: dsn})
+	s, err := postgres.Open(ctx, postgres.Options{DSN: dsn, KeepSchema: !migrate})
 	if err != nil {
 		return nil, nil, err
 	}

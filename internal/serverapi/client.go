@@ -46,13 +46,16 @@ type Client struct {
 
 // NewHTTPClient returns a client with this API's timeouts, to be shared by the Clients of all replicas. Its user calls
 // CloseIdleConnections at the end.
-func NewHTTPClient() *http.Client {
+func NewHTTPClient() *http.Client { return NewPatientHTTPClient(callTimeout) }
+
+// NewPatientHTTPClient is NewHTTPClient for calls that may take longer, such as Erase.
+func NewPatientHTTPClient(timeout time.Duration) *http.Client {
 	return &http.Client{
-		Timeout: callTimeout,
+		Timeout: timeout,
 		Transport: &http.Transport{
 			Proxy:                  nil, // it speaks to a Service or a pod, never to the outside
 			IdleConnTimeout:        idleTimeout,
-			ResponseHeaderTimeout:  callTimeout,
+			ResponseHeaderTimeout:  timeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 		// A redirect would carry the bearer token elsewhere.
@@ -93,6 +96,17 @@ func (c *Client) SendTestMessage(ctx context.Context, m TestMessage) (TestOutcom
 	var outcome TestOutcome
 	err = c.call(ctx, http.MethodPost, PathTestMessages, body, &outcome)
 	return outcome, err
+}
+
+// Erase forgets a person; an http.Client that waits for minutes is needed. It can be repeated, and is complete only without an error.
+func (c *Client) Erase(ctx context.Context, e Erasure) (Erased, error) {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return Erased{}, fmt.Errorf("encode erasure: %w", err)
+	}
+	var erased Erased
+	err = c.call(ctx, http.MethodPost, PathErasures, body, &erased)
+	return erased, err
 }
 
 func (c *Client) call(ctx context.Context, method, pathAndQuery string, body []byte, answer any) (err error) {

@@ -7,6 +7,7 @@ const (
 	PathReports      = "/internal/v1/reports"
 	PathSnapshot     = "/internal/v1/snapshot"
 	PathTestMessages = "/internal/v1/test-messages"
+	PathErasures     = "/internal/v1/erasures"
 )
 
 const (
@@ -272,4 +273,26 @@ type TestOutcome struct {
 	// Code is Meta's error code and Reason a stable word, if it failed.
 	Code   int    `json:"code,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Erasure asks to forget a person of a number. At least one of Phone and UserID is set.
+type Erasure struct {
+	PhoneNumberID string `json:"phoneNumberID"`
+	// Phone is the customer's number; punctuation does not matter.
+	Phone string `json:"phone,omitempty"`
+	// UserID is the customer's business-scoped user id.
+	UserID string `json:"userID,omitempty"`
+}
+
+// Erased counts what went.
+type Erased struct {
+	Conversations int `json:"conversations"`
+	Messages      int `json:"messages"`
+	Sends         int `json:"sends"`
+	Statuses      int `json:"statuses"`
+	TestMessages  int `json:"testMessages"`
+	Changes       int `json:"changes"`
+	Unclaimed     int `json:"unclaimed"`
+	DeadLetters   int `json:"deadLetters"`
+	Quarantined   int `json:"quarantined"`
 }

@@ -31,6 +31,7 @@ const (
 type Store interface {
 	store.Reports
 	store.TestMessages
+	store.Eraser
 }
 
 // Options make a handler. All are required.
@@ -51,6 +52,7 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET "+serverapi.PathReports, a.reports)
 	mux.HandleFunc("GET "+serverapi.PathSnapshot, a.snapshot)
 	mux.HandleFunc("POST "+serverapi.PathTestMessages, a.testMessage)
+	mux.HandleFunc("POST "+serverapi.PathErasures, a.erase)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Before anything else, so that a stranger doesn't even learn which paths exist.
 		if !serverapi.Authorized(r, o.View.Snapshot().BearerToken()) {

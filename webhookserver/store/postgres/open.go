@@ -22,6 +22,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 //go:embed migrations/*.sql
@@ -58,6 +59,8 @@ type Options struct {
 	// writer; 0 means the default. Beyond them Ingest returns store.ErrBusy.
 	MaxWaiting      int
 	MaxWaitingBytes int64
+	// KeepSchema makes Open fail on an older schema instead of migrating it.
+	KeepSchema bool
 }
 
 // Store is a store.Store in PostgreSQL.
@@ -85,7 +88,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	place := placeOf(config.ConnConfig)
 	s := &Store{clock: o.Clock, quarantining: make(chan struct{}, 1)}
-	if s.schema, err = prepare(ctx, config.ConnConfig); err != nil {
+	if s.schema, err = prepare(ctx, config.ConnConfig, record.MayMigrate(!o.KeepSchema)); err != nil {
 		return nil, fmt.Errorf("postgres store: %s: %w", place, err)
 	}
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config.Copy()); err != nil {
@@ -101,6 +104,24 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.writer = startWriter(ctx, s, own, o)
 	s.hints = startHints(ctx, s, config.ConnConfig)
 	return s, nil
+}
+
+// Migrate brings the schema up to date without serving, and returns its
+// versions before and after; with dryRun it changes nothing, and after is what
+// it would be. It waits for another one that migrates.
+func Migrate(ctx context.Context, dsn string, dryRun bool) (before, after int64, err error) {
+	config, err := configOf(dsn)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, err = prepare(ctx, config.ConnConfig, func(current, target int64) (bool, error) {
+		before, after = current, target
+		return !dryRun, nil
+	})
+	if err != nil {
+		return before, before, fmt.Errorf("postgres store: %s: %w", placeOf(config.ConnConfig), err)
+	}
+	return before, after, nil
 }
 
 // Close finishes what was accepted, and closes the connections.
@@ -151,7 +172,7 @@ func placeOf(c *pgx.ConnConfig) string {
 }
 
 // prepare checks the server, migrates, and returns the schema in use.
-func prepare(ctx context.Context, config *pgx.ConnConfig) (schema string, err error) {
+func prepare(ctx context.Context, config *pgx.ConnConfig, decide record.Migration) (schema string, err error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return "", classify(err)
@@ -171,7 +192,7 @@ func prepare(ctx context.Context, config *pgx.ConnConfig) (schema string, err er
 	if name == nil {
 		return "", fmt.Errorf("%w: %s", store.ErrUnavailable, remedies["3F"])
 	}
-	return *name, migrate(ctx, conn, *name)
+	return *name, migrate(ctx, conn, *name, decide)
 }
 
 // verifyDurability runs on each new connection: a server's settings can change
@@ -202,7 +223,7 @@ func verifyDurability(ctx context.Context, conn *pgx.Conn) error {
 
 // migrate brings the schema up to date. Without work to do it only reads, so
 // that replicas start without waiting for each other.
-func migrate(ctx context.Context, conn *pgx.Conn, schema string) (err error) {
+func migrate(ctx context.Context, conn *pgx.Conn, schema string, decide record.Migration) (err error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("migrations: %w", err)
@@ -227,11 +248,8 @@ func migrate(ctx context.Context, conn *pgx.Conn, schema string) (err error) {
 	if err != nil {
 		return fmt.Errorf("the schema version cannot be read: %w", classify(err))
 	}
-	if current > target {
-		return fmt.Errorf("the schema has version %d, this binary knows up to %d: run the version of webhook-server that wrote it, or a newer one", current, target)
-	}
-	if current == target {
-		return nil
+	if apply, err := decide.Decide(current, target); !apply {
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("migrating from version %d to %d: %w", current, target, classify(err))

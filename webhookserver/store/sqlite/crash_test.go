@@ -47,6 +47,28 @@ func ingestUntilKilled(dir string) error {
 	return group.Wait()
 }
 
+// syncedAnswers are how many answers the child gives.
+const syncedAnswers = 20
+
+// ingestOneByOne is the child: it prints each wamid once the store has acknowledged it.
+func ingestOneByOne(dir string) error {
+	ctx := context.Background()
+	s, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "store.db")})
+	if err != nil {
+		return err
+	}
+	for i := range syncedAnswers {
+		wamid := fmt.Sprintf("wamid.%d", i)
+		if _, err := s.Ingest(ctx, delivery(wamid, "US.1")); err != nil {
+			return err
+		}
+		if _, err := os.Stdout.WriteString(wamid + "\n"); err != nil {
+			return err
+		}
+	}
+	return s.Close()
+}
+
 func delivery(wamid, bsuid string) *store.Delivery {
 	return &store.Delivery{App: "app", Messages: []store.InboundMessage{{
 		Line: "line", PhoneNumberID: "15550000001", WAMID: wamid, From: store.Identity{BSUID: bsuid}, Source: store.SourceMessages,
@@ -60,10 +82,31 @@ func TestKillDuringLoad(t *testing.T) {
 	dir := t.TempDir()
 	acknowledged := map[string]bool{}
 	for range 5 {
-		for _, wamid := range killMidway(t, dir) {
+		for _, wamid := range killAfter(t, dir, 400) {
 			acknowledged[wamid] = true
 		}
 	}
+	wantStored(t, dir, acknowledged)
+}
+
+// TestKillRightAfterAnAnswer kills a process as soon as it has acknowledged something, again and again on the same file.
+func TestKillRightAfterAnAnswer(t *testing.T) {
+	dir := t.TempDir()
+	acknowledged := map[string]bool{}
+	for range 200 {
+		for _, wamid := range killAfter(t, dir, 1) {
+			acknowledged[wamid] = true
+		}
+	}
+	if len(acknowledged) < 200 {
+		t.Errorf("%d acknowledged in 200 lives", len(acknowledged))
+	}
+	wantStored(t, dir, acknowledged)
+}
+
+// wantStored looks for what was acknowledged.
+func wantStored(t *testing.T, dir string, acknowledged map[string]bool) {
+	t.Helper()
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "store.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -98,11 +141,10 @@ func TestKillDuringLoad(t *testing.T) {
 	t.Logf("%d acknowledged, %d stored", len(acknowledged), len(stored))
 }
 
-// killMidway runs the child until it has acknowledged some hundred messages,
-// kills it, and returns all that it had printed by then.
-func killMidway(t *testing.T, dir string) []string {
+// killAfter runs the child until it has acknowledged n messages, kills it, and
+// returns all that it had printed by then.
+func killAfter(t *testing.T, dir string, n int) []string {
 	t.Helper()
-	const n = 400
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	driver "modernc.org/sqlite"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 //go:embed migrations/*.sql
@@ -44,6 +44,8 @@ type Options struct {
 	// writer; 0 means the default. Beyond them Ingest returns store.ErrBusy.
 	MaxWaiting      int
 	MaxWaitingBytes int64
+	// KeepSchema makes Open fail on an older schema instead of migrating it.
+	KeepSchema bool
 }
 
 // Store is a store.Store in one SQLite file.
@@ -94,7 +96,7 @@ func (s *Store) open(ctx context.Context, path string, o Options) error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	if err := prepareDatabase(ctx, db); err != nil {
+	if err := prepareDatabase(ctx, db, record.MayMigrate(!o.KeepSchema)); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	s.writer, err = startWriter(ctx, db, s.clock, o)
@@ -110,11 +112,42 @@ func (s *Store) open(ctx context.Context, path string, o Options) error {
 	return nil
 }
 
-func prepareDatabase(ctx context.Context, db *sql.DB) error {
+func prepareDatabase(ctx context.Context, db *sql.DB, decide record.Migration) error {
 	if err := verifyDurability(ctx, db); err != nil {
 		return err
 	}
-	return migrate(ctx, db)
+	return migrate(ctx, db, decide)
+}
+
+// Migrate brings the schema up to date without serving, and returns its
+// versions before and after; with dryRun it changes nothing, and after is what
+// it would be. No server may have the file open.
+func Migrate(ctx context.Context, path string, dryRun bool) (before, after int64, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return 0, 0, fmt.Errorf("sqlite store: %w", err)
+	}
+	if err := refuseNetworkFilesystem(filepath.Dir(path)); err != nil {
+		return 0, 0, err
+	}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := createPrivate(path); err != nil {
+		return 0, 0, err
+	}
+	db, err := openDB(path, false)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	err = prepareDatabase(ctx, db, func(current, target int64) (bool, error) {
+		before, after = current, target
+		return !dryRun, nil
+	})
+	return before, after, err
 }
 
 // Close finishes what was accepted, and releases the file. The writer's
@@ -172,7 +205,7 @@ func verifyDurability(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
+func migrate(ctx context.Context, db *sql.DB, decide record.Migration) error {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return fmt.Errorf("sqlite store: %w", err)
@@ -185,9 +218,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("sqlite store: the schema version cannot be read: %w", err)
 	}
-	if current > target {
-		return fmt.Errorf("sqlite store: the schema has version %s, this binary knows up to %s: run the version of webhook-server that wrote it, or a newer one",
-			strconv.FormatInt(current, 10), strconv.FormatInt(target, 10))
+	if apply, err := decide.Decide(current, target); err != nil {
+		return fmt.Errorf("sqlite store: %w", err)
+	} else if !apply {
+		return nil
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("sqlite store: migrating from version %d to %d: %w", current, target, err)
