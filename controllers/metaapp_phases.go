@@ -197,17 +197,19 @@ func (r *MetaAppReconciler) project(ctx context.Context, s *metaAppScope) error 
 // defaultExtras is what Embedded Signup is launched with when the MetaApp says nothing.
 const defaultExtras = `{"setup":{}}`
 
+// validExtras says whether the page can give spec.embeddedSignup.extras to Meta's SDK; the API server sees the outermost braces only.
+func validExtras(es *v1alpha1.EmbeddedSignup) bool {
+	return es.Extras == "" || json.Valid([]byte(es.Extras))
+}
+
 func (r *MetaAppReconciler) object(s *metaAppScope) (runtimeconfig.Object, error) {
 	app := runtimeconfig.App{
 		Name: s.app.Name, AppID: s.app.Spec.AppID, Graph: r.apps.graphOf(s.app),
 		AppSecret: s.graph.AppSecret, PreviousAppSecret: s.graph.PreviousAppSecret, VerifyToken: s.verifyToken, LinkPublicKey: s.linkKey,
 	}
-	if es := s.app.Spec.EmbeddedSignup; es != nil {
-		extras := json.RawMessage(cmp.Or(es.Extras, defaultExtras))
-		if !json.Valid(extras) {
-			return runtimeconfig.Object{}, stalled(v1alpha1.ReasonRejected, "spec.embeddedSignup.extras is no valid JSON object; correct it, or leave it out.")
-		}
-		app.EmbeddedSignup = &runtimeconfig.EmbeddedSignup{ConfigurationID: es.ConfigurationID, Extras: extras}
+	if es := s.app.Spec.EmbeddedSignup; es != nil && validExtras(es) {
+		// The requests that want a link say so if it is not valid: webhooks must go on all the same.
+		app.EmbeddedSignup = &runtimeconfig.EmbeddedSignup{ConfigurationID: es.ConfigurationID, Extras: json.RawMessage(cmp.Or(es.Extras, defaultExtras))}
 	}
 	return app.Object()
 }

@@ -94,6 +94,9 @@ func (r *OnboardingRequestReconciler) ensureLink(ctx context.Context, j *journey
 		return stalled(v1alpha1.ReasonSignupNotConfigured,
 			"The request has no spec.codeSecretRef, so it needs a signup link, and the MetaApp %s makes none: set its spec.embeddedSignup.configurationID and spec.webhook.url, or create another request with spec.codeSecretRef.", app.App.Name)
 	}
+	if !validExtras(app.App.Spec.EmbeddedSignup) {
+		return stalled(v1alpha1.ReasonSignupNotConfigured, "spec.embeddedSignup.extras of the MetaApp %s is no valid JSON; correct it, or leave it out.", app.App.Name)
+	}
 	key, err := readSignupKey(ctx, r.live, r.vault.Namespace, app.App)
 	if err != nil {
 		return err

@@ -219,6 +219,28 @@ func TestSignupWaitsWhileTheAppIsInTrouble(t *testing.T) {
 	}
 }
 
+func TestLinkNeedsASignupConfiguration(t *testing.T) {
+	for _, tc := range []struct {
+		reason string
+		change func(*v1alpha1.MetaApp)
+		want   string
+	}{
+		{"none at all", func(app *v1alpha1.MetaApp) { app.Spec.EmbeddedSignup = nil }, "spec.embeddedSignup.configurationID"},
+		{"no public address", func(app *v1alpha1.MetaApp) { app.Spec.Webhook.URL = "" }, "spec.webhook.url"},
+		{"extras that are no JSON", func(app *v1alpha1.MetaApp) { app.Spec.EmbeddedSignup.Extras = "{setup}" }, "spec.embeddedSignup.extras"},
+	} {
+		w := newLinkWorld(t)
+		app := w.metaApp()
+		w.must(w.objects.Get(t.Context(), client.ObjectKeyFromObject(app), app))
+		tc.change(app)
+		w.must(w.objects.Update(t.Context(), app))
+		m := w.manager(&mortal{Client: w.objects})
+		w.run(m, tc.reason, w.has(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonSignupNotConfigured))
+		mustMention(t, w.condition(v1alpha1.ConditionStalled).Message, tc.want)
+		assertStatusContract(t, w.request)
+	}
+}
+
 func TestLinkIsRenewedWhenItExpires(t *testing.T) {
 	w := newLinkWorld(t)
 	m := w.manager(&mortal{Client: w.objects})
