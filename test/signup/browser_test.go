@@ -46,7 +46,7 @@ func newBrowser(t *testing.T) *browser {
 	if err := chromedp.Do(tab, chromedp.Navigate("about:blank")); err != nil {
 		t.Fatalf("Chromium at %s does not start: %v", path, err)
 	}
-	ctx, cancel := context.WithTimeout(tab, 2*patience)
+	ctx, cancel := context.WithTimeout(tab, 4*patience)
 	t.Cleanup(cancel)
 	return &browser{t, ctx}
 }
