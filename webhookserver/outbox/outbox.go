@@ -24,6 +24,7 @@ type Sender interface {
 // Store is what the outbox needs of the store.
 type Store interface {
 	store.Outbox
+	store.Replicas
 	Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, error)
 	AppendReport(ctx context.Context, r store.Report) error
 }
@@ -131,7 +132,38 @@ func (b *Outbox) Run(ctx context.Context) error {
 		b.tendLoop(ctx)
 		return nil
 	})
+	group.Go(func() error {
+		b.beatLoop(ctx)
+		return nil
+	})
 	return group.Wait()
+}
+
+// beatLoop tells the other processes that this one sends, and takes its part of what each number may send.
+func (b *Outbox) beatLoop(ctx context.Context) {
+	ticker := time.NewTicker(store.ReplicaBeat)
+	defer ticker.Stop()
+	for {
+		// While the store is away the others are, too.
+		alive, err := b.store.Beat(ctx, b.owner)
+		switch {
+		case err == nil:
+			b.pace.share(alive)
+		case ctx.Err() == nil:
+			b.log.Error(err, "The processes that send could not be counted")
+		}
+		select {
+		case <-ticker.C:
+			continue
+		case <-ctx.Done():
+		}
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		if err := b.store.Leave(leaving, b.owner); err != nil {
+			b.log.Info("The others will notice a little later that this process has ended", "error", err.Error())
+		}
+		cancel()
+		return
+	}
 }
 
 func (b *Outbox) claim(ctx context.Context) (func(), error) {

@@ -236,6 +236,23 @@ func TestThreadOfAnotherResponder(t *testing.T) {
 	}
 }
 
+func TestRateIsSharedByThoseWhoSend(t *testing.T) {
+	w := newWorld(t)
+	alive := 0
+	count := func() bool {
+		var err error
+		alive, err = w.store.Beat(w.Context(), "another")
+		w.must(err)
+		return alive == 2
+	}
+	stop := w.run(w.outbox())
+	w.until("both count", count, func() string { return fmt.Sprint(alive) })
+	stop()
+	if count(); alive != 1 {
+		t.Errorf("%d share the rate after one has ended", alive)
+	}
+}
+
 func TestSendsWaitForARotatedAppSecret(t *testing.T) {
 	w := newWorld(t)
 	w.graph.answers(func(n int, s sent) (int, string) {

@@ -19,8 +19,10 @@ const (
 type pace struct {
 	now func() time.Time
 
-	mu    sync.Mutex
-	lines map[string]*linePace // by line id
+	mu sync.Mutex
+	// replicas share each number's rate in equal parts: each takes its part of what comes in, too.
+	replicas int
+	lines    map[string]*linePace // by line id
 }
 
 type linePace struct {
@@ -29,14 +31,22 @@ type linePace struct {
 }
 
 func newPace(now func() time.Time) *pace {
-	return &pace{now: now, lines: map[string]*linePace{}}
+	return &pace{now: now, replicas: 1, lines: map[string]*linePace{}}
 }
 
-// of returns a line's pace, at the rate that the channel has now. The lock is held.
+// share divides each number's rate among so many processes.
+func (p *pace) share(replicas int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.replicas = max(1, replicas)
+}
+
+// of returns a line's pace, at our part of the rate that the channel has now. The lock is held.
 func (p *pace) of(line string, perSecond int) *linePace {
 	if perSecond <= 0 {
 		perSecond = defaultPerSecond
 	}
+	perSecond = max(1, perSecond/p.replicas)
 	l := p.lines[line]
 	if l == nil {
 		// A second's worth at once is what Meta counts.

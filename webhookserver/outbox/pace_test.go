@@ -67,6 +67,34 @@ func TestPaceFollowsTheChannel(t *testing.T) {
 	}
 }
 
+func TestPaceIsShared(t *testing.T) {
+	now := time.Unix(1000, 0)
+	clock := func() time.Time { return now }
+	replicas := []*pace{newPace(clock), newPace(clock), newPace(clock)}
+	count := func() (n int) {
+		for _, p := range replicas {
+			for {
+				if wait, ok := p.take("a", 80); !ok || wait > 0 {
+					break
+				}
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(); n != 240 {
+		t.Errorf("alone each sends at the full rate: %d at once", n)
+	}
+	now = now.Add(time.Hour)
+	for _, p := range replicas {
+		p.share(3)
+		p.spend("a", 80, 6)
+	}
+	if n := count(); n != 3*(26-6) {
+		t.Errorf("%d at once by three that share 80, of which 18 came in", n)
+	}
+}
+
 func TestPacePauseAndForget(t *testing.T) {
 	now := time.Unix(1000, 0)
 	p := newPace(func() time.Time { return now })
