@@ -101,6 +101,7 @@ func (s *Server) listen(ctx context.Context) error {
 		mux := http.NewServeMux()
 		if s.o.Roles.Ingress {
 			mux.Handle(ingress.Path, s.ingress)
+			mux.Handle(ingress.Path+"/", s.ingress)
 		}
 		if s.o.Roles.Signup {
 			mux.Handle(signup.Path, s.o.Signup)

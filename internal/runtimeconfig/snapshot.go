@@ -17,6 +17,7 @@ type Snapshot struct {
 	byWABA       map[string][]*Channel // by WhatsApp Business account id, sorted by phone number id
 	apps         map[string]*App       // by app id
 	signups      map[string]*Signup    // by the UID of the request
+	sortedApps   []*App                // by app id
 	tombstones   map[string]*Tombstone // by phone number id
 	deadWABAs    map[string]bool       // accounts that only tombstones have
 	verifyTokens map[[sha256.Size]byte]Handshaker
@@ -67,6 +68,10 @@ func Load(objects []Object) *Snapshot {
 			s.deadWABAs[tombstone.WABAID] = true
 		}
 	}
+	for _, app := range s.apps {
+		s.sortedApps = append(s.sortedApps, app)
+	}
+	slices.SortFunc(s.sortedApps, func(a, b *App) int { return strings.Compare(a.AppID, b.AppID) })
 	slices.SortFunc(s.problems, func(a, b Problem) int { return strings.Compare(a.Object, b.Object) })
 	return s
 }
@@ -198,15 +203,8 @@ func (s *Snapshot) App(appID string) (*App, bool) {
 	return a, ok
 }
 
-// Apps returns all MetaApps, sorted by app id.
-func (s *Snapshot) Apps() []*App {
-	all := make([]*App, 0, len(s.apps))
-	for _, a := range s.apps {
-		all = append(all, a)
-	}
-	slices.SortFunc(all, func(a, b *App) int { return strings.Compare(a.AppID, b.AppID) })
-	return all
-}
+// Apps returns all MetaApps, sorted by app id. It costs nothing; the caller must not change it.
+func (s *Snapshot) Apps() []*App { return s.sortedApps }
 
 // Tombstone returns the tombstone of a number.
 func (s *Snapshot) Tombstone(phoneNumberID string) (*Tombstone, bool) {

@@ -89,12 +89,15 @@ type Detail struct {
 	Assistant   *Assistant   `json:"assistant,omitempty"`
 }
 
-// Traffic tells when messages passed, in UTC. LastReceived and LastSent are rounded down to the hour: reports are no record of
+// Traffic tells when messages passed, in UTC. LastReceived, LastStandby and LastSent are rounded down to the hour: reports are no record of
 // anybody's habits. Zero means not told by this report.
 type Traffic struct {
 	FirstReceived time.Time `json:"firstReceived,omitzero"`
 	LastReceived  time.Time `json:"lastReceived,omitzero"`
-	LastSent      time.Time `json:"lastSent,omitzero"`
+	// LastStandby is when copies came of what another responder received, rounded like the others. Without messages of the line's own
+	// since, that is LastStandby after LastReceived, the line is routed to somebody else.
+	LastStandby time.Time `json:"lastStandby,omitzero"`
+	LastSent    time.Time `json:"lastSent,omitzero"`
 }
 
 // Proof says how a webhook was verified.

@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -13,6 +14,7 @@ const (
 	reasonAssistantDisabled = "AssistantDisabled"
 	reasonPlanInactive      = "PlanInactive"
 	reasonTooOld            = "TooOld"
+	reasonRevoked           = "Revoked"
 )
 
 // guard decides whether the assistant may answer, and which messages. A message that waited too long, because the server
@@ -28,6 +30,11 @@ func guard(ch *runtimeconfig.Channel, turn *store.Turn) (unanswered []store.Mess
 	}
 	if unanswered = younger(turn, min(maxReplyAge(ch), store.WindowLength)); len(unanswered) == 0 {
 		return nil, reasonTooOld
+	}
+	// What the customer has taken back is nothing to speak of.
+	unanswered = slices.DeleteFunc(unanswered, func(m store.Message) bool { return m.Revoked })
+	if len(unanswered) == 0 {
+		return nil, reasonRevoked
 	}
 	return unanswered, ""
 }

@@ -21,7 +21,7 @@ func BenchmarkJudge(b *testing.B) {
 	b.SetBytes(int64(len(hook)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := judge(loaded, hook, signature, time.Now()); v.delivery == nil || len(v.delivery.Messages) != 1 {
+		if v := judge(loaded, scope{}, hook, signature, time.Now()); v.delivery == nil || len(v.delivery.Messages) != 1 {
 			b.Fatal("not taken")
 		}
 	}

@@ -15,9 +15,13 @@
 // quarantine, and is judged again when a secret of its app changes; a genuine change for a number that no channel claims yet is
 // stored as unclaimed, and goes to the line whose channel appears with that app and that account. Handler.Run does both.
 //
-// Only texts and statuses become what the assistant and the outbox work with. Other messages are stored with their type and
-// raw content: they are shown, and a customer's opens the customer service window, but none of them is answered. Other fields, and
-// messages of groups, are kept as raw changes. Copies from the standby field are never answered.
+// Every message of a customer becomes a row with its type, what can be read in it, and what its file is called at Meta. What he
+// wrote, tapped or sent asks for an answer; reactions, edits, revocations, system messages and all copies from standby, echoes and
+// histories never do. Echoes and handovers tell who else answers. Histories and contacts of a number that keeps its phone app are
+// kept as they come, and made rows of beside requests. Account-level fields are told to the manager by name. Other fields, and
+// messages of groups, are kept as raw changes.
+//
+// Besides the shared path there are paths of one app and of one number, where only theirs counts.
 //
 // The package doesn't know channels' settings beyond ids and secrets, answers no customer, and calls neither Graph nor Kubernetes.
 package ingress

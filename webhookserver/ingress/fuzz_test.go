@@ -34,6 +34,7 @@ func FuzzIngressPost(f *testing.F) {
 		body(entry("304", messagesOf("messages", "204", "statuses", `{"id":"wamid.1","status":"sent","timestamp":"1763700001"}`))),
 		body(entry("304", `{"field":"account_update","value":{"event":"PARTNER_REMOVED","waba_info":{"waba_id":"301"}}}`)),
 		strings.Replace(body(entry("304", messages("204", hello))), `"metadata"`, `"metadata":{"phone_number_id":"201"},"Metadata"`, 1),
+		body(entry("304", everyWebhook("204", "s")...)), body(entry("304", everyWebhook("201", "s")...)),
 	} {
 		f.Add([]byte(seed), true)
 		f.Add([]byte(seed), false)
@@ -82,6 +83,16 @@ func checkOwn(t *testing.T, d *store.Delivery) {
 	for i := range d.Raw {
 		if d.Raw[i].Line != "line-d" || d.Raw[i].WABAID == "301" {
 			t.Errorf("a change for %q", d.Raw[i].Line)
+		}
+	}
+	for i := range d.Handovers {
+		if d.Handovers[i].Line != "line-d" || d.Handovers[i].PhoneNumberID != "204" {
+			t.Errorf("a handover for %q", d.Handovers[i].Line)
+		}
+	}
+	for i := range d.IdentityMoves {
+		if d.IdentityMoves[i].Line != "line-d" || d.IdentityMoves[i].PhoneNumberID != "204" {
+			t.Errorf("a change of identity for %q", d.IdentityMoves[i].Line)
 		}
 	}
 	for i := range d.DeadLetters {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type Handler struct {
 	observer *observer
 	refused  *rate.Limiter
 	keeper   *keeper
+	// pending tells that there are changes to be projected.
+	pending chan struct{}
 
 	limitersMu sync.Mutex
 	limiters   map[string]*rate.Limiter // by what they limit and whose
@@ -70,18 +73,23 @@ func New(o Options) (*Handler, error) {
 		view: o.View, store: o.Store, metrics: m, log: o.Log, now: o.Now, received: o.Received,
 		budget: newBudget(MaxInFlight), observer: newObserver(),
 		refused: rate.NewLimiter(mismatchesPerSecond, mismatchBurst),
-		keeper:  newKeeper(), limiters: map[string]*rate.Limiter{},
+		keeper:  newKeeper(), pending: make(chan struct{}, 1), limiters: map[string]*rate.Limiter{},
 	}, nil
 }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	within, known := scopeOf(r.URL.Path)
+	if !known {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
 	switch r.Method {
 	case http.MethodGet:
-		h.handshake(w, r)
+		h.handshake(w, r, within)
 	case http.MethodPost:
 		start := h.now()
-		status, result := h.post(r)
+		status, result := h.post(r, within)
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", retryAfter)
 		}
@@ -94,7 +102,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // post receives a webhook and returns the status to answer.
-func (h *Handler) post(r *http.Request) (status int, how result) {
+func (h *Handler) post(r *http.Request, within scope) (status int, how result) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
 		return http.StatusUnsupportedMediaType, resultMediaType
 	}
@@ -114,7 +122,7 @@ func (h *Handler) post(r *http.Request) (status int, how result) {
 	}
 	// The first header counts: proxies in front must not be able to disagree with us about a second one.
 	signature := r.Header.Get(webhook.SignatureHeader)
-	v := judge(loaded, body, signature, h.now())
+	v := judge(loaded, within, body, signature, h.now())
 	h.untrusted(v.events)
 	return h.settle(r.Context(), loaded, &v, store.QuarantineEntry{Signature: signature, Path: r.URL.Path, Body: body})
 }
@@ -133,6 +141,9 @@ func (h *Handler) settle(ctx context.Context, loaded *source.Loaded, v *verdict,
 		how = resultNothing
 	}
 	if v.delivery != nil {
+		if !h.withinQuota(v.delivery) {
+			return http.StatusServiceUnavailable, resultLimited
+		}
 		if err := h.ingest(ctx, v, body.Body); err != nil {
 			return h.storeFailed(err)
 		}
@@ -183,6 +194,12 @@ func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(v.delivery.Raw, func(c store.RawChange) bool { return c.Pending }) {
+		select {
+		case h.pending <- struct{}{}:
+		default:
+		}
+	}
 	for label, n := range map[string]int{
 		"new": receipt.New, "duplicate": receipt.Duplicates, "upgraded": receipt.Upgraded,
 		"dead_letter": receipt.DeadLettered + len(v.delivery.DeadLetters),
@@ -220,8 +237,45 @@ func (h *Handler) limitAccountReports(d *store.Delivery) {
 	}
 }
 
-// allow takes one from a limiter. What is limited is named by what we serve, so there are not many.
+// withinQuota holds a tenant's own app, which signs whatever he likes, to what Meta would send at most, so that he costs his
+// neighbours neither time nor room. What is too much comes again. The app of a platform is Meta's alone to use.
+func (h *Handler) withinQuota(d *store.Delivery) bool {
+	if !strings.HasPrefix(d.App, lineOwner) {
+		return true
+	}
+	items, bytes, junk := weigh(d)
+	return h.allowN("items "+d.App, directPerSecond, directBurst, items) &&
+		h.allowN("bytes "+d.App, directBytesPerSecond, directBytesBurst, bytes) &&
+		h.allowN("junk "+d.App, junkBytesPerSecond, junkBytesBurst, junk)
+}
+
+// weigh counts what a delivery costs: its items, their bytes, and those of them that are kept without being understood.
+func weigh(d *store.Delivery) (items, bytes, junk int) {
+	for i := range d.Messages {
+		bytes += len(d.Messages[i].Raw)
+	}
+	for i := range d.Statuses {
+		bytes += len(d.Statuses[i].Raw)
+	}
+	for i := range d.Raw {
+		bytes += len(d.Raw[i].Raw)
+		if !d.Raw[i].Pending {
+			junk += len(d.Raw[i].Raw)
+		}
+	}
+	for i := range d.DeadLetters {
+		bytes, junk = bytes+len(d.DeadLetters[i].Raw), junk+len(d.DeadLetters[i].Raw)
+	}
+	items = len(d.Messages) + len(d.Statuses) + len(d.IdentityMoves) + len(d.Handovers) + len(d.Raw) + len(d.DeadLetters)
+	return items, bytes, junk
+}
+
 func (h *Handler) allow(what string, perSecond rate.Limit, burst int) bool {
+	return h.allowN(what, perSecond, burst, 1)
+}
+
+// allowN takes some from a limiter. What is limited is named by what we serve, so there are not many.
+func (h *Handler) allowN(what string, perSecond rate.Limit, burst, n int) bool {
 	h.limitersMu.Lock()
 	defer h.limitersMu.Unlock()
 	limiter, ok := h.limiters[what]
@@ -229,7 +283,7 @@ func (h *Handler) allow(what string, perSecond rate.Limit, burst int) bool {
 		limiter = rate.NewLimiter(perSecond, burst)
 		h.limiters[what] = limiter
 	}
-	return limiter.AllowN(h.now(), 1)
+	return limiter.AllowN(h.now(), min(n, burst))
 }
 
 // Run does what goes on beside requests until ctx is done: it writes what was observed, and replays what had to wait.
@@ -238,6 +292,7 @@ func (h *Handler) Run(ctx context.Context) error {
 	group.Go(func() { h.observe(ctx) })
 	group.Go(func() { h.reverify(ctx) })
 	group.Go(func() { h.sweep(ctx) })
+	group.Go(func() { h.projectPending(ctx) })
 	group.Wait()
 	// What was observed last is written although ctx is done: the store closes only after Run has returned. There is no later, so
 	// nothing is put off.

@@ -13,7 +13,7 @@ var challenge = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 // handshake answers the GET by which Meta verifies a callback URL.
 //
 // See https://developers.facebook.com/docs/graph-api/webhooks/getting-started.
-func (h *Handler) handshake(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, within scope) {
 	loaded := h.view.Load()
 	if !loaded.Synced {
 		h.metrics.handshakes.WithLabelValues(string(resultUnsynced)).Inc()
@@ -27,6 +27,7 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request) {
 	mode, _ := single(query, "hub.mode")
 	token, _ := single(query, "hub.verify_token")
 	with, known := loaded.Snapshot.Handshaker(token)
+	known = known && within.greets(loaded.Snapshot, with)
 	if !known || !wellFormed || mode != "subscribe" {
 		h.refuseHandshake(w, !known)
 		return

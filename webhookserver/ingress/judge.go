@@ -39,6 +39,7 @@ type event struct {
 type judgement struct {
 	verdict
 	snapshot *runtimeconfig.Snapshot
+	within   scope
 	by       signer
 	named    named
 	now      time.Time
@@ -47,14 +48,16 @@ type judgement struct {
 }
 
 // judge decides about a body. It does no I/O and doesn't keep body, but its verdict refers to it.
-func judge(loaded *source.Loaded, body []byte, signature string, now time.Time) verdict {
+func judge(loaded *source.Loaded, within scope, body []byte, signature string, now time.Time) verdict {
 	// What is no JSON has no ids either; the error says nothing more.
 	phones, wabas, _ := webhook.PeekIDs(body)
-	j := &judgement{snapshot: loaded.Snapshot, now: now, problems: len(loaded.Problems) > 0}
-	j.named = channelsNamed(j.snapshot, phones, wabas)
-	var ok bool
-	if j.by, ok = verify(j.snapshot, j.named.all, body, signature); !ok {
+	j := &judgement{snapshot: loaded.Snapshot, within: within, now: now, problems: len(loaded.Problems) > 0}
+	j.named = channelsNamed(j.snapshot, within, phones, wabas)
+	var ok, all bool
+	if j.by, ok, all = verify(j.snapshot, within, j.named.all, body, signature); !ok {
 		j.unverified(signature)
+		// With more MetaApps than are tried at once, it may be one's: it comes again, and others are tried.
+		j.retry = j.retry || !all && len(j.named.claimed) == 0
 		return j.verdict
 	}
 	j.verified = true
@@ -70,13 +73,13 @@ func judge(loaded *source.Loaded, body []byte, signature string, now time.Time) 
 }
 
 func empty(d *store.Delivery) bool {
-	return len(d.Messages)+len(d.Statuses)+len(d.IdentityMoves)+len(d.Raw)+len(d.Unclaimed)+len(d.DeadLetters) == 0
+	return len(d.Messages)+len(d.Statuses)+len(d.IdentityMoves)+len(d.Handovers)+len(d.Raw)+len(d.Unclaimed)+len(d.DeadLetters) == 0
 }
 
 // deliveryKey names the signer in the store.
 func (j *judgement) deliveryKey() string {
 	for _, c := range j.named.all {
-		if j.by.owns(c) {
+		if j.owns(c) {
 			return ownerOf(c).key
 		}
 	}
@@ -104,6 +107,9 @@ func (j *judgement) unverified(signature string) {
 		j.keepFor(c)
 	}
 }
+
+// owns says whether the signer may speak for a channel, here.
+func (j *judgement) owns(c *runtimeconfig.Channel) bool { return j.within.has(c) && j.by.owns(c) }
 
 // wellFormed says whether some secret could have made the signature.
 func wellFormed(signature string) bool {
@@ -215,7 +221,7 @@ func (j *judgement) change(entry *webhook.Entry, c webhook.Change) {
 func (j *judgement) ownsAccounts(wabas []string) bool {
 	for _, id := range wabas {
 		channels := j.snapshot.ChannelsOfWABA(id)
-		if len(channels) > 0 && !slices.ContainsFunc(channels, j.by.owns) {
+		if len(channels) > 0 && !slices.ContainsFunc(channels, j.owns) {
 			j.refuse(channels[0])
 			return false
 		}
@@ -231,12 +237,12 @@ func (j *judgement) placeOf(entry *webhook.Entry, phones, wabas []string) (where
 	for _, id := range phones {
 		c, ok := j.snapshot.Channel(id)
 		switch {
-		case ok && !j.by.owns(c):
+		case ok && !j.owns(c):
 			j.refuse(c)
 			return nowhere, nil, ""
 		case ok:
 			channel = c
-		case len(j.by.apps) == 0:
+		case len(j.by.apps) == 0 || j.within.phone != "":
 			return j.unknown(), nil, ""
 		}
 	}
@@ -281,7 +287,7 @@ func (j *judgement) unknown() place {
 
 // firstOwned is a channel of a direct signer, to name in a report.
 func (j *judgement) firstOwned() *runtimeconfig.Channel {
-	if i := slices.IndexFunc(j.named.all, j.by.owns); i >= 0 {
+	if i := slices.IndexFunc(j.named.all, j.owns); i >= 0 {
 		return j.named.all[i]
 	}
 	return nil
@@ -291,6 +297,8 @@ func (j *judgement) firstOwned() *runtimeconfig.Channel {
 // merely missing or out of date, and the body is kept for it instead.
 func (j *judgement) refuse(c *runtimeconfig.Channel) {
 	switch {
+	case !j.within.has(c):
+		j.report(serverapi.ForeignID, j.firstOwned()) // what it is for has a path of its own, or the shared one
 	case len(secretsOf(j.snapshot, c)) == 0:
 		j.retry = true
 	case c.AppID != "" && j.isOfApp(c.AppID):
@@ -303,7 +311,7 @@ func (j *judgement) refuse(c *runtimeconfig.Channel) {
 
 func (j *judgement) isOfApp(appID string) bool {
 	return slices.Contains(j.by.apps, appID) || slices.ContainsFunc(j.named.all, func(c *runtimeconfig.Channel) bool {
-		return c.AppID == appID && j.by.owns(c)
+		return c.AppID == appID && j.owns(c)
 	})
 }
 

@@ -25,11 +25,9 @@ const (
 	// MaxHeaderBytes is many times what Meta and proxies send.
 	MaxHeaderBytes = 16 << 10
 
-	// maxSecrets are tried on any body, whatever ids it names: an HMAC over 3 MB takes 2 ms. On smaller ones more are, as long as no
-	// more bytes are hashed than of the largest, up to maxTries: an app among many must not lose what no id leads to.
+	// maxSecrets are tried on any body, whatever ids it names: an HMAC over 3 MB takes 2 ms. Two apps that both rotate their secrets
+	// fit, which is what a body's ids lead to at most when Meta made it.
 	maxSecrets = 4
-	maxHashed  = maxSecrets * MaxBody
-	maxTries   = 64
 
 	// maxChallenge bounds what a handshake makes us echo; Meta sends ten digits.
 	maxChallenge = 128
@@ -49,6 +47,17 @@ const (
 	accountReportsPerSecond = 1
 	accountReportBurst      = 30
 
+	// directPerSecond and directBurst bound what a tenant's own app, which signs at will, may have stored in messages, statuses and
+	// other items: Meta's own highest throughput of a number, with a status or two for each. What is beyond is told to come later.
+	directPerSecond = 2_000
+	directBurst     = 20_000
+	// directBytesPerSecond and directBytesBurst bound its bytes: 700 B for each of 400 messages a second, and a history at once.
+	directBytesPerSecond = 256 << 10
+	directBytesBurst     = 96 << 20
+	// junkBytesPerSecond and junkBytesBurst bound what of it is kept without being understood: some 350 MiB a day.
+	junkBytesPerSecond = 4 << 10
+	junkBytesBurst     = 32 << 20
+
 	// retryAfter is what 503 asks for, in seconds. Meta follows its own schedule; proxies and tests follow this.
 	retryAfter = "1"
 
@@ -62,6 +71,11 @@ const (
 	sweepEvery = time.Minute
 	// replayBackoff is the pause after the store has failed a replay.
 	replayBackoff = 5 * time.Second
+	// pendingEvery is how often changes that wait to be projected are looked at beside each that comes.
+	pendingEvery = 15 * time.Second
+	// pendingPage bounds what one read of them holds in memory (up to 3 MB each), pendingRows what is stored at a time.
+	pendingPage = 4
+	pendingRows = 200
 	// quarantinePage and unclaimedPage bound what one read of the store holds in memory: bodies are up to 3 MB, changes small.
 	quarantinePage = 8
 	unclaimedPage  = 100

@@ -22,12 +22,13 @@ const (
 	resultTooLarge    result = "too_large"
 	resultAborted     result = "aborted"
 	resultMediaType   result = "wrong_media_type"
+	resultLimited     result = "rate_limited"
 )
 
 // results are all of them.
 var results = []result{
 	resultStored, resultNothing, resultQuarantined, resultIgnored, resultRetry, resultUnsynced, resultOverloaded, resultStoreFailed,
-	resultTooLarge, resultAborted, resultMediaType,
+	resultTooLarge, resultAborted, resultMediaType, resultLimited,
 }
 
 // metrics tell rates and times; what they are about is in the reports.

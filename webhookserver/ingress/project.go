@@ -1,48 +1,51 @@
 package ingress
 
 import (
-	"cmp"
 	"encoding/json"
-	"regexp"
 	"slices"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// Types of messages that are answered: what a customer wrote, and what he tapped.
-const (
-	typeText        = "text"
-	typeInteractive = "interactive"
-)
-
 // silentTypes are messages that no customer wrote to the business just now: they don't open the customer service window.
-var silentTypes = []string{"system", "edit", "revoke", "request_welcome"}
+var silentTypes = []string{webhook.TypeSystem, webhook.TypeEdit, webhook.TypeRevoke, webhook.TypeRequestWelcome}
 
-// accountFields are the fields that tell the manager something about an account or a number.
-var accountFields = []string{
-	"account_alerts", "account_review_update", "account_settings_update", "account_update", "business_capability_update",
-	"phone_number_name_update", "phone_number_quality_update", "security",
+// answeredTypes are messages that ask for an answer although nothing can be read in them.
+var answeredTypes = []string{
+	webhook.TypeImage, webhook.TypeAudio, webhook.TypeVoice, webhook.TypeVideo, webhook.TypeDocument, webhook.TypeSticker,
+	webhook.TypeLocation, webhook.TypeContacts, webhook.TypeOrder, webhook.TypeButton,
 }
+
+// spokenTypes ask for an answer if something can be read in them.
+var spokenTypes = []string{webhook.TypeText, webhook.TypeInteractive}
 
 // project turns a change of a served number into rows.
 func (j *judgement) project(entry *webhook.Entry, c webhook.Change, channel *runtimeconfig.Channel) {
-	var value webhook.Value
-	var err error
-	from := store.SourceMessages
 	switch c.Field {
 	case webhook.FieldMessages:
-		value, err = c.Messages()
+		value, err := c.Messages()
+		j.conversation(entry, c, channel, &value, err, store.SourceMessages)
 	case webhook.FieldStandby:
-		value, err = c.Standby()
-		from = store.SourceStandby
+		value, err := c.Standby()
+		j.conversation(entry, c, channel, &value, err, store.SourceStandby)
+	case webhook.FieldPhoneEchoes, webhook.FieldEchoes:
+		value, err := c.PhoneEchoes()
+		j.conversation(entry, c, channel, &value, err, store.SourceEcho)
+	case webhook.FieldHandovers:
+		j.handover(entry, c, channel)
+	case webhook.FieldHistory, webhook.FieldAppState:
+		// Many thousand rows may be in one: they are made beside requests.
+		j.raw(entry, c, channel)
+		j.delivery.Raw[len(j.delivery.Raw)-1].Pending = true
 	default:
 		j.raw(entry, c, channel)
-		return
 	}
+}
+
+// conversation projects the messages, echoes and statuses of a value.
+func (j *judgement) conversation(entry *webhook.Entry, c webhook.Change, channel *runtimeconfig.Channel, value *webhook.Value, err error, from store.Source) {
 	if err != nil || string(value.Metadata.PhoneNumberID) != channel.PhoneNumberID {
 		j.deadLetter(channel.LineID, kindChange, "the value is not of the documented shape", c.Value)
 		return
@@ -50,16 +53,19 @@ func (j *judgement) project(entry *webhook.Entry, c webhook.Change, channel *run
 	rows := 0
 	for i := range value.Messages {
 		if value.Messages[i].GroupID == "" {
-			j.message(&value, &value.Messages[i], channel, from)
+			j.message(value, &value.Messages[i], channel, from)
 			rows++
 		}
+	}
+	for i := range value.Echoes {
+		j.echo(value, &value.Echoes[i], channel)
 	}
 	for i := range value.Statuses {
 		j.status(&value.Statuses[i], channel)
 	}
-	// What did not become rows is kept as a whole: errors, another responder's echoes, messages of groups, and what is not known yet.
-	// A group's messages are no part of anybody's private thread.
-	if rows+len(value.Statuses) == 0 || rows < len(value.Messages) || len(value.Errors)+len(value.Echoes) > 0 {
+	// What did not become rows is kept as a whole: errors, messages of groups, and what is not known yet. A group's messages are no part
+	// of anybody's private thread.
+	if rows+len(value.Echoes)+len(value.Statuses) == 0 || rows < len(value.Messages) || len(value.Errors) > 0 {
 		j.raw(entry, c, channel)
 	}
 }
@@ -77,43 +83,76 @@ func (j *judgement) message(v *webhook.Value, m *webhook.Message, channel *runti
 		j.deadLetter(channel.LineID, kindMessage, "the message names no sender", m.Raw)
 		return
 	}
-	row := store.InboundMessage{
-		Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, WAMID: m.ID, Source: from, Type: m.Type,
-		From:        store.Identity{BSUID: sender.UserID, Phone: sender.Phone, Name: sender.Name, Username: sender.Username},
-		EventTime:   timeOr(m.Timestamp, j.now),
-		OpensWindow: !slices.Contains(silentTypes, m.Type),
-		Raw:         m.Raw,
-	}
-	row.Text = said(m)
+	content := m.Content()
+	row := messageRow(channel.LineID, channel.PhoneNumberID, from, m.ID, m.Type, sender, content)
+	row.EventTime, row.Raw = timeOr(m.Timestamp, j.now), m.Raw
+	row.OpensWindow = !slices.Contains(silentTypes, m.Type)
 	if m.Context != nil {
 		row.ContextWAMID = m.Context.ID
 	}
-	row.ReplyWorthy = from == store.SourceMessages && row.Text != ""
+	row.ReplyWorthy = from == store.SourceMessages &&
+		(slices.Contains(answeredTypes, m.Type) || row.Text != "" && slices.Contains(spokenTypes, m.Type))
+	j.delivery.Messages = append(j.delivery.Messages, row)
+	if before, after, changed := m.Changed(sender, content.System); changed {
+		j.delivery.IdentityMoves = append(j.delivery.IdentityMoves, store.IdentityMove{
+			Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, PreviousBSUID: before.UserID, BSUID: after.UserID,
+			Phone: after.Phone, EventTime: row.EventTime, Raw: m.Raw,
+		})
+	}
+}
+
+// echo projects a message that the business sent by other means.
+func (j *judgement) echo(v *webhook.Value, e *webhook.Echo, channel *runtimeconfig.Channel) {
+	to := v.Recipient(e)
+	switch {
+	case e.Err != nil:
+		j.deadLetter(channel.LineID, kindMessage, "the echo is not of the documented shape", e.Raw)
+		return
+	case e.ID == "":
+		j.deadLetter(channel.LineID, kindMessage, "the echo has no id", e.Raw)
+		return
+	case to.UserID == "" && to.Phone == "":
+		j.deadLetter(channel.LineID, kindMessage, "the echo names no recipient", e.Raw)
+		return
+	}
+	row := messageRow(channel.LineID, channel.PhoneNumberID, store.SourceEcho, e.ID, e.Type, to, e.Content())
+	row.EventTime, row.ByBusiness, row.Raw = timeOr(e.Timestamp, j.now), true, e.Raw
 	j.delivery.Messages = append(j.delivery.Messages, row)
 }
 
-// said is what the customer wrote, or the label of the button or row that he tapped; empty for everything else.
-func said(m *webhook.Message) string {
-	switch {
-	case m.Type == typeText && m.Text != nil:
-		return m.Text.Body
-	case m.Type == typeInteractive:
-		type tap struct {
-			Title string `json:"title"`
-		}
-		var raw struct {
-			Interactive struct {
-				Button tap `json:"button_reply"`
-				Row    tap `json:"list_reply"`
-			} `json:"interactive"`
-		}
-		if json.Unmarshal(m.Raw, &raw) != nil {
-			return "" // kept raw, like every other kind of interactive message
-		}
-		return cmp.Or(raw.Interactive.Button.Title, raw.Interactive.Row.Title)
-	default:
-		return ""
+// messageRow is what all ways of a message have in common.
+func messageRow(line, number string, from store.Source, id, kind string, who webhook.Identity, content webhook.Content) store.InboundMessage {
+	row := store.InboundMessage{
+		Line: line, PhoneNumberID: number, WAMID: id, Source: from, Type: kind,
+		From: store.Identity{BSUID: who.UserID, Phone: who.Phone, Name: who.Name, Username: who.Username},
+		Text: content.Said, TargetWAMID: content.Target,
 	}
+	if m := content.Media; m != nil {
+		row.Media = &store.Media{ID: string(m.ID), MIMEType: m.MIMEType, SHA256: m.SHA256, Filename: m.Filename, Voice: m.Voice}
+	}
+	return row
+}
+
+// owners are those of the wire in the store's words.
+var owners = map[webhook.Owner]store.ThreadOwner{
+	webhook.OwnerUs: store.OwnerOurs, webhook.OwnerElse: store.OwnerOther, webhook.OwnerNobody: store.OwnerNone,
+}
+
+// handover projects a change of the owner of a thread. It is kept raw, too: what it says is not always known.
+func (j *judgement) handover(entry *webhook.Entry, c webhook.Change, channel *runtimeconfig.Channel) {
+	h, err := c.Handover()
+	owner, known := owners[h.Owner(channel.AppID)]
+	at, timeErr := h.Timestamp.Time()
+	who := h.Customer()
+	if err != nil || timeErr != nil || !known || who.UserID == "" && who.Phone == "" {
+		j.deadLetter(channel.LineID, kindChange, "the handover is not of a documented shape", c.Value)
+		return
+	}
+	j.delivery.Handovers = append(j.delivery.Handovers, store.Handover{
+		Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, From: store.Identity{BSUID: who.UserID, Phone: who.Phone},
+		Owner: owner, EventTime: at, Raw: c.Value,
+	})
+	j.raw(entry, c, channel)
 }
 
 func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {
@@ -137,69 +176,4 @@ func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {
 		}
 	}
 	j.delivery.Statuses = append(j.delivery.Statuses, row)
-}
-
-// raw keeps a change of a served number as received.
-func (j *judgement) raw(entry *webhook.Entry, c webhook.Change, channel *runtimeconfig.Channel) {
-	j.keepRaw(entry, c, store.RawChange{
-		Line: channel.LineID, WABAID: channel.WABAID, PhoneNumberID: channel.PhoneNumberID,
-		Report: accountReport(c, channel.LineID, channel.AppID, channel.WABAID),
-	})
-}
-
-// projectAccount keeps a change that names no number. It belongs to a line only if the account has no other.
-func (j *judgement) projectAccount(entry *webhook.Entry, c webhook.Change, wabas []string) {
-	// The entry of a partner's event names a business. Whom the signer speaks for was checked for what is served only, so that goes
-	// before anything else that the change names.
-	ids := slices.Concat(wabas, []string{string(entry.ID)})
-	row := store.RawChange{WABAID: ids[0]}
-	served := func(id string) bool { return len(j.snapshot.ChannelsOfWABA(id)) > 0 }
-	if i := slices.IndexFunc(ids, served); i >= 0 {
-		row.WABAID = ids[i]
-	}
-	app := j.app
-	channels := j.snapshot.ChannelsOfWABA(row.WABAID)
-	for _, channel := range channels {
-		if j.by.owns(channel) {
-			j.markGenuine(channel)
-			app = channel.AppID
-		}
-	}
-	if len(channels) == 1 {
-		row.Line, row.PhoneNumberID = channels[0].LineID, channels[0].PhoneNumberID
-	}
-	row.Report = accountReport(c, row.Line, app, row.WABAID)
-	j.keepRaw(entry, c, row)
-}
-
-func (j *judgement) keepRaw(entry *webhook.Entry, c webhook.Change, row store.RawChange) {
-	row.App, row.Field, row.EntryTime, row.Raw = j.delivery.App, c.Field, timeOr(entry.Time, time.Time{}), c.Value
-	j.delivery.Raw = append(j.delivery.Raw, row)
-}
-
-// word is what an event's name may look like to be passed on.
-var word = regexp.MustCompile(`^[A-Z0-9_]{1,64}$`)
-
-// accountReport tells the manager of an account's change, by its name alone: the manager asks Graph for the rest.
-func accountReport(c webhook.Change, line, app, waba string) *store.Report {
-	if !slices.Contains(accountFields, c.Field) {
-		return nil
-	}
-	var value struct {
-		Event json.RawMessage `json:"event"`
-	}
-	detail := serverapi.Account{Field: c.Field, WABAID: waba}
-	var name string
-	if json.Unmarshal(c.Value, &value) == nil && json.Unmarshal(value.Event, &name) == nil && word.MatchString(name) {
-		detail.Event = name
-	}
-	return newReport(serverapi.KindAccountEvent, line, app, detail)
-}
-
-// timeOr reads a timestamp. A message whose time can't be read is as old as its arrival.
-func timeOr(t webhook.Timestamp, otherwise time.Time) time.Time {
-	if parsed, err := t.Time(); err == nil {
-		return parsed
-	}
-	return otherwise
 }

@@ -136,7 +136,11 @@ func (h *Handler) reverifyOwner(ctx context.Context, key string) error {
 			e := &entries[i]
 			after = e.ID
 			// Its security event was counted when it came.
-			v := judge(h.view.Load(), e.Body, e.Signature, e.ReceivedAt)
+			within, ok := scopeOf(e.Path)
+			if !ok {
+				continue // of a version that has other paths
+			}
+			v := judge(h.view.Load(), within, e.Body, e.Signature, e.ReceivedAt)
 			if !v.verified {
 				continue
 			}

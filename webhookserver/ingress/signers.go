@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
@@ -50,10 +51,10 @@ type named struct {
 	claimed []*runtimeconfig.Channel
 }
 
-func channelsNamed(s *runtimeconfig.Snapshot, phoneNumberIDs, wabaIDs []string) named {
+func channelsNamed(s *runtimeconfig.Snapshot, within scope, phoneNumberIDs, wabaIDs []string) named {
 	var n named
 	add := func(c *runtimeconfig.Channel) {
-		if !slices.Contains(n.all, c) {
+		if within.has(c) && !slices.Contains(n.all, c) {
 			n.all = append(n.all, c)
 		}
 	}
@@ -74,13 +75,17 @@ func channelsNamed(s *runtimeconfig.Snapshot, phoneNumberIDs, wabaIDs []string) 
 	return n
 }
 
-// candidates returns the secrets worth trying: those of the channels first, then those of the MetaApps, whose webhooks may be for
-// numbers that no channel claims yet. How many depends on the size of the body.
-func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, bodyBytes int) []redact.Secret {
-	most := min(maxTries, max(maxSecrets, maxHashed/max(bodyBytes, 1)))
-	secrets := make([]redact.Secret, 0, maxSecrets)
+// candidates returns the secrets to try, at most maxSecrets: those of the channels first, then those of the MetaApps, whose webhooks
+// may be for numbers that no channel claims yet. If there are more MetaApps than can be tried, it begins anywhere among them, and all
+// is false: when the body comes again, others are tried.
+func candidates(s *runtimeconfig.Snapshot, within scope, channels []*runtimeconfig.Channel) (secrets []redact.Secret, all bool) {
+	secrets, all = make([]redact.Secret, 0, maxSecrets), true
 	add := func(secret redact.Secret) {
-		if len(secrets) < most && !secret.IsZero() && !slices.ContainsFunc(secrets, secret.Equal) {
+		switch {
+		case secret.IsZero(), slices.ContainsFunc(secrets, secret.Equal):
+		case len(secrets) == maxSecrets:
+			all = false
+		default:
 			secrets = append(secrets, secret)
 		}
 	}
@@ -88,18 +93,24 @@ func candidates(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, bo
 		for _, secret := range secretsOf(s, c) {
 			add(secret)
 		}
-		if len(secrets) == most {
-			return secrets
+		if !all {
+			return secrets, false
 		}
 	}
-	apps := s.Apps()
-	for _, app := range apps {
-		add(app.AppSecret)
+	apps := within.apps(s)
+	from := 0
+	if len(secrets)+2*len(apps) > maxSecrets {
+		from = rand.IntN(max(1, len(apps))) //nolint:gosec // which is tried first is no secret
 	}
-	for _, app := range apps {
-		add(app.PreviousAppSecret)
+	for _, of := range []func(*runtimeconfig.App) redact.Secret{
+		func(a *runtimeconfig.App) redact.Secret { return a.AppSecret },
+		func(a *runtimeconfig.App) redact.Secret { return a.PreviousAppSecret },
+	} {
+		for n := range apps {
+			add(of(apps[(from+n)%len(apps)]))
+		}
 	}
-	return secrets
+	return secrets, all
 }
 
 // signer is whose secret verified a body. Two different secrets never verify the same one.
@@ -109,21 +120,25 @@ type signer struct {
 	apps []string
 }
 
-// verify finds the secret that signed a body.
-func verify(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel, body []byte, signature string) (signer, bool) {
-	for _, secret := range candidates(s, channels, len(body)) {
+// verify finds the secret that signed a body. all is false if there are secrets that were not tried.
+func verify(s *runtimeconfig.Snapshot, within scope, channels []*runtimeconfig.Channel, body []byte, signature string) (by signer, ok, all bool) {
+	if !wellFormed(signature) {
+		return signer{}, false, true
+	}
+	secrets, all := candidates(s, within, channels)
+	for _, secret := range secrets {
 		if _, ok := webhook.Verify(signature, body, []byte(secret.Reveal())); !ok {
 			continue
 		}
 		by := signer{secret: secret}
-		for _, app := range s.Apps() {
+		for _, app := range within.apps(s) {
 			if app.AppSecret.Equal(secret) || app.PreviousAppSecret.Equal(secret) {
 				by.apps = append(by.apps, app.AppID)
 			}
 		}
-		return by, true
+		return by, true, true
 	}
-	return signer{}, false
+	return signer{}, false, all
 }
 
 // owns says whether the signer may speak for a channel.

@@ -57,6 +57,14 @@ type Ingester interface {
 	// that is gone is no error.
 	DeleteQuarantine(ctx context.Context, id int64) error
 
+	// PendingChanges returns up to limit raw changes that wait for rows to be made
+	// of them, with an ID above after, oldest first.
+	PendingChanges(ctx context.Context, after int64, limit int) ([]RawChange, error)
+
+	// MarkProjected says that the rows of a pending change are stored. Marking
+	// one that is not pending, or gone, is no error.
+	MarkProjected(ctx context.Context, id int64) error
+
 	// Unclaimed returns up to limit verified changes for numbers that no
 	// channel claimed when they came, with an ID above after, oldest first.
 	Unclaimed(ctx context.Context, after int64, limit int) ([]UnclaimedChange, error)
@@ -264,7 +272,8 @@ type Reader interface {
 	Conversations(ctx context.Context, line string, after int64, limit int) ([]Conversation, error)
 
 	// Messages returns up to limit of the newest messages of a conversation,
-	// oldest first. before (a message ID; 0 = none) pages backwards.
+	// oldest first. before (a message ID; 0 = none) pages backwards. Reactions,
+	// edits and revocations are not among them: they show in their targets.
 	Messages(ctx context.Context, line string, conversationID, before int64, limit int) ([]Message, error)
 
 	// OutboxRows returns up to limit outbox rows of a line with a sequence

@@ -13,6 +13,7 @@ type Delivery struct {
 	Statuses      []Status
 	IdentityMoves []IdentityMove
 	Handovers     []Handover
+	SavedContacts []SavedContact
 	Raw           []RawChange
 	Unclaimed     []UnclaimedChange
 	// DeadLetters are items that the ingress itself refuses, such as a change
@@ -94,6 +95,18 @@ type InboundMessage struct {
 	Text string
 	// ContextWAMID is the message that this one answers, empty if none.
 	ContextWAMID string
+	// TargetWAMID is the message that this one reacts to, edits or revokes, by
+	// its Type; empty for all others. It is looked for only in the same
+	// conversation, and an edit or a revocation only among what the same side
+	// wrote. Whichever comes first, it is the newest that counts.
+	TargetWAMID string
+	// Media is the file that it has, nil if none. The store keeps what it is, not
+	// the file: see the table media, which has a row for each such message, found
+	// by PhoneNumberID and WAMID.
+	Media *Media
+	// ByBusiness says that the business wrote it: always so of an echo, of a
+	// history's message sometimes.
+	ByBusiness bool
 	// EventTime is Meta's timestamp. One in the future counts as now.
 	EventTime time.Time
 	// ReplyWorthy asks for an automatic answer, if the message is new.
@@ -103,6 +116,29 @@ type InboundMessage struct {
 	OpensWindow bool
 	// Raw is the message as received.
 	Raw []byte
+}
+
+// Media is a file at Meta.
+type Media struct {
+	// ID is Meta's, by which the file can be fetched for some days.
+	ID       string
+	MIMEType string
+	// SHA256 is as received: in base64 or hexadecimal digits, or empty.
+	SHA256 string
+	// Filename is the sender's, of documents only.
+	Filename string
+	// Voice tells a voice message from other audio.
+	Voice bool
+}
+
+// SavedContact is a customer as the business has saved him on its phone. The
+// newest by EventTime counts.
+type SavedContact struct {
+	Line  string
+	Phone string // digits
+	// Name is empty if the contact was removed.
+	Name      string
+	EventTime time.Time
 }
 
 // StatusKind is what a status reports. The kinds are ranked (see Rank), and a
@@ -216,6 +252,8 @@ type RawChange struct {
 	EntryTime  time.Time
 	ReceivedAt time.Time // set by the store
 	Raw        []byte
+	// Pending asks for rows to be made of it later; see PendingChanges.
+	Pending bool
 	// Report, if set, is appended together with the change if that is new.
 	Report *Report
 }
@@ -238,7 +276,7 @@ type DeadLetter struct {
 	ID   int64 // set by the store
 	App  string
 	Line string
-	// Kind says what it was: message, status, identity, handover, change, turn.
+	// Kind says what it was: message, status, identity, handover, contact, change, turn.
 	Kind string
 	// Reason is stable text without the customer's data.
 	Reason string
@@ -282,6 +320,9 @@ type Contact struct {
 	Phone    string
 	Name     string
 	Username string
+	// SavedName is what the business calls him on its phone; empty if he is not
+	// saved there, and in turns and sends.
+	SavedName string
 }
 
 // Conversation is the only thread between a line and a contact, and the queue
@@ -347,6 +388,15 @@ type Message struct {
 	Status StatusKind
 	// OutboxID is set for a message of ours.
 	OutboxID string
+	// Media is the file that it has, nil if none.
+	Media *Media
+	// Edited says that Text is what an edit made of it. Raw is the original.
+	Edited bool
+	// Revoked says that its author took it back: Text, Media and Raw are empty.
+	Revoked bool
+	// CustomerReaction and BusinessReaction are emojis; empty if there is none,
+	// or none any more.
+	CustomerReaction, BusinessReaction string
 	// Raw is the message as received, or the payload of ours.
 	Raw []byte
 }
@@ -598,12 +648,15 @@ type Report struct {
 	Payload []byte
 }
 
-// TrafficPayload is the payload of ReportTraffic. LastReceived and LastSent are
-// rounded down to the hour; it has those of one direction only.
+// TrafficPayload is the payload of ReportTraffic. LastReceived, LastStandby and
+// LastSent are rounded down to the hour; it has those of one direction only.
 type TrafficPayload struct {
 	FirstReceived time.Time `json:"firstReceived,omitzero"`
 	LastReceived  time.Time `json:"lastReceived,omitzero"`
-	LastSent      time.Time `json:"lastSent,omitzero"`
+	// LastStandby is of copies of what another responder received: a line that
+	// has them and receives nothing is routed elsewhere.
+	LastStandby time.Time `json:"lastStandby,omitzero"`
+	LastSent    time.Time `json:"lastSent,omitzero"`
 }
 
 // TestMessagePayload is the payload of ReportTestMessage.

@@ -5,6 +5,6 @@
 // to try. Verify checks the signature on the exact bytes received. DuplicateKeys finds bodies that two JSON parsers
 // could read differently. Decode and the methods of Change read the rest.
 //
-// The package does not serve HTTP, does not know which ids belong to whom, and stores nothing. Message types other than
-// text are kept raw for whoever handles them.
+// Message.Content says of a message of any type what can be read in it; the rest stays raw for whoever handles it. The
+// package does not serve HTTP, does not know which ids belong to whom, and stores nothing.
 package webhook

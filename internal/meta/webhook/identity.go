@@ -69,18 +69,23 @@ func (v *Value) Sender(m *Message) Identity {
 	for _, id := range []string{m.FromUserID, m.FromParentUserID, m.From} {
 		sender.add(id)
 	}
+	return v.completed(sender)
+}
+
+// completed adds what the contact of the same person tells.
+func (v *Value) completed(i Identity) Identity {
 	for n := range v.Contacts {
 		contact := v.Contacts[n].Identity()
-		if !sender.same(contact) {
+		if !i.same(contact) {
 			continue
 		}
-		setOnce(&sender.Phone, contact.Phone)
-		setOnce(&sender.UserID, contact.UserID)
-		setOnce(&sender.ParentUserID, contact.ParentUserID)
-		sender.Username, sender.Name = contact.Username, contact.Name
+		setOnce(&i.Phone, contact.Phone)
+		setOnce(&i.UserID, contact.UserID)
+		setOnce(&i.ParentUserID, contact.ParentUserID)
+		i.Username, i.Name = contact.Username, contact.Name
 		break
 	}
-	return sender
+	return i
 }
 
 // same reports whether two identities are of one person. The user id decides where both have one: a phone number may

@@ -6,14 +6,14 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 )
 
-// Value is the value of the fields messages and standby. It holds one of Messages, Echoes, Statuses and Errors.
+// Value is the value of the fields messages, standby and of echoes. It holds one of Messages, Echoes, Statuses and Errors.
 type Value struct {
 	Metadata Metadata  `json:"metadata"`
 	Contacts []Contact `json:"contacts"`
 	Messages []Message `json:"messages"`
-	// Echoes are messages of another responder, in standby only, kept raw.
-	Echoes   []json.RawMessage `json:"message_echoes"`
-	Statuses []Status          `json:"statuses"`
+	// Echoes are messages that the business sent by other means.
+	Echoes   []Echo   `json:"message_echoes"`
+	Statuses []Status `json:"statuses"`
 	// Errors concern the number or the app as a whole.
 	Errors []Problem `json:"errors"`
 }

@@ -73,14 +73,16 @@ type batch struct {
 	// dirty lists the threads to write, in the order of their first change.
 	dirty   []*thread
 	testers []*thread
-	traffic map[string]bool
+	// echoes are new messages of which statuses may have come before.
+	echoes  []messageKey
+	traffic map[traffic]bool
 }
 
 // applyThreads applies moves and messages.
 func (t *tx) applyThreads(items []*record.Item) error {
 	b := &batch{
 		t: t, byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
-		stored: map[messageKey]storedMessage{}, waitingTests: map[string]bool{}, unions: map[lineKey]*thread{}, traffic: map[string]bool{},
+		stored: map[messageKey]storedMessage{}, waitingTests: map[string]bool{}, unions: map[lineKey]*thread{}, traffic: map[traffic]bool{},
 	}
 	if n, err := b.load(items); err != nil || n == 0 {
 		return err
@@ -102,13 +104,18 @@ func (t *tx) applyThreads(items []*record.Item) error {
 	if err := b.flush(); err != nil {
 		return err
 	}
+	for _, key := range b.echoes {
+		if err := t.joinStatuses(key.number, key.wamid); err != nil {
+			return err
+		}
+	}
 	for _, h := range b.testers {
 		if err := t.releaseTestMessages(h); err != nil {
 			return err
 		}
 	}
-	for line := range b.traffic {
-		t.traffic = append(t.traffic, traffic{line, received})
+	for of := range b.traffic {
+		t.traffic = append(t.traffic, of)
 	}
 	return nil
 }
@@ -145,6 +152,9 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		h.Await(n.id, b.t.now)
 	}
 	b.stored[key] = storedMessage{id: n.id, source: m.Source, pending: len(b.messages)}
+	if m.Source == store.SourceEcho {
+		b.echoes = append(b.echoes, key)
+	}
 	b.messages = append(b.messages, n)
 	if m.OpensWindow {
 		h.LastUserAt = max(h.LastUserAt, eventAt)
@@ -154,7 +164,13 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		h.Settle(b.t.now)
 	}
 	b.touch(h)
-	b.traffic[m.Line] = true
+	switch m.Source {
+	case store.SourceMessages:
+		b.traffic[traffic{m.Line, received}] = true
+	case store.SourceStandby:
+		b.traffic[traffic{m.Line, standby}] = true
+	default:
+	}
 	return result, nil
 }
 
@@ -338,23 +354,24 @@ func (b *batch) queueMessages(q *pgx.Batch) {
 	})
 	ids, threads, seqs, eventAts, raws := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([][]byte, n)
 	numbers, wamids, authors, sources := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	types, texts, contexts := make([]string, n), make([]string, n), make([]string, n)
+	types, texts, contexts, targets := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	for i, m := range pending {
 		ids[i], threads[i], seqs[i], eventAts[i], raws[i] = m.id, m.thread.ID, m.seq, m.eventAt, m.Raw
-		numbers[i], wamids[i], authors[i], sources[i] = m.PhoneNumberID, m.WAMID, string(m.author()), string(m.Source)
-		types[i], texts[i], contexts[i] = m.Type, m.Text, m.ContextWAMID
+		numbers[i], wamids[i], authors[i], sources[i] = m.PhoneNumberID, m.WAMID, string(record.AuthorOf(m.InboundMessage)), string(m.Source)
+		types[i], texts[i], contexts[i], targets[i] = m.Type, m.Text, m.ContextWAMID, m.TargetWAMID
 	}
 	q.Queue(`
-		INSERT INTO messages (id, phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, seq, event_at, raw, received_at)
-		SELECT *, $13 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-		                          $10::bigint[], $11::bigint[], $12::bytea[])
+		INSERT INTO messages (id, phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, target_wamid, seq, event_at, raw, received_at)
+		SELECT *, $14 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+		                          $10::text[], $11::bigint[], $12::bigint[], $13::bytea[])
 		ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
-		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, seqs, eventAts, raws, b.t.now).Exec(all(n))
-}
-
-func (m *newMessage) author() store.Author {
-	if m.Source == store.SourceEcho || m.Source == store.SourceHistory {
-		return store.AuthorBusiness
+		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, targets, seqs, eventAts, raws, b.t.now).Exec(all(n))
+	for _, m := range pending {
+		if f := m.Media; f != nil {
+			q.Queue(`
+				INSERT INTO media (phone_number_id, wamid, line, media_id, mime_type, sha256, filename, voice, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+				ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
+				m.PhoneNumberID, m.WAMID, m.Line, f.ID, f.MIMEType, f.SHA256, f.Filename, f.Voice, b.t.now)
+		}
 	}
-	return store.AuthorCustomer
 }

@@ -119,7 +119,7 @@ func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID i
 	if err != nil || history <= 0 {
 		return err
 	}
-	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND seq <= $2`)+` ORDER BY m.event_at, m.id`,
+	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND seq <= $2 AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
 		t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
 	return err
 }

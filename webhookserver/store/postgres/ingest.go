@@ -54,6 +54,9 @@ func (t *tx) apply(items []*record.Item) error {
 	if err := t.addUnclaimed(items); err != nil {
 		return err
 	}
+	if err := t.saveContacts(items); err != nil {
+		return err
+	}
 	for _, it := range items {
 		if it.Letter != nil {
 			if err := t.insertDeadLetter(it.Letter); err != nil {
@@ -82,17 +85,19 @@ func (t *tx) addRawChanges(items []*record.Item) error {
 	var digests, raws [][]byte
 	var apps, lines, wabas, numbers, fields []string
 	var ats []int64
+	var pendings []bool
 	for _, it := range items {
 		if c := it.Raw; c != nil {
 			changes, digests, raws = append(changes, it), append(digests, it.Digest), append(raws, c.Raw)
 			apps, lines, wabas = append(apps, c.App), append(lines, c.Line), append(wabas, c.WABAID)
 			numbers, fields, ats = append(numbers, c.PhoneNumberID), append(fields, c.Field), append(ats, record.Millis(c.EntryTime))
+			pendings = append(pendings, c.Pending)
 		}
 	}
 	err := t.keepChanges(changes, `
-		INSERT INTO raw_changes (digest, app, line, waba_id, phone_number_id, field, entry_at, raw, received_at)
-		SELECT *, $9 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bytea[])
-		ON CONFLICT (digest) DO NOTHING RETURNING digest`, digests, apps, lines, wabas, numbers, fields, ats, raws, t.now)
+		INSERT INTO raw_changes (digest, app, line, waba_id, phone_number_id, field, entry_at, raw, pending, received_at)
+		SELECT *, $10 FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bytea[], $9::boolean[])
+		ON CONFLICT (digest) DO NOTHING RETURNING digest`, digests, apps, lines, wabas, numbers, fields, ats, raws, pendings, t.now)
 	if err != nil {
 		return err
 	}
@@ -102,6 +107,38 @@ func (t *tx) addRawChanges(items []*record.Item) error {
 		}
 	}
 	return nil
+}
+
+// saveContacts keeps the newest of what the business calls its customers. Of two
+// of the same time the later by name counts, so that their order does not matter.
+func (t *tx) saveContacts(items []*record.Item) error {
+	q := &pgx.Batch{}
+	for _, it := range items {
+		if c := it.Contact; c != nil {
+			q.Queue(`
+				INSERT INTO saved_contacts AS s (line, phone, name, event_at, received_at) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (line, phone) DO UPDATE SET name = excluded.name, event_at = excluded.event_at, received_at = excluded.received_at
+				WHERE (excluded.event_at, excluded.name COLLATE "C") > (s.event_at, s.name COLLATE "C")`,
+				c.Line, c.Phone, c.Name, min(record.Millis(c.EventTime), t.now), t.now)
+		}
+	}
+	if q.Len() == 0 {
+		return nil
+	}
+	return t.send(q)
+}
+
+// PendingChanges implements store.Ingester.
+func (s *Store) PendingChanges(ctx context.Context, after int64, limit int) ([]store.RawChange, error) {
+	return s.rawChanges(ctx, `pending AND id > $1`, after, limit)
+}
+
+// MarkProjected implements store.Ingester.
+func (s *Store) MarkProjected(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE raw_changes SET pending = FALSE WHERE id = $1`, id)
+		return err
+	})
 }
 
 // addUnclaimed keeps the unclaimed changes that are new.

@@ -43,17 +43,39 @@ func (s *Store) read(ctx context.Context, query func(context.Context) error) err
 	return classify(err)
 }
 
+// told selects the text of the newest message of a type about m that a condition
+// (a constant) holds for.
+func told(kind, condition string) string {
+	return `(SELECT t.text FROM messages t WHERE t.phone_number_id = m.phone_number_id AND t.target_wamid = m.wamid AND t.target_wamid <> ''
+	           AND t.conversation_id = m.conversation_id AND t.type = '` + kind + `' AND ` + condition + ` ORDER BY t.event_at DESC, t.wamid DESC LIMIT 1)`
+}
+
+// sameSide holds for what the author's side wrote about m.
+const sameSide = `(t.author = 'customer') = (m.author = 'customer')`
+
+// messagesQuery selects messages m as they are shown.
+var messagesQuery = `
+	SELECT m.id, c.line, m.phone_number_id, m.conversation_id, coalesce(m.wamid, ''), m.author, m.source, m.type, m.text, m.context_wamid,
+	       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw,
+	       ` + told("edit", sameSide) + `, ` + told("revoke", sameSide) + `,
+	       coalesce(` + told("reaction", `t.author = 'customer'`) + `, ''), coalesce(` + told("reaction", `t.author <> 'customer'`) + `, ''),
+	       f.media_id, f.mime_type, f.sha256, f.filename, f.voice
+	FROM messages m JOIN conversations c ON c.id = m.conversation_id
+	LEFT JOIN media f ON f.phone_number_id = m.phone_number_id AND f.wamid = m.wamid `
+
 // messages reads messages; where begins with WHERE and uses m and c.
 func (s *Store) messages(ctx context.Context, where string, args ...any) ([]store.Message, error) {
 	return list(ctx, s, func(row pgx.CollectableRow) (m store.Message, err error) {
 		var eventAt, receivedAt int64
+		var shown record.Shown
 		err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
-			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw)
+			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw,
+			&shown.Edit, &shown.Revocation, &m.CustomerReaction, &m.BusinessReaction,
+			&shown.MediaID, &shown.MIMEType, &shown.SHA256, &shown.Filename, &shown.Voice)
 		m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
+		shown.Apply(&m)
 		return m, err
-	}, `SELECT m.id, c.line, m.phone_number_id, m.conversation_id, coalesce(m.wamid, ''), m.author, m.source, m.type, m.text, m.context_wamid,
-		       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw
-		FROM messages m JOIN conversations c ON c.id = m.conversation_id `+where, args...)
+	}, messagesQuery+where, args...)
 }
 
 // Messages implements store.Reader.
@@ -62,7 +84,7 @@ func (s *Store) Messages(ctx context.Context, line string, conversation, before 
 		before = math.MaxInt64
 	}
 	return s.messages(ctx, `
-		WHERE c.line = $1 AND m.id IN (SELECT id FROM messages WHERE conversation_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4) ORDER BY m.id`,
+		WHERE c.line = $1 AND m.id IN (SELECT id FROM messages WHERE conversation_id = $2 AND id < $3 AND target_wamid = '' ORDER BY id DESC LIMIT $4) ORDER BY m.id`,
 		line, conversation, before, limit)
 }
 
@@ -71,10 +93,11 @@ func (s *Store) Conversations(ctx context.Context, line string, after int64, lim
 	return list(ctx, s, func(row pgx.CollectableRow) (c store.Conversation, err error) {
 		var dueAt, lastUserAt, personAt int64
 		err = row.Scan(&c.ID, &c.Line, &c.PhoneNumberID, &c.Contact.BSUID, &c.Contact.Phone, &c.Contact.Name, &c.Contact.Username,
-			&c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt, &personAt, &c.OwnedElsewhere)
+			&c.Contact.SavedName, &c.State, &c.WaitingReason, &c.SkippedReason, &c.LastSeq, &c.AnsweredSeq, &dueAt, &lastUserAt, &personAt, &c.OwnedElsewhere)
 		c.ReplyDueAt, c.LastUserMessageAt, c.LastPersonMessageAt = record.Instant(dueAt), record.Instant(lastUserAt), record.Instant(personAt)
 		return c, err
-	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username, CASE WHEN `+personAnswers+` THEN 'Human' ELSE state END, waiting_reason, skipped_reason,
+	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username,
+		       coalesce((SELECT s.name FROM saved_contacts s WHERE s.line = c.line AND s.phone = c.phone), ''), CASE WHEN `+personAnswers+` THEN 'Human' ELSE state END, waiting_reason, skipped_reason,
 		       last_seq, answered_seq, reply_due_at, last_user_at, person_at, `+ownedElsewhere+`
 		FROM conversations c WHERE line = $1 AND id > $2 ORDER BY id LIMIT $3`, line, after, limit)
 }
@@ -92,12 +115,18 @@ func (s *Store) OutboxRows(ctx context.Context, line string, after int64, limit 
 
 // RawChanges implements store.Reader.
 func (s *Store) RawChanges(ctx context.Context, after int64, limit int) ([]store.RawChange, error) {
+	return s.rawChanges(ctx, `id > $1`, after, limit)
+}
+
+// rawChanges reads the changes that a condition holds for, by id. The condition
+// and the limit have one parameter each.
+func (s *Store) rawChanges(ctx context.Context, where string, after int64, limit int) ([]store.RawChange, error) {
 	return list(ctx, s, func(row pgx.CollectableRow) (c store.RawChange, err error) {
 		var entryAt, at int64
-		err = row.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
+		err = row.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Pending, &c.Raw)
 		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
-	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw FROM raw_changes WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, pending, raw FROM raw_changes WHERE `+where+` ORDER BY id LIMIT $2`, after, limit)
 }
 
 // DeadLetters implements store.Reader.

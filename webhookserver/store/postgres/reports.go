@@ -99,6 +99,7 @@ type direction int
 
 const (
 	received direction = iota
+	standby
 	sent
 )
 
@@ -110,7 +111,11 @@ func (t *tx) writeTraffic() error {
 	hour := t.hour()
 	for _, of := range slices.Compact(t.traffic) {
 		report := t.reportReceived
-		if of.direction == sent {
+		switch of.direction {
+		case received:
+		case standby:
+			report = t.reportStandby
+		case sent:
 			report = t.reportSent
 		}
 		if err := report(of.line, hour); err != nil {
@@ -138,6 +143,19 @@ func (t *tx) reportReceived(line string, hour int64) error {
 		return err
 	}
 	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: record.Instant(first), LastReceived: record.Instant(hour)})
+}
+
+// reportStandby reports that the line received copies from standby in this
+// hour, unless that is known.
+func (t *tx) reportStandby(line string, hour int64) error {
+	n, err := t.exec(`
+		INSERT INTO line_traffic AS t (line, first_at, last_hour, last_standby_hour)
+		SELECT $1::text, 0, 0, $2::bigint WHERE NOT EXISTS (SELECT 1 FROM line_traffic WHERE line = $1 AND last_standby_hour >= $2)
+		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour WHERE t.last_standby_hour < excluded.last_standby_hour`, line, hour)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.insertTraffic(line, store.TrafficPayload{LastStandby: record.Instant(hour)})
 }
 
 // reportSent reports that Meta took a message of the line in this hour, unless

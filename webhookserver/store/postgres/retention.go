@@ -135,6 +135,13 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 		{`DELETE FROM dead_letters WHERE id IN (
 			SELECT d.id FROM dead_letters d LEFT JOIN unnest($4::text[], $5::bigint[]) p (line, period) ON p.line = d.line
 			WHERE d.received_at < $1 AND d.received_at < $2 - coalesce(p.period, $3) LIMIT $6)`, perLine},
+		{`DELETE FROM media WHERE (phone_number_id, wamid) IN (
+			SELECT f.phone_number_id, f.wamid FROM media f WHERE f.received_at < $1
+			  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid) LIMIT $2)`, []any{shortest, p.batch}},
+		{`DELETE FROM saved_contacts WHERE (line, phone) IN (
+			SELECT s.line, s.phone FROM saved_contacts s LEFT JOIN unnest($4::text[], $5::bigint[]) p (line, period) ON p.line = s.line
+			WHERE s.received_at < $1 AND s.received_at < $2 - coalesce(p.period, $3)
+			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT $6)`, perLine},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < $1 LIMIT $2)`, []any{shortest, p.batch}},
 		{`DELETE FROM test_messages WHERE created_at < $1`, []any{t.now - store.ReportRetention.Milliseconds()}},
 		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < $1)`,

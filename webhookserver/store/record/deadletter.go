@@ -13,6 +13,7 @@ const ReasonText = "a text has a NUL or is not UTF-8"
 const (
 	kindIdentity = "identity"
 	kindHandover = "handover"
+	kindContact  = "contact"
 	kindMessage  = "message"
 	kindStatus   = "status"
 	kindChange   = "change"
@@ -34,6 +35,8 @@ func (it *Item) DeadLetter() *store.DeadLetter {
 		l.Kind, l.Line, l.Raw = kindStatus, it.Status.Line, it.Status.Raw
 	case it.Raw != nil:
 		l.Kind, l.Line, l.Raw = kindChange, it.Raw.Line, it.Raw.Raw
+	case it.Contact != nil:
+		l.Kind, l.Line = kindContact, it.Contact.Line
 	case it.Unclaimed != nil:
 		l.Kind, l.Raw = kindChange, it.Unclaimed.Raw
 	default:

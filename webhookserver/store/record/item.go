@@ -27,6 +27,7 @@ type Item struct {
 	App       string
 	Move      *store.IdentityMove
 	Handover  *store.Handover
+	Contact   *store.SavedContact
 	Message   *store.InboundMessage
 	Status    *store.Status
 	Raw       *store.RawChange
@@ -67,7 +68,7 @@ func identified(id store.Identity) bool {
 // only to write: what no database can hold and what the schemas refuse has
 // become a dead letter here already. A database may still find more.
 func Flatten(d *store.Delivery) (items []Item, bytes int64) {
-	n := len(d.IdentityMoves) + len(d.Handovers) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
+	n := len(d.IdentityMoves) + len(d.Handovers) + len(d.SavedContacts) + len(d.Messages) + len(d.Statuses) + len(d.Raw) + len(d.Unclaimed) + len(d.DeadLetters)
 	items = make([]Item, 0, n)
 	add := func(it Item, fits bool, raw []byte, line, kind string, texts ...string) {
 		it.App = d.App
@@ -96,9 +97,15 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 	}
 	for i := range d.Messages {
 		m := &d.Messages[i]
-		fits := within(maxWAMID, m.WAMID) && identified(m.From)
-		add(Item{Message: m}, fits, m.Raw, m.Line, kindMessage, m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID,
-			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username)
+		fits := within(maxWAMID, m.WAMID) && len(m.TargetWAMID) <= maxWAMID && identified(m.From)
+		texts := []string{
+			m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID, m.TargetWAMID,
+			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username,
+		}
+		if f := m.Media; f != nil {
+			texts = append(texts, f.ID, f.MIMEType, f.SHA256, f.Filename)
+		}
+		add(Item{Message: m}, fits, m.Raw, m.Line, kindMessage, texts...)
 	}
 	for i := range d.Statuses {
 		m := &d.Statuses[i]
@@ -113,6 +120,10 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 		c := &d.Unclaimed[i]
 		digest := digestOf(c.App, "", c.WABAID, c.PhoneNumberID, c.Field, c.EntryTime, c.Raw)
 		add(Item{Unclaimed: c, Digest: digest}, within(maxField, c.Field), c.Raw, "", kindChange, c.App, c.WABAID, c.PhoneNumberID, c.Field)
+	}
+	for i := range d.SavedContacts {
+		c := &d.SavedContacts[i]
+		add(Item{Contact: c}, within(maxNumber, c.Phone), nil, c.Line, kindContact, c.Line, c.Phone, c.Name)
 	}
 	for i := range d.DeadLetters {
 		l := &d.DeadLetters[i]
@@ -130,12 +141,12 @@ func digestOf(app, line, waba, number, field string, at time.Time, raw []byte) [
 }
 
 // ReceiptOf counts the outcomes of a delivery's items. Dead letters that came
-// with it, changes of identity and handovers are not counted.
+// with it, changes of identity, handovers and saved contacts are not counted.
 func ReceiptOf(items []Item) store.Receipt {
 	var r store.Receipt
 	for i := range items {
 		switch it := &items[i]; {
-		case it.Outcome == OutcomeNew && (it.Letter != nil || it.Move != nil || it.Handover != nil):
+		case it.Outcome == OutcomeNew && (it.Letter != nil || it.Move != nil || it.Handover != nil || it.Contact != nil):
 		case it.Outcome == OutcomeNew:
 			r.New++
 		case it.Outcome == OutcomeDuplicate:
@@ -177,7 +188,9 @@ func (it *Item) order() (rank int, number, key string, at int64) {
 		return 3, "", string(it.Digest), 0
 	case it.Unclaimed != nil:
 		return 4, "", string(it.Digest), 0
+	case it.Contact != nil:
+		return 5, it.Contact.Line, it.Contact.Phone, Millis(it.Contact.EventTime)
 	default:
-		return 5, "", "", 0
+		return 6, "", "", 0
 	}
 }

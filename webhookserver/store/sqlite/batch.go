@@ -27,6 +27,12 @@ func (h *thread) fields() []any {
 // lineKey is an identity within a line.
 type lineKey struct{ line, value string }
 
+// traffic is that a line receives something by some way.
+type traffic struct {
+	line string
+	way  store.Source
+}
+
 // batch is one attempt to apply items: the conversations that it has loaded,
 // each read once and written once. It is thrown away if the attempt fails.
 type batch struct {
@@ -34,7 +40,7 @@ type batch struct {
 	byID    map[int64]*thread
 	byBSUID map[lineKey]*thread
 	byPhone map[lineKey]*thread
-	traffic map[string]bool
+	traffic map[traffic]bool
 	// dirty lists the threads to write, in the order of their first change.
 	dirty []*thread
 	// testers lists the threads whose customer may be awaited by a test message.
@@ -45,7 +51,7 @@ func newBatch(t *tx) *batch {
 	return &batch{
 		t:    t,
 		byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
-		traffic: map[string]bool{},
+		traffic: map[traffic]bool{},
 	}
 }
 
@@ -71,6 +77,9 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 	} else {
 		b.note(h, h.Noted(m.Source, false, eventAt))
 	}
+	if err == nil && id != 0 && m.Source == store.SourceEcho {
+		err = b.t.joinStatuses(m.PhoneNumberID, m.WAMID)
+	}
 	if err != nil || id == 0 {
 		return result, err
 	}
@@ -86,7 +95,7 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		h.Settle(b.t.now)
 	}
 	b.touch(h)
-	return result, b.noteTraffic(m.Line)
+	return result, b.noteTraffic(m)
 }
 
 // handOver gives a customer's thread to another owner.
@@ -109,14 +118,18 @@ func (b *batch) note(h *thread, changed bool) {
 }
 
 func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt int64) (int64, error) {
-	author := store.AuthorCustomer
-	if m.Source == store.SourceEcho || m.Source == store.SourceHistory {
-		author = store.AuthorBusiness
+	id, err := t.insert(`
+		INSERT INTO messages (phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, target_wamid, seq, event_at, received_at, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
+		m.PhoneNumberID, m.WAMID, conversation, string(record.AuthorOf(m)), string(m.Source), m.Type, m.Text, m.ContextWAMID, m.TargetWAMID, seq, eventAt, t.now, m.Raw)
+	if err != nil || id == 0 || m.Media == nil {
+		return id, err
 	}
-	return t.insert(`
-		INSERT INTO messages (phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, seq, event_at, received_at, raw)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
-		m.PhoneNumberID, m.WAMID, conversation, string(author), string(m.Source), m.Type, m.Text, m.ContextWAMID, seq, eventAt, t.now, m.Raw)
+	_, err = t.exec(`
+		INSERT INTO media (phone_number_id, wamid, line, media_id, mime_type, sha256, filename, voice, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
+		m.PhoneNumberID, m.WAMID, m.Line, m.Media.ID, m.Media.MIMEType, m.Media.SHA256, m.Media.Filename, m.Media.Voice, t.now)
+	return id, err
 }
 
 // meetCopy decides between m and the copy of it that is stored: m takes its
@@ -183,14 +196,18 @@ func (b *batch) flush() error {
 	return nil
 }
 
-// noteTraffic reports, once per line and hour, that messages come in.
-func (b *batch) noteTraffic(line string) error {
+// noteTraffic reports, once per line, way and hour, that messages come in.
+func (b *batch) noteTraffic(m *store.InboundMessage) error {
+	of := traffic{m.Line, m.Source}
 	hour := b.t.hour()
-	if b.traffic[line] || b.t.w.trafficHour[line] >= hour {
+	if m.Source == store.SourceEcho || m.Source == store.SourceHistory || b.traffic[of] || b.t.w.trafficHour[of] >= hour {
 		return nil
 	}
-	b.traffic[line] = true
+	b.traffic[of] = true
 	w := b.t.w
-	b.t.afterCommit = append(b.t.afterCommit, func() { w.trafficHour[line] = hour })
-	return b.t.reportTraffic(line, hour)
+	b.t.afterCommit = append(b.t.afterCommit, func() { w.trafficHour[of] = hour })
+	if m.Source == store.SourceStandby {
+		return b.t.noteStandby(m.Line, hour)
+	}
+	return b.t.reportTraffic(m.Line, hour)
 }

@@ -77,6 +77,8 @@ func (b *batch) applyItem(it *record.Item) (err error) {
 		return b.moveIdentity(it.Move)
 	case it.Handover != nil:
 		return b.handOver(it.Handover)
+	case it.Contact != nil:
+		return b.t.saveContact(it.Contact)
 	case it.Message != nil:
 		it.Outcome, err = b.addMessage(it.Message)
 	case it.Status != nil:
@@ -99,9 +101,9 @@ func (t *tx) insertDeadLetter(l *store.DeadLetter) error {
 
 func (t *tx) addRawChange(c *store.RawChange, digest []byte) (record.Outcome, error) {
 	id, err := t.insert(`
-		INSERT INTO raw_changes (digest, app, line, waba_id, phone_number_id, field, entry_at, received_at, raw)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`,
-		digest, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, record.Millis(c.EntryTime), t.now, c.Raw)
+		INSERT INTO raw_changes (digest, app, line, waba_id, phone_number_id, field, entry_at, received_at, pending, raw)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING`,
+		digest, c.App, c.Line, c.WABAID, c.PhoneNumberID, c.Field, record.Millis(c.EntryTime), t.now, c.Pending, c.Raw)
 	if err != nil || id == 0 {
 		return record.OutcomeDuplicate, err
 	}
@@ -109,6 +111,30 @@ func (t *tx) addRawChange(c *store.RawChange, digest []byte) (record.Outcome, er
 		return record.OutcomeNew, t.insertReport(*c.Report)
 	}
 	return record.OutcomeNew, nil
+}
+
+// saveContact keeps the newest of what the business calls a customer. Of two of
+// the same time the later by name counts, so that their order does not matter.
+func (t *tx) saveContact(c *store.SavedContact) error {
+	_, err := t.exec(`
+		INSERT INTO saved_contacts (line, phone, name, event_at, received_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (line, phone) DO UPDATE SET name = excluded.name, event_at = excluded.event_at, received_at = excluded.received_at
+		WHERE (excluded.event_at, excluded.name) > (saved_contacts.event_at, saved_contacts.name)`,
+		c.Line, c.Phone, c.Name, min(record.Millis(c.EventTime), t.now), t.now)
+	return err
+}
+
+// PendingChanges implements store.Ingester.
+func (s *Store) PendingChanges(ctx context.Context, after int64, limit int) ([]store.RawChange, error) {
+	return s.rawChanges(ctx, `pending AND id > ?`, after, limit)
+}
+
+// MarkProjected implements store.Ingester.
+func (s *Store) MarkProjected(ctx context.Context, id int64) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE raw_changes SET pending = FALSE WHERE id = ?`, id)
+		return err
+	})
 }
 
 func (t *tx) addUnclaimed(c *store.UnclaimedChange, digest []byte) (record.Outcome, error) {

@@ -106,6 +106,17 @@ func (t *tx) reportTraffic(line string, hour int64) error {
 	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: record.Instant(first), LastReceived: record.Instant(hour)})
 }
 
+// noteStandby reports, once per line and hour, that copies from standby come in.
+func (t *tx) noteStandby(line string, hour int64) error {
+	n, err := t.exec(`
+		INSERT INTO line_traffic (line, first_at, last_hour, last_standby_hour) VALUES (?, 0, 0, ?)
+		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour WHERE last_standby_hour < excluded.last_standby_hour`, line, hour)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.insertTraffic(line, store.TrafficPayload{LastStandby: record.Instant(hour)})
+}
+
 // noteSent reports, once per line and hour, that Meta took a message.
 func (t *tx) noteSent(line string) error {
 	hour := t.hour()

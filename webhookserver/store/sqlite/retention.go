@@ -130,6 +130,13 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 		{`DELETE FROM dead_letters WHERE id IN (
 			SELECT d.id FROM dead_letters d LEFT JOIN json_each(?) p ON p.key = d.line
 			WHERE d.received_at < ? AND d.received_at < ? - coalesce(p.value, ?) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
+		{`DELETE FROM media WHERE (phone_number_id, wamid) IN (
+			SELECT f.phone_number_id, f.wamid FROM media f WHERE f.received_at < ?
+			  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid) LIMIT ?)`, []any{shortest, p.batch}},
+		{`DELETE FROM saved_contacts WHERE (line, phone) IN (
+			SELECT s.line, s.phone FROM saved_contacts s LEFT JOIN json_each(?) p ON p.key = s.line
+			WHERE s.received_at < ? AND s.received_at < ? - coalesce(p.value, ?)
+			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < ? LIMIT ?)`, []any{shortest, p.batch}},
 		{`DELETE FROM test_messages WHERE created_at < ?`, []any{t.now - store.ReportRetention.Milliseconds()}},
 		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < ?)`,

@@ -101,9 +101,14 @@ func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	return t.joinStatuses(number, wamid)
+}
+
+// joinStatuses lifts a message by the statuses that came before its wamid.
+func (t *tx) joinStatuses(number, wamid string) error {
 	var highest store.StatusKind
 	code := 0
-	err = t.each(`SELECT status, error_code FROM statuses WHERE phone_number_id = ? AND wamid = ?`, []any{number, wamid}, func(rows *sql.Rows) error {
+	err := t.each(`SELECT status, error_code FROM statuses WHERE phone_number_id = ? AND wamid = ?`, []any{number, wamid}, func(rows *sql.Rows) error {
 		var kind store.StatusKind
 		var kindCode int
 		if err := rows.Scan(&kind, &kindCode); err != nil {

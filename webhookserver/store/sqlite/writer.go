@@ -71,7 +71,7 @@ type writer struct {
 
 	// trafficHour is the hour last reported per line: a shortcut, the table
 	// decides.
-	trafficHour map[string]int64
+	trafficHour map[traffic]int64
 	// waitingTests are the lines with test messages that wait for their tester.
 	waitingTests map[string]bool
 	// marker recognises what was erased; nil if nothing was lately.
@@ -90,7 +90,7 @@ func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Opti
 		wake:         make(chan struct{}, 1),
 		done:         make(chan struct{}),
 		maxWaiting:   o.MaxWaiting,
-		trafficHour:  map[string]int64{},
+		trafficHour:  map[traffic]int64{},
 		waitingTests: map[string]bool{},
 
 		maxWaitingBytes: o.MaxWaitingBytes,

@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		{"Ingest", ingestCases},
 		{"Identity", identityCases},
 		{"Owner", ownerCases},
+		{"Inbound", inboundCases},
 		{"Turns", turnCases},
 		{"Outbox", outboxCases},
 		{"Statuses", statusCases},
