@@ -29,6 +29,7 @@ func (s *Simulator) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	s.adminWorld(mux)
 	s.adminTraffic(mux)
+	s.adminResponders(mux)
 	s.adminFaults(mux)
 	s.phonePage(mux)
 	return loopbackOnly(http.NewCrossOriginProtection().Handler(mux))

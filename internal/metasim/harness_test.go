@@ -294,7 +294,7 @@ func (r *receiver) waitFor(text string) {
 // connectDirect registers the direct app's webhook at the receiver and subscribes it to its account.
 func (w *world) connectDirect(r *receiver) {
 	w.t.Helper()
-	form := url.Values{"object": {"whatsapp_business_account"}, "callback_url": {r.srv.URL + "/app"}, "verify_token": {verifyToken}, "fields": {"messages,account_update"}}
+	form := url.Values{"object": {"whatsapp_business_account"}, "callback_url": {r.srv.URL + "/app"}, "verify_token": {verifyToken}, "fields": {"messages,account_update,standby,messaging_handovers,smb_message_echoes,history,smb_app_state_sync"}}
 	w.ok("POST", "/v25.0/"+metasim.DemoDirectAppID+"/subscriptions", w.directAppToken(), form.Encode())
 	w.ok("POST", "/v25.0/"+metasim.DemoDirectWABA+"/subscribed_apps", w.directToken(), "")
 }

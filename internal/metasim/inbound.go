@@ -19,6 +19,8 @@ type InboundMessage struct {
 	Text          string `json:"text,omitempty"`
 	// Message is any element of value.messages instead of Text; from, id and timestamp are filled in when absent.
 	Message json.RawMessage `json:"message,omitempty"`
+	// Standby makes it a message for another responder: the copy comes in the field standby.
+	Standby bool `json:"standby,omitempty"`
 }
 
 // SentMessage names an inbound message and the webhook deliveries it caused.
@@ -51,6 +53,12 @@ func (s *Simulator) SendBatch(messages []InboundMessage) ([]SentMessage, error) 
 		ev, wamid, err := s.receive(m)
 		if err != nil {
 			return nil, err
+		}
+		if m.Standby {
+			if s.sw.StandbyIsShared {
+				events = append(events, ev)
+			}
+			ev = standbyCopy(ev)
 		}
 		events = append(events, ev)
 		out = append(out, SentMessage{Wamid: wamid, Deliveries: []int{}})
@@ -91,7 +99,22 @@ func (s *Simulator) receive(m InboundMessage) (event, string, error) {
 	value := s.envelope(p)
 	value["contacts"] = []any{s.contact(p, cu)}
 	value["messages"] = []any{msg}
-	return event{waba: p.waba, phone: p, field: "messages", value: value}, wamid, nil
+	ev := event{waba: p.waba, phone: p, field: "messages", value: value}
+	if s.sw.EntryIDMismatch {
+		ev.entryID = "9" + p.waba.ID
+	}
+	return ev, wamid, nil
+}
+
+// standbyCopy is an event of messages as another responder's: nested one level deeper.
+func standbyCopy(ev event) event {
+	value, _ := ev.value.(map[string]any)
+	ev.field = "standby"
+	ev.value = map[string]any{
+		"messaging_product": value["messaging_product"], "metadata": value["metadata"],
+		"standby": map[string]any{"contacts": value["contacts"], "messages": value["messages"]},
+	}
+	return ev
 }
 
 // inboundMessage completes an element of value.messages.

@@ -86,6 +86,9 @@ type Switches struct {
 	BSUIDOnly                  bool     `json:"bsuidOnly"`   // every customer hides the phone number
 	BSUIDInFrom                bool     `json:"bsuidInFrom"` // the id stands where the phone number should
 	UsernameWithAt             bool     `json:"usernameWithAt"`
+	HandoverShape              string   `json:"handoverShape"`   // how messaging_handovers names the owners: roles | apps | metadata
+	StandbyIsShared            bool     `json:"standbyIsShared"` // what is for another responder comes in messages, too
+	EntryIDMismatch            bool     `json:"entryIDMismatch"` // entry.id of messages is another than the account's
 
 	// Graph.
 	GraphLatency        Duration `json:"graphLatency"` // before every call takes effect
@@ -111,7 +114,7 @@ func DefaultSwitches() Switches {
 		ClosedWindow: "async", Unfunded: "async", UnfundedCode: 131042, FreeServiceMessages: 1000,
 		EnforceThroughput: true, EnforcePairRate: true, StatusMode: "normal",
 		SentDelay: Duration(50 * time.Millisecond), DeliveredDelay: Duration(100 * time.Millisecond), ReadDelay: Duration(200 * time.Millisecond),
-		LateStatusDelay: Duration(10 * time.Minute),
+		LateStatusDelay: Duration(10 * time.Minute), HandoverShape: "roles",
 		WebhookTimeout: Duration(5 * time.Second), WebhookRetryHorizon: Duration(7 * 24 * time.Hour), HandshakeErrorCode: 2200, EscapeSlashes: true,
 		EnforceRateLimits: true, ThrottleHTTPStatus: 400, Invisible: "100/33", BusinessUsageType: "whatsapp",
 		MediaURLLifetime: Duration(5 * time.Minute),
@@ -135,6 +138,7 @@ func (s Switches) validate() error {
 		{"closedWindow", s.ClosedWindow, []string{"async", "sync"}},
 		{"unfunded", s.Unfunded, []string{"async", "sync", "free_allowance"}},
 		{"statusMode", s.StatusMode, []string{"normal", "skip_delivered", "reorder", "duplicate", "never"}},
+		{"handoverShape", s.HandoverShape, []string{"roles", "apps", "metadata"}},
 		{"invisible", s.Invisible, []string{"100/33", "803", "10", "200"}},
 	}
 	for _, c := range choices {

@@ -148,7 +148,7 @@ func TestHandovers(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", tc.reason, h, tc.want)
 		}
 	}
-	for _, rest := range []string{`"type":"control_lent"`, `"type":"control_passed"`, `"type":"control_passed","control_passed":{},"sender":{}`, `"type":"control_passed","control_passed":{},"timestamp":"soon"`} {
+	for _, rest := range []string{`"type":"control_lent"`, `"type":"control_passed"`, `"type":"control_passed","control_passed":{},"sender":7`, `"type":"control_passed","control_passed":{},"timestamp":"soon"`} {
 		if d := judged(t, value(rest)); len(d.Handovers) != 0 || len(d.DeadLetters) != 1 {
 			t.Errorf("%s: %+v", rest, d)
 		}

@@ -84,6 +84,7 @@ func story() []delivery {
 		p(messages("201", m("g1", ghost, 90, said("only a number")))),
 		p(echo("e1", "49152", 45, "on my way"), status("e1", "delivered", 46, "")),
 		p(status("e1", "read", 47, `,"pricing":{"type":"regular"}`), status("o1", "failed", 48, `,"errors":[{"code":131026}]`)),
+		p(echo("e3", "49153", 91, "somebody answers")),
 		p(echo("e2", "49151", 5, "before the handover")),
 		p(handover("49151", 6, "passed")), p(handover("49151", 400, "passed")), p(handover("49151", 390, "taken")),
 		p(handover("49152", 100, "taken")), p(handover("49152", 95, "passed")),
@@ -272,8 +273,9 @@ func checkStory(t *testing.T, p projection) {
 		of, has string
 	}{
 		{p.Conversations, "SavedName:Ana Plants", "Active/ elsewhere false"},
-		{p.Conversations, "Phone:49152", "Human/ elsewhere true"},
-		{p.Messages, "wamid.a1 ", "revoked true"},
+		{p.Conversations, "Phone:49152", "Active/ elsewhere true"},
+		{p.Conversations, "Phone:49153", "Human/ elsewhere false"},
+		{p.Messages, "line-p wamid.a1 ", "revoked true"},
 		{p.Messages, "wamid.a2 ", `"anybody there?"`},
 		{p.Messages, "wamid.b5 ", "in messages"},
 		{p.Messages, "wamid.e1 ", "read at"},

@@ -75,42 +75,51 @@ func channelsNamed(s *runtimeconfig.Snapshot, within scope, phoneNumberIDs, waba
 	return n
 }
 
-// candidates returns the secrets to try, at most maxSecrets: those of the channels first, then those of the MetaApps, whose webhooks
-// may be for numbers that no channel claims yet. If there are more MetaApps than can be tried, it begins anywhere among them, and all
-// is false: when the body comes again, others are tried.
-func candidates(s *runtimeconfig.Snapshot, within scope, channels []*runtimeconfig.Channel) (secrets []redact.Secret, all bool) {
-	secrets, all = make([]redact.Secret, 0, maxSecrets), true
-	add := func(secret redact.Secret) {
-		switch {
-		case secret.IsZero(), slices.ContainsFunc(secrets, secret.Equal):
-		case len(secrets) == maxSecrets:
-			all = false
-		default:
-			secrets = append(secrets, secret)
+// candidates are the secrets that may be tried on a body, at most maxSecrets.
+type candidates struct {
+	secrets []redact.Secret
+	// more says that there are others, which were left out.
+	more bool
+}
+
+func (c *candidates) add(secret redact.Secret) {
+	switch {
+	case secret.IsZero(), slices.ContainsFunc(c.secrets, secret.Equal):
+	case len(c.secrets) == maxSecrets:
+		c.more = true
+	default:
+		c.secrets = append(c.secrets, secret)
+	}
+}
+
+// addChannels adds the secrets of the channels that a body names.
+func (c *candidates) addChannels(s *runtimeconfig.Snapshot, channels []*runtimeconfig.Channel) {
+	for _, channel := range channels {
+		for _, secret := range secretsOf(s, channel) {
+			c.add(secret)
+		}
+		if c.more {
+			return
 		}
 	}
-	for _, c := range channels {
-		for _, secret := range secretsOf(s, c) {
-			add(secret)
-		}
-		if !all {
-			return secrets, false
-		}
-	}
-	apps := within.apps(s)
+}
+
+// addApps adds those of the MetaApps, whose webhooks may be for numbers that no channel claims yet. If they don't all fit it begins
+// anywhere among them: when the body comes again, others are tried.
+func (c *candidates) addApps(apps []*runtimeconfig.App) {
+	n := 2 * len(apps)
 	from := 0
-	if len(secrets)+2*len(apps) > maxSecrets {
-		from = rand.IntN(max(1, len(apps))) //nolint:gosec // which is tried first is no secret
+	if len(c.secrets)+n > maxSecrets {
+		from = rand.IntN(max(1, n)) //nolint:gosec // which is tried first is no secret
 	}
-	for _, of := range []func(*runtimeconfig.App) redact.Secret{
-		func(a *runtimeconfig.App) redact.Secret { return a.AppSecret },
-		func(a *runtimeconfig.App) redact.Secret { return a.PreviousAppSecret },
-	} {
-		for n := range apps {
-			add(of(apps[(from+n)%len(apps)]))
+	for k := range n {
+		app := apps[(from+k)%n%len(apps)]
+		if (from+k)%n < len(apps) {
+			c.add(app.AppSecret)
+		} else {
+			c.add(app.PreviousAppSecret)
 		}
 	}
-	return secrets, all
 }
 
 // signer is whose secret verified a body. Two different secrets never verify the same one.
@@ -125,20 +134,29 @@ func verify(s *runtimeconfig.Snapshot, within scope, channels []*runtimeconfig.C
 	if !wellFormed(signature) {
 		return signer{}, false, true
 	}
-	secrets, all := candidates(s, within, channels)
-	for _, secret := range secrets {
-		if _, ok := webhook.Verify(signature, body, []byte(secret.Reveal())); !ok {
-			continue
+	apps := within.apps(s)
+	var c candidates
+	c.addChannels(s, channels)
+	tried := 0
+	for round := range 2 {
+		if round == 1 {
+			c.addApps(apps)
 		}
-		by := signer{secret: secret}
-		for _, app := range within.apps(s) {
-			if app.AppSecret.Equal(secret) || app.PreviousAppSecret.Equal(secret) {
-				by.apps = append(by.apps, app.AppID)
+		for ; tried < len(c.secrets); tried++ {
+			secret := c.secrets[tried]
+			if _, ok := webhook.Verify(signature, body, []byte(secret.Reveal())); !ok {
+				continue
 			}
+			by := signer{secret: secret}
+			for _, app := range apps {
+				if app.AppSecret.Equal(secret) || app.PreviousAppSecret.Equal(secret) {
+					by.apps = append(by.apps, app.AppID)
+				}
+			}
+			return by, true, true
 		}
-		return by, true, true
 	}
-	return signer{}, false, all
+	return signer{}, false, !c.more
 }
 
 // owns says whether the signer may speak for a channel.

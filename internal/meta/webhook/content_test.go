@@ -13,7 +13,7 @@ func TestHistoryDirections(t *testing.T) {
 	}{
 		{"the customer's number is the thread's", "49151", `{"from":"49151"}`, Identity{Phone: "49151"}, true},
 		{"what has a recipient is the business's", "49151", `{"from":"1555","to":"49151"}`, Identity{Phone: "49151"}, false},
-		{"so is what comes from another number", "49151", `{"from":"1555"}`, Identity{Phone: "49151"}, false},
+		{"so is what comes from another number", "49151", `{"from":"15550783881"}`, Identity{Phone: "49151"}, false},
 		{"a thread that is no number", "x", `{"from":"1555","to":"49151"}`, Identity{Phone: "49151"}, false},
 		{"a customer who hides his number", "US.1", `{"from_user_id":"US.1"}`, Identity{UserID: "US.1"}, true},
 		{"nobody", "", `{}`, Identity{}, true},
