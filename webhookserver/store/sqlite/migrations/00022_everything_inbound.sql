@@ -1,15 +1,5 @@
 -- +goose Up
 
--- What is known of who answers beside us, as instants that only grow: the last
--- message of a person of the business by other means, since when the assistant
--- has the thread (again), the newest handover to another responder, the newest
--- to us or to nobody, and the newest copy of what passed there.
-ALTER TABLE conversations ADD COLUMN person_at  INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE conversations ADD COLUMN resumed_at INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE conversations ADD COLUMN other_at   INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE conversations ADD COLUMN free_at    INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE conversations ADD COLUMN standby_at INTEGER NOT NULL DEFAULT 0;
-
 -- The message that a reaction, an edit or a revocation is about. They are looked
 -- up when that message is read, so the order in which they come does not matter.
 ALTER TABLE messages ADD COLUMN target_wamid TEXT NOT NULL DEFAULT '';
