@@ -143,6 +143,10 @@ chaos: ## Kill, stop and break everything around the webhook-server, and count. 
 	@go build -o bin/chaos ./test/chaos
 	@exec bin/chaos $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Fuzz whatever reads foreign bytes, FUZZ_TIME (5s) for each target, beginning with the committed corpus.
+	@hack/fuzz.sh $(FUZZ_TIME)
+
 .PHONY: e2e
 e2e: ## Run the images of the Dockerfile on a real kubelet on this machine. Needs root on Linux; ARGS are flags of the test.
 	@hack/e2e/run.sh $(ARGS)
