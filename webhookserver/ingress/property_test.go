@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,13 +26,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/postgres"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 )
-
-// database is the PostgreSQL of the tests.
-var database *pgserver.Server
-
-func TestMain(m *testing.M) {
-	os.Exit(pgserver.RunTests(m, func(s *pgserver.Server) { database = s }))
-}
 
 // permutations is how many orders each store is shown.
 const permutations = 8
@@ -161,6 +153,15 @@ func projectionOf(t *testing.T, s store.Store) projection {
 // TestAnyOrderGivesTheSameStore delivers the same webhooks in many orders, with copies, to each store: what is stored does not depend
 // on it.
 func TestAnyOrderGivesTheSameStore(t *testing.T) {
+	database, err := pgserver.Shared(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := database.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	stores := map[string]func(t *testing.T) store.Store{
 		"sqlite": func(t *testing.T) store.Store {
 			t.Helper()
