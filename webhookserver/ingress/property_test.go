@@ -153,7 +153,7 @@ func projectionOf(t *testing.T, s store.Store) projection {
 // TestAnyOrderGivesTheSameStore delivers the same webhooks in many orders, with copies, to each store: what is stored does not depend
 // on it.
 func TestAnyOrderGivesTheSameStore(t *testing.T) {
-	database, err := pgserver.Shared(t.Context())
+	database, err := pgserver.Shared(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
