@@ -63,6 +63,8 @@ func (m *Marker) Of(it *Item) []string {
 		return []string{m.Message(msg.PhoneNumberID, msg.WAMID), m.Person(msg.Line, msg.From.BSUID), m.Person(msg.Line, msg.From.Phone)}
 	case it.Status != nil:
 		return []string{m.Message(it.Status.PhoneNumberID, it.Status.WAMID)}
+	case it.Contact != nil:
+		return []string{"", m.Person(it.Contact.Line, it.Contact.Phone)}
 	case it.Raw != nil, it.Unclaimed != nil:
 		return []string{m.Change(it.Digest)}
 	default:
@@ -80,6 +82,8 @@ func (it *Item) eventAt() int64 {
 		return Millis(it.Handover.EventTime)
 	case it.Message != nil:
 		return Millis(it.Message.EventTime)
+	case it.Contact != nil:
+		return Millis(it.Contact.EventTime)
 	default:
 		return 0
 	}

@@ -121,6 +121,21 @@ var inboundCases = map[string]func(*world){
 		save("", now)
 		w.equal("", w.conversation().Contact.SavedName, "until it is removed")
 	},
+	"nothing of an erased customer comes again": func(w *world) {
+		m := w.from("m1", "US.1", "49151", w.clock())
+		m.Type, m.Media = "image", &store.Media{ID: "9"}
+		saved := store.SavedContact{Line: line, Phone: "49151", Name: "Ana Plants", EventTime: w.clock()}
+		d := &store.Delivery{App: app, Messages: []store.InboundMessage{m}, SavedContacts: []store.SavedContact{saved}}
+		w.deliver(d)
+		_, err := w.store.Erase(w.Context(), store.Erasure{Line: line, PhoneNumberID: number, Phone: "49151", BSUID: "US.1"})
+		w.must(err)
+		w.deliver(d)
+		w.equal(0, len(w.conversations(line)), "a copy of his message is dropped")
+		w.advance(time.Second)
+		w.ingest(w.from("m2", "US.1", "49151", w.clock()))
+		c := w.conversation()
+		w.equal([]any{"", 1, true}, []any{c.Contact.SavedName, len(w.messages(c)), w.messages(c)[0].Media == nil}, "and neither his name nor his file is left")
+	},
 	"traffic of another responder": func(w *world) {
 		m := w.text("m1", "US.1")
 		m.Source, m.ReplyWorthy = store.SourceStandby, false
