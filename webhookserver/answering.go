@@ -91,7 +91,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	}
 	library := assistant.NewLibrary(a.indexes, a.feeds)
 	a.models, err = providers.NewPool(providers.PoolOptions{
-		Client: egress.NewClient(o.Egress, modelTimeout, providers.MaxBodyBytes), Metrics: o.Registry,
+		Client: egress.NewClient(o.Egress, modelTimeout, providers.MaxBodyBytes), Metrics: o.Registry, Budget: o.Store,
 		Report: conversation.ReportHealth(o.Store, o.Log.WithName("models")),
 	})
 	if err != nil {
@@ -106,12 +106,14 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	if err != nil {
 		return nil, err
 	}
-	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, a.models), o.Registry)
+	builtin := retrieval.New(library)
+	model := assistant.NewModel(library, a.models, nil)
+	answers, err := assistant.NewFallback(builtin, model, o.Registry)
 	if err != nil {
 		return nil, err
 	}
 	a.conversations, err = conversation.New(conversation.Options{
-		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Committed: a.outbox.Hint, Owner: o.Owner,
+		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Committed: a.outbox.Hint, Owner: o.Owner,
 		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})

@@ -52,6 +52,8 @@ const (
 	KeyVerifyToken = "verify-token"
 	// KeyLinkPublicKey holds the Ed25519 public key (32 bytes) that signup links are verified with.
 	KeyLinkPublicKey = "link-public-key"
+	// KeyOrderSigningKey holds the key that signs the calls about orders.
+	KeyOrderSigningKey = "order-signing-key"
 	// KeyBearerToken holds the credential of the internal API.
 	KeyBearerToken = "bearer-token"
 	// KeyContent holds gzipped JSON of a Content.
@@ -134,6 +136,8 @@ type Channel struct {
 	Handoff Handoff `json:"handoff"`
 	// Limits bound what the assistant may do; nil members mean no bound.
 	Limits Limits `json:"limits"`
+	// Orders configures what happens with orders.
+	Orders Orders `json:"orders,omitzero"`
 
 	// AccessToken sends and fetches for the number.
 	AccessToken redact.Secret `json:"-"`
@@ -211,6 +215,24 @@ type Limits struct {
 	ConversationsPerMonth *int64 `json:"conversationsPerMonth,omitempty"`
 	MessagesPerMonth      *int64 `json:"messagesPerMonth,omitempty"`
 	TokensPerDay          *int64 `json:"tokensPerDay,omitempty"`
+	// MessagesPerDay bounds what the messages of a day can cost; CustomerMessagesPerHour what one customer can cause.
+	MessagesPerDay          *int64 `json:"messagesPerDay,omitempty"`
+	CustomerMessagesPerHour *int64 `json:"customerMessagesPerHour,omitempty"`
+	// Message answers when a limit is reached; empty means that a person takes over.
+	Message string `json:"message,omitempty"`
+}
+
+// Orders configures what happens with orders.
+type Orders struct {
+	// Notify tells the shop of each; nil means that nobody is told.
+	Notify *OrderNotify `json:"notify,omitempty"`
+}
+
+// OrderNotify is a signed HTTP callback.
+type OrderNotify struct {
+	URL string `json:"url"`
+	// SigningKey signs the calls.
+	SigningKey redact.Secret `json:"-"`
 }
 
 // Tombstone is a number that was served until lately: Meta may deliver for it for days.
@@ -285,6 +307,9 @@ func (c *Channel) Object() (Object, error) {
 		if p := c.Assistant.Provider(capability); p != nil {
 			putSecret(data, capability.KeyOfAPIKey(), p.APIKey)
 		}
+	}
+	if c.Orders.Notify != nil {
+		putSecret(data, KeyOrderSigningKey, c.Orders.Notify.SigningKey)
 	}
 	return Object{Name: ChannelName(c.PhoneNumberID), Data: data}, nil
 }

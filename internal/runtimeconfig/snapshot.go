@@ -130,6 +130,9 @@ func (s *Snapshot) addChannel(object Object, raw []byte) error {
 			p.APIKey = secretOf(object, capability.KeyOfAPIKey())
 		}
 	}
+	if c.Orders.Notify != nil {
+		c.Orders.Notify.SigningKey = secretOf(object, KeyOrderSigningKey)
+	}
 	c.Revision = Revision(object.Data)
 	c.CredentialRevision = Revision(map[string][]byte{KeyAccessToken: object.Data[KeyAccessToken]})
 	if c.PhoneNumberID == "" || c.WABAID == "" || c.LineID == "" {

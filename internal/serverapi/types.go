@@ -57,6 +57,9 @@ const (
 	KindAccountEvent Kind = "AccountEvent"
 	// KindAssistantHealth: a line's assistant began or ceased to work. Detail.Assistant.
 	KindAssistantHealth Kind = "AssistantHealth"
+	// KindLimitReached: a line has used up one of its limits, so that customers are not answered; at most one per line, limit, replica
+	// and hour. Detail.Limit.
+	KindLimitReached Kind = "LimitReached"
 )
 
 // Report is one thing that the server has learnt. Ids that don't apply are empty.
@@ -87,6 +90,13 @@ type Detail struct {
 	TestMessage *TestOutcome `json:"testMessage,omitempty"`
 	Account     *Account     `json:"account,omitempty"`
 	Assistant   *Assistant   `json:"assistant,omitempty"`
+	Limit       *Limit       `json:"limit,omitempty"`
+}
+
+// Limit is the detail of KindLimitReached.
+type Limit struct {
+	// Limit such as MessagesPerMonth, in the words of the store.
+	Limit string `json:"limit"`
 }
 
 // Traffic tells when messages passed, in UTC. LastReceived, LastStandby and LastSent are rounded down to the hour: reports are no record of

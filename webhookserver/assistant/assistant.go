@@ -2,6 +2,7 @@ package assistant
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -25,10 +26,29 @@ type Turn struct {
 	Unanswered []Message
 	// History are the messages before, oldest first.
 	History []Message
+	// Summary is what is remembered of messages that are older than History, or of its older part: those up to SummaryThrough.
+	Summary string
+	// SummaryThrough is the ID of the newest message that Summary tells of.
+	SummaryThrough int64
+	// Done is a call with a side effect that the customer has confirmed and that was made; nil if none.
+	Done *Done
+}
+
+// Done is a call with a side effect that was made.
+type Done struct {
+	// Tool is its name, Arguments what it was called with.
+	Tool      string
+	Arguments json.RawMessage
+	// Result is what it returned.
+	Result string
+	// Failed tells that the tool reported a failure, which Result explains.
+	Failed bool
 }
 
 // Message is one message of the conversation.
 type Message struct {
+	// ID orders the messages of a conversation; 0 if unknown.
+	ID int64
 	// FromCustomer tells the customer's messages from the business's.
 	FromCustomer bool
 	// Text of the message, or the title of the button or row that was tapped.
@@ -66,6 +86,13 @@ const (
 	TapPerson = "handoff"
 	// TapProductPrefix stands before a product's id.
 	TapProductPrefix = "product:"
+	// TapConfirmOrder, TapChangeOrder and TapCancelOrder stand before the id of an order that is a draft.
+	TapConfirmOrder = "order:confirm:"
+	TapChangeOrder  = "order:change:"
+	TapCancelOrder  = "order:cancel:"
+	// TapDoAction and TapDropAction stand before the id of a call with a side effect.
+	TapDoAction   = "action:do:"
+	TapDropAction = "action:drop:"
 )
 
 // Reply is the answer to a turn.
@@ -76,6 +103,24 @@ type Reply struct {
 	HandOff bool
 	// Reason says in a word why it is handed off.
 	Reason string
+	// Order, if set, is a draft that the parts ask the customer to confirm.
+	Order *Order
+	// Action, if set, is a call with a side effect that the parts ask the customer to confirm.
+	Action *Action
+	// Summary, if set, is what to remember of the messages up to SummaryThrough.
+	Summary        string
+	SummaryThrough int64
+}
+
+// Action is a call with a side effect that waits for the customer's confirmation.
+type Action struct {
+	// ID is random and unguessable; it is the call's idempotency key.
+	ID string
+	// Ordinal counts the turn's calls of tools.
+	Ordinal int64
+	// Tool is its name; Arguments match its schema.
+	Tool      string
+	Arguments json.RawMessage
 }
 
 // Part is one message of a reply: Text, Image, Buttons or List.

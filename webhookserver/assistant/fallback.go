@@ -16,6 +16,8 @@ type Builtin interface {
 	WantsPerson(turn Turn) bool
 	// HandOff returns the reply that tells the customer that a person takes over.
 	HandOff(turn Turn) Reply
+	// Words are what the server itself says to this customer.
+	Words(turn Turn) *Words
 }
 
 // Fallback answers with the channel's model if it has one, and with the built-in assistant otherwise and whenever the
@@ -56,7 +58,7 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	}
 	if turn.Channel.Assistant.Chat == nil {
 		f.answers.WithLabelValues("retrieval").Inc()
-		return f.builtin.Answer(ctx, turn)
+		return f.withoutModel(ctx, turn)
 	}
 	reply, err := f.model.Answer(ctx, turn)
 	if err == nil {
@@ -64,7 +66,7 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 		if reply.HandOff && len(reply.Parts) == 0 {
 			reply.Parts = f.builtin.HandOff(turn).Parts // the customer is told in any case
 		}
-		return reply, nil
+		return f.withQuestions(turn, reply), nil
 	}
 	if ctx.Err() != nil {
 		return Reply{}, err // it is not the model that failed
@@ -72,5 +74,28 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	kind := providers.KindOf(err)
 	f.failed.WithLabelValues(string(kind)).Inc()
 	f.answers.WithLabelValues("fallback").Inc()
-	return f.builtin.Answer(ctx, turn)
+	return f.withoutModel(ctx, turn)
+}
+
+// withQuestions puts what the customer has to decide below the model's words.
+func (f *Fallback) withQuestions(turn Turn, reply Reply) Reply {
+	if reply.Order != nil {
+		reply.Parts = append(reply.Parts, OrderSummary(reply.Order, f.builtin.Words(turn)))
+	}
+	if reply.Action != nil {
+		reply.Parts = append(reply.Parts, ActionQuestion(reply.Action, f.builtin.Words(turn)))
+	}
+	return reply
+}
+
+// withoutModel answers without the model. What was done is told also without it.
+func (f *Fallback) withoutModel(ctx context.Context, turn Turn) (Reply, error) {
+	if turn.Done == nil {
+		return f.builtin.Answer(ctx, turn)
+	}
+	words := f.builtin.Words(turn)
+	if turn.Done.Failed {
+		return Reply{Parts: []Part{Text{Body: words.ActionFailed}}, HandOff: true, Reason: "ToolFailed"}, nil
+	}
+	return Reply{Parts: []Part{Text{Body: words.ActionDone}}}, nil
 }

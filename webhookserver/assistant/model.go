@@ -10,15 +10,22 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 )
 
-// Model answers with the chat model of the turn's channel. It is safe for concurrent use.
-type Model struct {
-	library *Library
-	models  *providers.Pool
+// Models gives channels their chat models. It is safe for concurrent use.
+type Models interface {
+	// Chat returns the channel's model. Errors are *providers.Error.
+	Chat(ch *runtimeconfig.Channel) (providers.Chat, error)
 }
 
-// NewModel makes a Model.
-func NewModel(library *Library, models *providers.Pool) *Model {
-	return &Model{library: library, models: models}
+// Model answers with the chat model of the turn's channel, which may ask for tools first. It is safe for concurrent use.
+type Model struct {
+	library *Library
+	models  Models
+	more    ToolSource
+}
+
+// NewModel makes a Model. more may be nil: then models have the built-in tools only.
+func NewModel(library *Library, models Models, more ToolSource) *Model {
+	return &Model{library: library, models: models, more: more}
 }
 
 // Answer implements Assistant. Errors of the provider are *providers.Error. A reply that hands off may have no parts.
@@ -27,32 +34,44 @@ func (m *Model) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	messages := dialogue(&turn)
+	memory, err := remember(ctx, chat, &turn)
+	if err != nil {
+		return Reply{}, err
+	}
+	messages := dialogue(memory.recent)
 	if len(messages) == 0 || messages[len(messages)-1].Role != providers.RoleUser {
 		// Only media or signs: there is nothing that a text model could be asked.
 		return Reply{}, &providers.Error{Kind: providers.BadRequest}
 	}
-	var products map[string]catalog.Product
+	w := &work{turn: &turn}
 	var system string
 	err = m.library.Use(ctx, turn.Channel, func(x *catalog.Index) error {
 		data, found, err := search(ctx, x, &turn)
 		if err != nil {
 			return err
 		}
-		products = found
-		system, err = systemPrompt(turn.Channel, turn.CustomerName, data)
+		w.products = found
+		system, err = systemPrompt(turn.Channel, turn.CustomerName, memory.summary, data)
 		return err
 	})
 	if err != nil {
 		return Reply{}, err
 	}
-	res, err := chat.Complete(ctx, providers.Request{
-		System: system, Messages: messages, MaxTokens: answerTokens, Schema: replySchema,
-	})
-	if err != nil {
-		return Reply{}, err
+	tools := m.builtin(w)
+	if m.more != nil {
+		tools = append(tools, m.more.Tools(ctx, turn.Channel)...)
 	}
-	return newReply(res.Text, products, turn.Channel.Handoff.Message)
+	box := newToolbox(tools...)
+	if turn.Done != nil {
+		messages = append(messages, doneMessages(turn.Done)...)
+	}
+	reply, err := m.rounds(ctx, chat, box, w, providers.Request{
+		System: system, Messages: messages, MaxTokens: answerTokens, Schema: replySchema, Tools: box.offer(),
+	})
+	if err == nil && memory.renewed {
+		reply.Summary, reply.SummaryThrough = memory.summary, memory.through
+	}
+	return reply, err
 }
 
 // search finds what the model is told. A question that names no product ("and in red?") is searched for together with
@@ -89,42 +108,6 @@ func search(ctx context.Context, x *catalog.Index, turn *Turn) (promptData, map[
 	}
 	return data, products, nil
 }
-
-// newReply builds the reply from what the model wrote. products are those it was told about: it can show no other.
-func newReply(text string, products map[string]catalog.Product, handOffMessage string) (Reply, error) {
-	answer, ok := parseReply(text)
-	if !ok {
-		return Reply{}, &providers.Error{Kind: providers.BadResponse}
-	}
-	body := FromMarkdown(answer.Text)
-	var cards []Part
-	for _, id := range answer.Products {
-		if p, ok := products[id]; ok {
-			cards = append(cards, ProductCard(&p, p.CurrentPrice().String(), promptDescription))
-		}
-	}
-	reply := Reply{HandOff: answer.HandOff}
-	switch buttons := quickReplies(answer.Buttons); {
-	case len(cards) == 0 && len(buttons) > 0 && body != "" && !answer.HandOff:
-		reply.Parts = append(reply.Parts, Buttons{Body: body, Buttons: buttons})
-	case body != "":
-		reply.Parts = append(reply.Parts, Text{Body: body})
-	}
-	reply.Parts = append(reply.Parts, cards[:min(len(cards), maxCards)]...)
-	if answer.HandOff {
-		reply.Reason = "ModelAsked"
-		if handOffMessage != "" {
-			reply.Parts = append(reply.Parts, Text{Body: handOffMessage})
-		}
-	}
-	if len(reply.Parts) == 0 && !reply.HandOff {
-		return Reply{}, &providers.Error{Kind: providers.BadResponse}
-	}
-	return reply, nil
-}
-
-// maxCards bounds the products that a model shows at once: each is a message.
-const maxCards = 3
 
 // parseReply reads the structure, or takes prose as the text of a reply, since not every provider knows structures. What
 // looks like the structure and can't be read is no prose that a customer should see.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,7 +76,7 @@ func newModel(t *testing.T) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewModel(NewLibrary(cache, nil), models)
+	return NewModel(NewLibrary(cache, nil), models, nil)
 }
 
 func asks(ch *runtimeconfig.Channel, text string) Turn {
@@ -92,7 +93,10 @@ func TestModelReplies(t *testing.T) {
 		{"text", `{"text":"We **do**.","products":[],"buttons":[],"handoff":false}`, Reply{Parts: []Part{Text{"We *do*."}}}},
 		{"prose instead of the structure", "We **do**.", Reply{Parts: []Part{Text{"We *do*."}}}},
 		{"the structure in a code block", "```json\n{\"text\":\"Hi\"}\n```", Reply{Parts: []Part{Text{"Hi"}}}},
-		{"products are shown as the catalog has them", `{"text":"These:","products":["fern","palm"]}`, Reply{Parts: []Part{Text{"These:"}, fern, palm}}},
+		{"a product is shown as the catalog has it", `{"text":"This:","products":["fern"]}`, Reply{Parts: []Part{Text{"This:"}, fern}}},
+		{"several products are a list", `{"text":"These:","products":["fern","palm","fern"]}`, Reply{Parts: []Part{List{Body: "These:", Rows: []Row{
+			{ID: "product:fern", Title: "Boston Fern", Description: "8.00 USD"}, {ID: "product:palm", Title: "Areca Palm", Description: "30.00 USD"},
+		}}}}},
 		{"a product that search did not find is not shown", `{"text":"This:","products":["secret","palm"]}`, Reply{Parts: []Part{Text{"This:"}, palm}}},
 		{"buttons", `{"text":"Which?","buttons":["Fern","","Palm"]}`, Reply{Parts: []Part{Buttons{"Which?", []Button{{"say:Fern", "Fern"}, {"say:Palm", "Palm"}}}}}},
 		{"a hand-off, with the channel's message", `{"text":"Sorry.","handoff":true,"buttons":["x"]}`,
@@ -152,7 +156,7 @@ func TestDialogueKeepsTheNewest(t *testing.T) {
 	for range 100 {
 		turn.History = append(turn.History, Message{FromCustomer: true, Text: strings.Repeat("x", 1000)}, Message{Text: "y"})
 	}
-	got := dialogue(&turn)
+	got := dialogue(slices.Concat(turn.History, turn.Unanswered))
 	total := 0
 	for _, m := range got {
 		total += len(m.Text)
@@ -172,6 +176,7 @@ type scripted struct {
 
 func (s *scripted) Answer(context.Context, Turn) (Reply, error) { s.calls++; return s.reply, s.err }
 func (s *scripted) WantsPerson(Turn) bool                       { return s.person }
+func (s *scripted) Words(Turn) *Words                           { return &Words{} }
 func (s *scripted) HandOff(Turn) Reply {
 	return Reply{Parts: []Part{Text{"A person comes."}}, HandOff: true}
 }

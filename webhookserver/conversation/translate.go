@@ -16,6 +16,7 @@ func newTurn(ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Mes
 		CustomerName: turn.Contact.Name,
 		Unanswered:   messages(unanswered),
 		History:      messages(turn.History),
+		Summary:      turn.Summary.Text, SummaryThrough: turn.Summary.Through,
 	}
 }
 
@@ -24,7 +25,7 @@ func messages(rows []store.Message) []assistant.Message {
 	for i := range rows {
 		m := &rows[i]
 		out = append(out, assistant.Message{
-			FromCustomer: m.Author == store.AuthorCustomer, Text: m.Text, Tapped: tapped(m),
+			ID: m.ID, FromCustomer: m.Author == store.AuthorCustomer, Text: m.Text, Tapped: tapped(m),
 		})
 	}
 	return out

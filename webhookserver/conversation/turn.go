@@ -2,7 +2,9 @@ package conversation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -52,7 +54,20 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 	if reason != "" {
 		return w.skip(ctx, turn, reason)
 	}
-	reply, err := w.answer(ctx, snapshot, ch, turn, unanswered)
+	p, err := w.decide(ctx, ch, turn, unanswered)
+	if errors.Is(err, store.ErrLeaseLost) {
+		return resultLost
+	}
+	if err != nil {
+		return w.fail(ctx, ch, turn, unanswered, err)
+	}
+	if !p.decided {
+		// If the store can't tell, the commit can't either.
+		if limit, err := w.reached(ctx, ch, turn); err == nil && limit != "" {
+			return w.atLimit(ctx, ch, turn, unanswered, limit)
+		}
+	}
+	reply, err := w.answer(ctx, snapshot, ch, turn, unanswered, p)
 	switch {
 	case errors.Is(err, errDrained):
 		return w.release(ctx, turn, time.Time{})
@@ -61,14 +76,14 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 	case errors.Is(err, errSuperseded):
 		return resultSuperseded
 	case err != nil:
-		return w.fail(ctx, turn, err)
+		return w.fail(ctx, ch, turn, unanswered, err)
 	}
-	return w.commit(ctx, ch, turn, reply)
+	return w.commit(ctx, ch, turn, unanswered, p, reply)
 }
 
 // answer lets the assistant work under the turn's lease. The read receipt goes out at the same time.
 func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel, turn *store.Turn,
-	unanswered []store.Message) (assistant.Reply, error) {
+	unanswered []store.Message, p *plan) (assistant.Reply, error) {
 	// Detached: on a shutdown the turn gets its time to end.
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
@@ -79,7 +94,7 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 	helpers.Go(func() { w.keepLease(ctx, work, stop, turn) })
 	var receipt sync.WaitGroup
 	receipt.Go(func() { w.markRead(work, snapshot, ch, turn, unanswered) })
-	reply, err := w.reply(work, ch, turn, unanswered)
+	reply, err := w.perform(work, ch, turn, p)
 	// A typing indicator that came after the reply would stay for 25 seconds.
 	receipt.Wait()
 	broken := context.Cause(work)
@@ -96,7 +111,8 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 }
 
 // reply understands the messages and lets the assistant answer what was understood.
-func (w *Worker) reply(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message) (assistant.Reply, error) {
+func (w *Worker) reply(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message,
+	done *assistant.Done) (assistant.Reply, error) {
 	understood, err := w.opts.Understanding.Read(ctx, ch, turn, unanswered)
 	if err != nil {
 		return assistant.Reply{}, err
@@ -104,11 +120,57 @@ func (w *Worker) reply(ctx context.Context, ch *runtimeconfig.Channel, turn *sto
 	if len(understood.Messages) == 0 && len(understood.Notices) > 0 {
 		return assistant.Reply{Parts: understood.Notices}, nil
 	}
-	reply, err := w.opts.Assistant.Answer(ctx, newTurn(ch, turn, understood.Messages))
+	asked := newTurn(ch, turn, understood.Messages)
+	asked.Done = done
+	reply, err := w.opts.Assistant.Answer(ctx, asked)
 	if err == nil && (len(reply.Parts) > 0 || reply.HandOff) {
 		reply.Parts = append(understood.Notices, reply.Parts...)
 	}
 	return reply, err
+}
+
+// perform carries the plan out and lets the assistant answer the rest.
+func (w *Worker) perform(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, p *plan) (assistant.Reply, error) {
+	rest := p.rest
+	var done *assistant.Done
+	if p.call != nil {
+		result, err := w.act(ctx, ch, p.call)
+		var refused *assistant.ToolError
+		switch {
+		case errors.As(err, &refused):
+			done = &assistant.Done{Tool: p.call.Tool, Arguments: p.call.Arguments, Result: refused.Text, Failed: true}
+			p.settlement = &store.ToolSettlement{ID: p.call.ID, State: store.ToolCallFailed}
+		case err != nil:
+			// It stays open: nobody knows, so nobody makes it again.
+			p.say(w.opts.Builtin.Words(newTurn(ch, turn, turn.Unanswered)).ActionFailed)
+			p.handOff = reasonToolOutcomeUnknown
+		default:
+			done = &assistant.Done{Tool: p.call.Tool, Arguments: p.call.Arguments, Result: result}
+			p.settlement = &store.ToolSettlement{ID: p.call.ID, State: store.ToolCallDone}
+		}
+		// The tap is what the assistant answers, if there is nothing else.
+		rest = turn.Unanswered
+	}
+	var reply assistant.Reply
+	if p.handOff == "" && len(rest) > 0 {
+		var err error
+		if reply, err = w.reply(ctx, ch, turn, rest, done); err != nil {
+			return reply, err
+		}
+	}
+	reply.Parts = append(p.before, reply.Parts...)
+	if p.handOff != "" {
+		reply.HandOff, reply.Reason = true, p.handOff
+	}
+	return reply, nil
+}
+
+// act makes a call with a side effect.
+func (w *Worker) act(ctx context.Context, ch *runtimeconfig.Channel, call *store.ToolCall) (string, error) {
+	if w.opts.Actions == nil {
+		return "", &assistant.ToolError{Text: "The tool is not there any more."}
+	}
+	return w.opts.Actions.Do(ctx, ch, call.Tool, call.Arguments, call.ID)
 }
 
 // keepLease extends the turn's lease while work goes on, and breaks the work off when the lease is lost, when the customer
@@ -168,32 +230,67 @@ func (w *Worker) markRead(ctx context.Context, snapshot *runtimeconfig.Snapshot,
 }
 
 // commit ends the turn with its reply.
-func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, reply assistant.Reply) string {
+func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message, p *plan,
+	reply assistant.Reply) string {
 	rows, err := drafts(ch, reply.Parts)
 	if err == nil && len(rows) == 0 && !reply.HandOff {
 		err = errNoReply // nothing of it could be shown
 	}
 	if err != nil {
-		return w.fail(ctx, turn, err)
+		return w.fail(ctx, ch, turn, unanswered, err)
 	}
-	outcome, result := store.Outcome{Kind: store.OutcomeAnswered}, resultAnswered
+	outcome, err := outcomeOf(ch, p, &reply)
+	if err != nil {
+		return w.fail(ctx, ch, turn, unanswered, err)
+	}
+	result := resultAnswered
 	if reply.HandOff {
-		outcome, result = store.Outcome{Kind: store.OutcomeHandOff, Reason: reply.Reason}, resultHandOff
+		result = resultHandOff
 	}
-	ctx, cancel := detached(ctx)
+	writing, cancel := detached(ctx)
 	defer cancel()
-	err = w.opts.Store.CommitReply(ctx, turn, rows, outcome)
+	err = w.opts.Store.CommitReply(writing, turn, rows, outcome)
+	var limit *store.LimitError
 	switch {
 	case err == nil:
 		w.opts.Committed()
 		return result
 	case errors.Is(err, store.ErrSuperseded):
 		return resultSuperseded
-	case errors.Is(err, store.ErrInvalid):
-		return w.fail(ctx, turn, err)
+	case errors.As(err, &limit):
+		return w.atLimit(ctx, ch, turn, unanswered, limit.Limit)
+	case errors.Is(err, store.ErrInvalid), errors.Is(err, store.ErrNotFound):
+		return w.fail(ctx, ch, turn, unanswered, err)
 	default:
 		return w.lost(turn, err)
 	}
+}
+
+// outcomeOf is what is written together with the reply.
+func outcomeOf(ch *runtimeconfig.Channel, p *plan, reply *assistant.Reply) (store.Outcome, error) {
+	// A person who takes over is announced whatever the limits say.
+	o := store.Outcome{Kind: store.OutcomeAnswered, Quota: quotaOf(ch, !p.decided && !reply.HandOff), Decision: p.decision, Settlement: p.settlement}
+	if reply.HandOff {
+		o.Kind, o.Reason = store.OutcomeHandOff, reply.Reason
+	}
+	order := reply.Order
+	if order == nil {
+		order = p.order
+	}
+	if order != nil {
+		items, err := json.Marshal(order.Items)
+		if err != nil {
+			return o, fmt.Errorf("encode an order: %w", err)
+		}
+		o.Draft = &store.OrderDraftRow{ID: order.ID, Items: items, Total: order.Total, Note: order.Note}
+	}
+	if a := reply.Action; a != nil {
+		o.Proposal = &store.ToolProposal{ID: a.ID, Ordinal: a.Ordinal, Tool: a.Tool, Arguments: a.Arguments}
+	}
+	if reply.Summary != "" {
+		o.Summary = &store.Summary{Text: reply.Summary, Through: reply.SummaryThrough}
+	}
+	return o, nil
 }
 
 func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) string {
@@ -214,10 +311,24 @@ func (w *Worker) release(ctx context.Context, turn *store.Turn, notBefore time.T
 	return resultReleased
 }
 
-func (w *Worker) fail(ctx context.Context, turn *store.Turn, cause error) string {
+// fail gives the turn back, or leaves it to a person when it was tried often enough. The customer is told.
+func (w *Worker) fail(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message, cause error) string {
 	w.opts.Log.Error(cause, "A turn failed", "line", turn.Line, "conversation", turn.ConversationID, "attempt", turn.Attempt)
 	ctx, cancel := detached(ctx)
 	defer cancel()
+	if turn.Attempt >= store.MaxTurnAttempts {
+		text := w.opts.Builtin.Words(newTurn(ch, turn, unanswered)).HandedOff
+		rows, err := drafts(ch, []assistant.Part{assistant.Text{Body: text}})
+		if err == nil {
+			err = w.opts.Store.CommitReply(ctx, turn, rows, store.Outcome{
+				Kind: store.OutcomeHandOff, Reason: store.ReasonTurnFailed, Cause: cause.Error(), Quota: quotaOf(ch, false),
+			})
+		}
+		if err == nil {
+			w.opts.Committed()
+			return resultFailed
+		}
+	}
 	if err := w.opts.Store.FailTurn(ctx, turn, cause.Error()); err != nil {
 		return w.lost(turn, err)
 	}

@@ -2,7 +2,9 @@ package conversation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -31,8 +33,8 @@ const (
 	defaultWorkers = 1024
 	// perLine is how many turns of one line are worked on at a time, so that one busy shop does not take all workers.
 	perLine = 8
-	// history is how many earlier messages the assistant is told.
-	history = 20
+	// history is how many earlier messages the assistant is told: what a model reads word by word, and what it may summarise.
+	history = 60
 	// defaultPoll is the truth about what is due.
 	defaultPoll = time.Second
 	// drainTime is how long a turn may go on after the process was told to stop; then it is given back.
@@ -53,16 +55,38 @@ const (
 	defaultMaxReplyAge = time.Hour
 )
 
+// Store is what a Worker needs of the store.
+type Store interface {
+	store.Turns
+	store.Usages
+	store.Orders
+	store.ToolCalls
+	Reporter
+}
+
+// Actions makes calls with side effects. It is safe for concurrent use.
+type Actions interface {
+	// Do makes a call. key is its idempotency key. A *assistant.ToolError means that the tool answered that it did nothing; after any
+	// other error nobody knows.
+	Do(ctx context.Context, ch *runtimeconfig.Channel, tool string, arguments json.RawMessage, key string) (string, error)
+}
+
 // Options make a Worker.
 type Options struct {
-	// Store holds the conversations. Required.
-	Store store.Turns
+	// Store holds the conversations, what was ordered and used. Required.
+	Store Store
 	// Snapshot returns what is served now. Required; it must be synced before Run.
 	Snapshot func() *runtimeconfig.Snapshot
 	// Understanding makes text of what is none. Required.
 	Understanding *understanding.Understanding
 	// Assistant writes the answers. Required.
 	Assistant assistant.Assistant
+	// Builtin has the server's own words. Required.
+	Builtin assistant.Builtin
+	// Library has the channels' catalogs. Required.
+	Library *assistant.Library
+	// Actions makes the calls with side effects that customers have confirmed; nil if no tool has any.
+	Actions Actions
 	// Reader returns the Graph client for an address and version. Required.
 	Reader func(runtimeconfig.Graph) (Reader, error)
 	// Committed is called when there is something new to send. It must not block. Required.
@@ -89,7 +113,12 @@ type Worker struct {
 	opts    Options
 	loop    *dispatch.Loop
 	turns   *prometheus.CounterVec
+	limits  *prometheus.CounterVec
 	seconds prometheus.Histogram
+
+	mu sync.Mutex
+	// toldLimits is when a limit of a line was last reported, by line and limit.
+	toldLimits map[string]time.Time
 }
 
 // New makes a Worker and registers its metrics.
@@ -107,7 +136,11 @@ func New(o Options) (*Worker, error) {
 		o.Drain = drainTime
 	}
 	w := &Worker{
-		opts: o,
+		opts: o, toldLimits: map[string]time.Time{},
+		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_limits_reached_total",
+			Help: "Turns that were not answered because a limit of their line was reached, by limit.",
+		}, []string{"limit"}),
 		turns: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_turns_total",
 			Help: "Claimed turns by result: answered, handoff, skipped, superseded, failed, released or lost.",
@@ -118,7 +151,7 @@ func New(o Options) (*Worker, error) {
 			Buckets: prometheus.ExponentialBuckets(0.005, 3, 9),
 		}),
 	}
-	for _, c := range []prometheus.Collector{w.turns, w.seconds} {
+	for _, c := range []prometheus.Collector{w.turns, w.limits, w.seconds} {
 		if err := o.Metrics.Register(c); err != nil {
 			return nil, err
 		}

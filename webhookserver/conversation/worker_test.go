@@ -30,7 +30,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("marked %s as read, and %d more", id, len(w.read))
 	}
 	w.answer = func(_ context.Context, turn assistant.Turn) (assistant.Reply, error) {
-		want := []assistant.Message{{FromCustomer: true, Text: "hello"}, {FromCustomer: true, Text: "anyone?"}, {Text: "re: hello+anyone?"}}
+		want := []assistant.Message{{ID: 1, FromCustomer: true, Text: "hello"}, {ID: 2, FromCustomer: true, Text: "anyone?"}, {ID: 3, Text: "re: hello+anyone?"}}
 		if diff := cmp.Diff(want, turn.History); diff != "" || turn.CustomerName != "Ana" || turn.Channel.LineID != line {
 			t.Errorf("the assistant is told %+v; history (-want +got):\n%s", turn, diff)
 		}
@@ -134,12 +134,12 @@ func TestContentThatIsOnItsWay(t *testing.T) {
 
 // releasing tells when a turn was given back.
 type releasing struct {
-	store.Turns
+	Store
 	released chan struct{}
 }
 
 func (r releasing) ReleaseTurn(ctx context.Context, t *store.Turn, notBefore time.Time) error {
-	err := r.Turns.ReleaseTurn(ctx, t, notBefore)
+	err := r.Store.ReleaseTurn(ctx, t, notBefore)
 	r.released <- struct{}{}
 	return err
 }
@@ -228,7 +228,7 @@ func TestFailuresEndWithAPerson(t *testing.T) {
 		})
 		letters, err := w.store.DeadLetters(w.Context(), 0, 10)
 		w.must(err)
-		if w.asked.Load() != store.MaxTurnAttempts || len(letters) != 1 || !strings.Contains(letters[0].Reason, tc.cause) || w.replies() != "" {
+		if w.asked.Load() != store.MaxTurnAttempts || len(letters) != 1 || !strings.Contains(letters[0].Reason, tc.cause) || !strings.Contains(w.replies(), "person") {
 			t.Errorf("%s: asked %d times, replies %q, dead letters %+v", tc.reason, w.asked.Load(), w.replies(), letters)
 		}
 		if len(w.read) != 1 {

@@ -20,6 +20,8 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
@@ -129,13 +131,16 @@ func (w *world) MarkRead(_ context.Context, cred meta.Credential, phoneNumberID,
 // worker makes a Worker; change may replace what it works with.
 func (w *world) worker(change ...func(*Options)) *Worker {
 	w.Helper()
+	cache := catalog.NewCache(1 << 20)
+	w.Cleanup(cache.Close)
+	library := assistant.NewLibrary(cache, nil)
 	metrics := prometheus.NewRegistry()
 	models, err := providers.NewPool(providers.PoolOptions{Client: egress.NewClient(egress.Policy{}, time.Second, 1), Metrics: metrics})
 	w.must(err)
 	senses, err := understanding.New(understanding.Options{Models: models, Files: noFiles{}, Keeper: w.store, Metrics: metrics})
 	w.must(err)
 	o := Options{
-		Store: w.store, Snapshot: w.snapshot, Understanding: senses, Assistant: w,
+		Store: w.store, Snapshot: w.snapshot, Understanding: senses, Assistant: w, Builtin: retrieval.New(library), Library: library,
 		Reader:    func(runtimeconfig.Graph) (Reader, error) { return w, nil },
 		Committed: func() {}, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
 		Log: testr.New(w.T), Metrics: metrics,
@@ -253,7 +258,7 @@ func (w *world) receive(c <-chan struct{}, what string) {
 
 // frozen is the store of a process that hangs: its leases are not extended, and it does not know.
 type frozen struct {
-	store.Turns
+	Store
 }
 
 func (frozen) ExtendLease(context.Context, *store.Turn, time.Duration) error {
@@ -262,12 +267,12 @@ func (frozen) ExtendLease(context.Context, *store.Turn, time.Duration) error {
 
 // counting counts extensions of leases.
 type counting struct {
-	store.Turns
+	Store
 	extended chan struct{}
 }
 
 func (c counting) ExtendLease(ctx context.Context, t *store.Turn, lease time.Duration) error {
-	err := c.Turns.ExtendLease(ctx, t, lease)
+	err := c.Store.ExtendLease(ctx, t, lease)
 	if err != nil {
 		return fmt.Errorf("extend: %w", err)
 	}

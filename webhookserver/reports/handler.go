@@ -220,6 +220,8 @@ func detail(kind serverapi.Kind, payload []byte) serverapi.Detail {
 		return serverapi.Detail{Account: read[serverapi.Account](payload)}
 	case serverapi.KindAssistantHealth:
 		return serverapi.Detail{Assistant: read[serverapi.Assistant](payload)}
+	case serverapi.KindLimitReached:
+		return serverapi.Detail{Limit: read[serverapi.Limit](payload)}
 	default:
 		return serverapi.Detail{}
 	}

@@ -42,6 +42,7 @@ var (
 func IsAnswer(err error) bool {
 	for _, answer := range []error{
 		ErrBusy, ErrUnavailable, ErrQuarantineFull, ErrNothingDue, ErrLeaseLost, ErrSuperseded, ErrNotFound, ErrInvalid,
+		ErrLimitReached,
 	} {
 		if errors.Is(err, answer) {
 			return true

@@ -10,6 +10,7 @@ import (
 func TestIsAnswer(t *testing.T) {
 	for _, answer := range []error{
 		ErrBusy, ErrUnavailable, ErrQuarantineFull, ErrNothingDue, ErrLeaseLost, ErrSuperseded, ErrNotFound, ErrInvalid,
+		&LimitError{Limit: LimitDay},
 	} {
 		if !IsAnswer(fmt.Errorf("claiming: %w", answer)) {
 			t.Errorf("%v is an answer, but not taken for one", answer)

@@ -70,6 +70,8 @@ const (
 	// MinRetention is the shortest time for which messages are kept: copies of
 	// a delivery may come for 7 days and must still be known as copies.
 	MinRetention = 9 * 24 * time.Hour
+	// UsageRetention is how long what lines have used is kept: a year and a month.
+	UsageRetention = 396 * 24 * time.Hour
 	// ReportRetention is how long the manager may be away without losing a
 	// report.
 	ReportRetention = 30 * 24 * time.Hour

@@ -19,6 +19,9 @@ type Store interface {
 	TestMessages
 	Replicas
 	Eraser
+	Usages
+	Orders
+	ToolCalls
 	Reports
 	Documents
 	Reader
@@ -107,7 +110,9 @@ type Turns interface {
 	// put into the outbox, and it returns ErrSuperseded; after MaxSupersedes of
 	// those, or SupersedeFor after the first unanswered message, the replies go
 	// out nevertheless and the newer messages are the next turn. A hand-off is
-	// never superseded. Errors: ErrLeaseLost, ErrSuperseded.
+	// never superseded. What else the outcome has is written in the same
+	// transaction. Errors: ErrLeaseLost, ErrSuperseded, *LimitError, and
+	// ErrNotFound if a decision's draft or a settlement's open call is gone.
 	CommitReply(ctx context.Context, t *Turn, replies []OutboxDraft, o Outcome) error
 
 	// SkipTurn ends the turn without a reply: its messages stay stored and

@@ -445,6 +445,8 @@ type Turn struct {
 	// History are the messages before those, in and out, by event time, within
 	// the same bounds.
 	History []Message
+	// Summary is of what was said before; zero if there is none.
+	Summary Summary
 }
 
 // OutcomeKind says how a turn ended.
@@ -457,10 +459,30 @@ const (
 	OutcomeHandOff OutcomeKind = "HandOff"
 )
 
-// Outcome is how a turn ended. Reason is shown to people when it is a hand-off.
+// Outcome is how a turn ended, and what is written together with its replies. Reason is shown to people when it is a hand-off.
 type Outcome struct {
 	Kind   OutcomeKind
 	Reason string
+	// Cause, if set, leaves a dead letter: the turn failed for good. It is free of secrets and of the customer's data.
+	Cause string
+	// Quota, if set, counts the replies and holds them to its limits.
+	Quota *Quota
+	// Draft, if set, is a new order. Older drafts of the conversation are replaced.
+	Draft *OrderDraftRow
+	// Decision, if set, ends a draft of the conversation.
+	Decision *OrderDecision
+	// Proposal and Settlement, if set, write the ledger of calls with side effects.
+	Proposal   *ToolProposal
+	Settlement *ToolSettlement
+	// Summary, if set, tells what was said up to a message of the conversation.
+	Summary *Summary
+}
+
+// Summary is what an assistant remembers of the older messages of a conversation.
+type Summary struct {
+	Text string
+	// Through is the ID of the newest message that it tells of.
+	Through int64
 }
 
 // OutboxDraft is a message to be sent.

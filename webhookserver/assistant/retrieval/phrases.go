@@ -1,5 +1,7 @@
 package retrieval
 
+import "github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
+
 // phrases are the assistant's own words in one language. Titles of buttons have at most 20 characters.
 type phrases struct {
 	language     string // set by New
@@ -20,6 +22,10 @@ type phrases struct {
 	// greetings, thanks are whole messages; personWords are whole messages, personPhrases parts of messages that ask for
 	// a person; productWords are whole messages that ask for the products.
 	greetings, personWords, personPhrases, productWords []string
+	// orderWords are whole messages of somebody who wants to order, orderPhrases parts of messages.
+	orderWords, orderPhrases []string
+	// words are what the server says beyond answers.
+	words *assistant.Words
 	// markers are frequent words by which the language is told from the others.
 	markers []string
 }

@@ -32,6 +32,8 @@ func New(library *assistant.Library) *Assistant {
 	a := &Assistant{library: library, spoken: spoken(), markers: map[string]map[string]bool{}}
 	for language, p := range a.spoken {
 		p.language = language
+		p.words = serverWords(language)
+		p.orderWords, p.orderPhrases = orderIntents(language)
 		a.markers[language] = map[string]bool{}
 		for _, w := range p.markers {
 			a.markers[language][w] = true
@@ -42,7 +44,7 @@ func New(library *assistant.Library) *Assistant {
 
 // Answer implements assistant.Assistant. It fails only when ctx ends or the search engine does.
 func (a *Assistant) Answer(ctx context.Context, turn assistant.Turn) (assistant.Reply, error) {
-	if a.WantsPerson(turn) {
+	if a.WantsPerson(turn) || a.wantsToOrder(turn) {
 		return a.HandOff(turn), nil
 	}
 	question := turn.Question()

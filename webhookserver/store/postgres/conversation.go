@@ -102,10 +102,11 @@ func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answ
 	err = t.row(`
 		UPDATE conversations SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1 WHERE id = $3
 		RETURNING line, phone_number_id, bsuid, phone, name, username, epoch, attempts, last_seq, answered_seq, superseded,
-		          first_unanswered_id, first_unanswered_at`,
+		          first_unanswered_id, first_unanswered_at, summary, summary_through`,
 		[]any{req.Owner, until, id},
 		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
-		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt)
+		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt,
+		&turn.Summary.Text, &turn.Summary.Through)
 	turn.FirstUnansweredAt = record.Instant(firstAt)
 	return turn, answered, firstID, err
 }
@@ -216,10 +217,19 @@ func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []sto
 		if superseded = t.supersedes(turn, h, o.Kind); superseded {
 			return t.requeueSuperseded(turn, h)
 		}
+		counted, err := t.charge(turn, o.Quota, int64(len(replies)))
+		if err != nil {
+			return err
+		}
 		for i := range replies {
-			if _, err := t.enqueue(draftOf(turn, &replies[i])); err != nil {
+			e := draftOf(turn, &replies[i])
+			e.counted = counted
+			if _, err := t.enqueue(e); err != nil {
 				return err
 			}
+		}
+		if err := t.writeOutcome(turn, &o); err != nil {
+			return err
 		}
 		if err := t.finishTurn(turn, h, ""); err != nil || o.Kind != store.OutcomeHandOff {
 			return err

@@ -294,6 +294,8 @@ func (b *batch) merge(from, into *thread) error {
 	q.Queue(`UPDATE messages SET conversation_id = $1, seq = CASE WHEN seq > $2 THEN seq + $3 ELSE 0 END WHERE conversation_id = $4`,
 		into.ID, from.AnsweredSeq, shift, from.ID)
 	q.Queue(`UPDATE outbox SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`UPDATE orders SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`UPDATE tool_calls SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.ID)
 	if err := b.t.send(q); err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // defaultExpireBatch keeps an expiring transaction to some milliseconds, since
@@ -91,6 +92,9 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		}
 		batch -= int(n)
 		total += int(n)
+		if err := t.expireOrders(e); err != nil {
+			return total, err
+		}
 		gone, err := t.expireEmptyThread(e)
 		if err != nil {
 			return total, err
@@ -98,6 +102,15 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		total += gone
 	}
 	return total, nil
+}
+
+// expireOrders removes orders and calls of tools that are as old as the messages.
+func (t *tx) expireOrders(e expiring) error {
+	if _, err := t.exec(`DELETE FROM orders WHERE conversation_id = $1 AND created_at < $2`, e.conversation, e.cutoff); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM tool_calls WHERE conversation_id = $1 AND created_at < $2`, e.conversation, e.cutoff)
+	return err
 }
 
 // expireEmptyThread removes the sends whose message is gone, and the contact
@@ -143,6 +156,7 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 			WHERE s.received_at < $1 AND s.received_at < $2 - coalesce(p.period, $3)
 			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT $6)`, perLine},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < $1 LIMIT $2)`, []any{shortest, p.batch}},
+		{`DELETE FROM usages WHERE period < $1`, []any{record.Instant(t.now - store.UsageRetention.Milliseconds()).Format(time.DateOnly)}},
 		{`DELETE FROM test_messages WHERE created_at < $1`, []any{t.now - store.ReportRetention.Milliseconds()}},
 		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < $1)`,
 			[]any{t.now - store.DocumentsFor.Milliseconds()}},

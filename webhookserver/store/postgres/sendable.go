@@ -39,7 +39,7 @@ var sendable = `
 	  WHERE w.line IS NOT NULL AND w.line <> ALL ($3::text[]) AND coalesce(b.sends, 0) < $4
 	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
 	)
-	SELECT o.sequence, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at,
+	SELECT o.sequence, o.id, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at,
 	       o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
 	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
 	WHERE o.state = 'pending'
@@ -48,7 +48,7 @@ var sendable = `
 // candidate is a row that sendable has picked.
 type candidate struct {
 	sequence, answersAt, maxAge, lastUserAt int64
-	testKey                                 string
+	id, testKey                             string
 	// personAnswers and ownedElsewhere are false for rows of people.
 	personAnswers, ownedElsewhere bool
 }
@@ -62,7 +62,7 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 		var line string
 		limit := max(1, req.PerLineLimit)
 		found, err := t.found(sendable, []any{t.now, t.now + burstMillis, exclude, limit},
-			&c.sequence, &line, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
+			&c.sequence, &c.id, &line, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
 		if err != nil || !found {
 			return "", false, err
 		}
@@ -100,6 +100,9 @@ func (c *candidate) expired(now int64) string {
 
 func (t *tx) failExpired(c candidate, reason string) error {
 	if err := t.exec1(`UPDATE outbox SET state = 'failed', reason = $1, state_at = $2 WHERE sequence = $3`, reason, t.now, c.sequence); err != nil {
+		return err
+	}
+	if err := t.refund(c.id); err != nil {
 		return err
 	}
 	if c.testKey == "" {

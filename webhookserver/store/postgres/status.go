@@ -20,6 +20,8 @@ type news struct {
 	*store.Status
 	// known says that the message that it is about is.
 	known bool
+	// pricing is what the status, or a copy of it, tells of the price.
+	pricing []byte
 }
 
 // addStatuses keeps the statuses and lifts the messages that they are about.
@@ -31,6 +33,9 @@ func (t *tx) addStatuses(items []*record.Item) error {
 		return err
 	}
 	if err := t.liftStatuses(list); err != nil {
+		return err
+	}
+	if err := t.priceAll(list); err != nil {
 		return err
 	}
 	return t.resolveByCallback(list)
@@ -94,7 +99,7 @@ func (t *tx) insertStatuses(items []*record.Item) ([]*news, error) {
 	for _, key := range stored {
 		it := first[key]
 		it.Outcome = record.OutcomeNew
-		list = append(list, &news{Status: it.Status})
+		list = append(list, &news{Status: it.Status, pricing: pricing[it]})
 	}
 	return list, nil
 }
@@ -188,6 +193,9 @@ func (t *tx) tellSends(outboxIDs, kinds []string, codes []int64) error {
 		kind, code := store.StatusKind(kinds[s.place-1]), int(codes[s.place-1])
 		if kind == store.StatusFailed {
 			if _, err := t.exec(`UPDATE outbox SET error_code = $1, reason = $2 WHERE id = $3`, code, store.ReasonStatusFailed, s.id); err != nil {
+				return err
+			}
+			if err := t.refund(s.id); err != nil {
 				return err
 			}
 		}
@@ -309,6 +317,9 @@ func (t *tx) joinStatuses(number, wamid string) error {
 	}
 	if best.kind == "" {
 		return nil
+	}
+	if err := t.priceJoined(number, wamid); err != nil {
+		return err
 	}
 	_, err = t.lift(map[messageKey]lift{{number, wamid}: best})
 	return err

@@ -6,6 +6,13 @@ import "github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 // complete.
 const KindTurn = "turn"
 
+// KindOrder is the kind of a dead letter about an order that its shop could not
+// be told of, and ReasonNotice begins its reason.
+const (
+	KindOrder    = "order"
+	ReasonNotice = "the shop could not be told of an order: "
+)
+
 // ReasonText is why Storable refuses texts.
 const ReasonText = "a text has a NUL or is not UTF-8"
 

@@ -179,6 +179,8 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 			[]any{from.AnsweredSeq, shift, from.ID}},
 		{`UPDATE messages SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE outbox SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE orders SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE tool_calls SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE identities SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`DELETE FROM conversations WHERE id = ?`, []any{from.ID}},
 	} {

@@ -19,6 +19,8 @@ type enqueued struct {
 	draft        *store.OutboxDraft
 	// answersAt is when the newest message that it answers was written.
 	answersAt int64
+	// counted is where it was counted.
+	counted charged
 }
 
 // enqueue makes the message part of the thread and hands it to the outbox. It
@@ -41,9 +43,10 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		maxAge = 0
 	}
 	_, err = t.exec(`
-		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)`,
-		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author))
+		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)`,
+		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
+		e.counted.month, e.counted.day)
 	return id, err
 }
 
@@ -104,6 +107,9 @@ func (s *Store) MarkFailed(ctx context.Context, send *store.Send, code int, reas
 		err := t.exec1(`UPDATE outbox SET state = 'failed', reason = ?, error_code = ?, state_at = ?, lease_until = 0 WHERE id = ?`,
 			reason, code, t.now, send.ID)
 		if err != nil {
+			return err
+		}
+		if err := t.refund(send.ID); err != nil {
 			return err
 		}
 		return t.failTestMessage(send.ID, code, reason)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 // defaultExpireBatch keeps an expiring transaction to some milliseconds, since
@@ -87,6 +88,9 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		}
 		batch -= int(n)
 		total += int(n)
+		if err := t.expireOrders(e); err != nil {
+			return total, err
+		}
 		gone, err := t.expireEmptyThread(e)
 		if err != nil {
 			return total, err
@@ -94,6 +98,15 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		total += gone
 	}
 	return total, nil
+}
+
+// expireOrders removes orders and calls of tools that are as old as the messages.
+func (t *tx) expireOrders(e expiring) error {
+	if _, err := t.exec(`DELETE FROM orders WHERE conversation_id = ? AND created_at < ?`, e.conversation, e.cutoff); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM tool_calls WHERE conversation_id = ? AND created_at < ?`, e.conversation, e.cutoff)
+	return err
 }
 
 // expireEmptyThread removes the sends whose message is gone, and the contact
@@ -138,6 +151,7 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 			WHERE s.received_at < ? AND s.received_at < ? - coalesce(p.value, ?)
 			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
 		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < ? LIMIT ?)`, []any{shortest, p.batch}},
+		{`DELETE FROM usages WHERE period < ?`, []any{record.Instant(t.now - store.UsageRetention.Milliseconds()).Format(time.DateOnly)}},
 		{`DELETE FROM test_messages WHERE created_at < ?`, []any{t.now - store.ReportRetention.Milliseconds()}},
 		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < ?)`,
 			[]any{t.now - store.DocumentsFor.Milliseconds()}},

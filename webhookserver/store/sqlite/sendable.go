@@ -37,7 +37,7 @@ var sendable = `
 	  WHERE w.line IS NOT NULL AND w.line NOT IN (SELECT value FROM json_each(?)) AND coalesce(b.sends, 0) < ?
 	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
 	)
-	SELECT o.sequence, o.answers_at, o.max_age, o.test_key, c.last_user_at,
+	SELECT o.sequence, o.id, o.answers_at, o.max_age, o.test_key, c.last_user_at,
 	       o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
 	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
 	ORDER BY h.sends, o.urgency, o.sequence LIMIT 1`
@@ -45,7 +45,7 @@ var sendable = `
 // candidate is a row that sendable has picked.
 type candidate struct {
 	sequence, answersAt, maxAge, lastUserAt int64
-	testKey                                 string
+	id, testKey                             string
 	// personAnswers and ownedElsewhere are false for rows of people.
 	personAnswers, ownedElsewhere bool
 }
@@ -66,7 +66,7 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 	err = s.write(ctx, func(t *tx) error {
 		for {
 			var c candidate
-			found, err := t.found(sendable, args(t.now), &c.sequence, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
+			found, err := t.found(sendable, args(t.now), &c.sequence, &c.id, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
 			if err != nil || !found {
 				return err
 			}
@@ -104,6 +104,9 @@ func (c *candidate) expired(now int64) string {
 
 func (t *tx) failExpired(c candidate, reason string) error {
 	if err := t.exec1(`UPDATE outbox SET state = 'failed', reason = ?, state_at = ? WHERE sequence = ?`, reason, t.now, c.sequence); err != nil {
+		return err
+	}
+	if err := t.refund(c.id); err != nil {
 		return err
 	}
 	if c.testKey == "" {

@@ -20,6 +20,9 @@ func (t *tx) addStatus(s *store.Status) (record.Outcome, error) {
 	if err != nil || n == 0 {
 		return record.OutcomeDuplicate, err
 	}
+	if err := t.price(s); err != nil {
+		return record.OutcomeNew, err
+	}
 	known, err := t.liftStatus(s.PhoneNumberID, s.WAMID, s.Kind, s.ErrorCode)
 	if err != nil || known || s.CallbackData == "" {
 		return record.OutcomeNew, err
@@ -46,6 +49,9 @@ func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (
 	}
 	if kind == store.StatusFailed {
 		if _, err := t.exec(`UPDATE outbox SET error_code = ?, reason = ? WHERE id = ?`, code, store.ReasonStatusFailed, outboxID); err != nil {
+			return true, err
+		}
+		if err := t.refund(outboxID); err != nil {
 			return true, err
 		}
 	}
@@ -121,6 +127,9 @@ func (t *tx) joinStatuses(number, wamid string) error {
 		return nil
 	})
 	if err != nil || highest == "" {
+		return err
+	}
+	if err := t.priceJoined(number, wamid); err != nil {
 		return err
 	}
 	_, err = t.liftStatus(number, wamid, highest, code)

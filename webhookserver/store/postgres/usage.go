@@ -1,0 +1,221 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// charged is where a turn's messages were counted; empty members if nowhere.
+type charged struct{ month, day string }
+
+// charge counts n messages of the turn, and fails if that exceeds a limit.
+func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64) (charged, error) {
+	if q == nil || n == 0 {
+		return charged{}, nil
+	}
+	p, err := record.PeriodsOf(t.now, q.TimeZone)
+	if err != nil {
+		return charged{}, err
+	}
+	// Nobody else may count on the line between the look and the write.
+	if err := t.lock("usage " + turn.Line); err != nil {
+		return charged{}, err
+	}
+	reached, begins, err := t.reached(turn, q, p, n)
+	if err != nil {
+		return charged{}, err
+	}
+	if reached != "" {
+		return charged{}, &store.LimitError{Limit: reached}
+	}
+	if err := t.count(turn.Line, p.Month, store.Usage{Conversations: begins, Messages: n}); err != nil {
+		return charged{}, err
+	}
+	if err := t.count(turn.Line, p.Day, store.Usage{Messages: n}); err != nil {
+		return charged{}, err
+	}
+	if begins > 0 {
+		until := t.now + store.ConversationLength.Milliseconds()
+		if err := t.exec1(`UPDATE conversations SET ai_until = $1 WHERE id = $2`, until, turn.ConversationID); err != nil {
+			return charged{}, err
+		}
+	}
+	err = t.exec1(`UPDATE conversations SET rate_count = CASE WHEN rate_hour = $1 THEN rate_count ELSE 0 END + $2, rate_hour = $3 WHERE id = $4`,
+		p.Hour, n, p.Hour, turn.ConversationID)
+	return charged{p.Month, p.Day}, err
+}
+
+// reached names the limit that n more messages would exceed. begins is 1 if
+// they begin an AI conversation.
+func (t *tx) reached(turn *store.Turn, q *store.Quota, p record.Periods, n int64) (limit store.Limit, begins int64, err error) {
+	var aiUntil, rateHour, rate int64
+	err = t.row(`SELECT ai_until, rate_hour, rate_count FROM conversations WHERE id = $1`, []any{turn.ConversationID}, &aiUntil, &rateHour, &rate)
+	if err != nil {
+		return "", 0, err
+	}
+	month, err := t.usage(turn.Line, p.Month)
+	if err != nil {
+		return "", 0, err
+	}
+	day, err := t.usage(turn.Line, p.Day)
+	if err != nil {
+		return "", 0, err
+	}
+	limit, begins = record.Reached(q, month, day, record.Customer{AIUntil: aiUntil, RateHour: rateHour, Rate: rate}, p, t.now, n)
+	return limit, begins, nil
+}
+
+func (t *tx) usage(line, period string) (u store.Usage, err error) {
+	_, err = t.found(`SELECT conversations, messages, tokens FROM usages WHERE line = $1 AND period = $2`, []any{line, period},
+		&u.Conversations, &u.Messages, &u.Tokens)
+	return u, err
+}
+
+// count adds to what a line has used in a period.
+func (t *tx) count(line, period string, u store.Usage) error {
+	_, err := t.exec(`
+		INSERT INTO usages (line, period, conversations, messages, billed, free, tokens) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (line, period) DO UPDATE SET
+		  conversations = usages.conversations + excluded.conversations, messages = usages.messages + excluded.messages,
+		  billed = usages.billed + excluded.billed, free = usages.free + excluded.free, tokens = usages.tokens + excluded.tokens`,
+		line, period, u.Conversations, u.Messages, u.Billed, u.Free, u.Tokens)
+	return err
+}
+
+// refund gives a message back that was counted and is known not to be sent.
+func (t *tx) refund(outboxID string) error {
+	var line, month, day string
+	found, err := t.found(`SELECT line, month, day FROM outbox WHERE id = $1 AND month <> ''`, []any{outboxID}, &line, &month, &day)
+	if err != nil || !found {
+		return err
+	}
+	if err := t.exec1(`UPDATE outbox SET month = '', day = '' WHERE id = $1`, outboxID); err != nil {
+		return err
+	}
+	if err := t.count(line, month, store.Usage{Messages: -1}); err != nil {
+		return err
+	}
+	return t.count(line, day, store.Usage{Messages: -1})
+}
+
+// price counts the price that Meta tells of a message, once.
+func (t *tx) price(s *store.Status) error {
+	billable, ok := record.Billable(s.Pricing)
+	if !ok {
+		return nil
+	}
+	var id, line, month string
+	found, err := t.found(`
+		SELECT o.id, o.line, o.month FROM messages m JOIN outbox o ON o.id = m.outbox_id
+		WHERE m.phone_number_id = $1 AND m.wamid = $2 AND o.month <> '' AND o.priced = 0`,
+		[]any{s.PhoneNumberID, s.WAMID}, &id, &line, &month)
+	if err != nil || !found {
+		return err
+	}
+	if err := t.exec1(`UPDATE outbox SET priced = 1 WHERE id = $1`, id); err != nil {
+		return err
+	}
+	return t.count(line, month, record.Priced(billable))
+}
+
+// priceAll counts the prices that statuses tell, each once.
+func (t *tx) priceAll(list []*news) error {
+	var numbers, wamids []string
+	var billables []bool
+	for _, s := range list {
+		if billable, ok := record.Billable(s.pricing); ok {
+			numbers, wamids, billables = append(numbers, s.PhoneNumberID), append(wamids, s.WAMID), append(billables, billable)
+		}
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	type priced struct {
+		line, month string
+		billable    bool
+	}
+	all, err := rowsOf(t, func(row pgx.CollectableRow) (p priced, err error) {
+		err = row.Scan(&p.line, &p.month, &p.billable)
+		return p, err
+	}, `
+		UPDATE outbox o SET priced = 1
+		FROM unnest($1::text[], $2::text[], $3::boolean[]) k (number, wamid, billable)
+		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid
+		WHERE o.id = m.outbox_id AND o.month <> '' AND o.priced = 0 RETURNING o.line, o.month, k.billable`, numbers, wamids, billables)
+	if err != nil {
+		return err
+	}
+	// In one order, lest two replicas wait for each other.
+	slices.SortFunc(all, func(a, b priced) int { return strings.Compare(a.line+" "+a.month, b.line+" "+b.month) })
+	for _, p := range all {
+		if err := t.count(p.line, p.month, record.Priced(p.billable)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// priceJoined counts the price that came before the wamid was known.
+func (t *tx) priceJoined(number, wamid string) error {
+	s := store.Status{PhoneNumberID: number, WAMID: wamid}
+	found, err := t.found(`SELECT pricing FROM statuses WHERE phone_number_id = $1 AND wamid = $2 AND pricing IS NOT NULL LIMIT 1`,
+		[]any{number, wamid}, &s.Pricing)
+	if err != nil || !found {
+		return err
+	}
+	return t.price(&s)
+}
+
+// Reached implements store.Usages.
+func (s *Store) Reached(ctx context.Context, turn *store.Turn, q store.Quota) (store.Limit, error) {
+	var limit store.Limit
+	err := s.write(ctx, func(t *tx) error {
+		p, err := record.PeriodsOf(t.now, q.TimeZone)
+		if err != nil {
+			return err
+		}
+		limit, _, err = t.reached(turn, &q, p, 1)
+		return err
+	})
+	return limit, err
+}
+
+// TokensToday implements store.Usages.
+func (s *Store) TokensToday(ctx context.Context, line, timeZone string) (int64, error) {
+	var tokens int64
+	err := s.write(ctx, func(t *tx) error {
+		p, err := record.PeriodsOf(t.now, timeZone)
+		if err != nil {
+			return err
+		}
+		u, err := t.usage(line, p.Day)
+		tokens = u.Tokens
+		return err
+	})
+	return tokens, err
+}
+
+// AddTokens implements store.Usages.
+func (s *Store) AddTokens(ctx context.Context, line, timeZone string, tokens int64) error {
+	return s.write(ctx, func(t *tx) error {
+		p, err := record.PeriodsOf(t.now, timeZone)
+		if err != nil {
+			return err
+		}
+		return t.count(line, p.Day, store.Usage{Tokens: tokens})
+	})
+}
+
+// Usages implements store.Usages.
+func (s *Store) Usages(ctx context.Context, line string, limit int) ([]store.Usage, error) {
+	return list(ctx, s, func(row pgx.CollectableRow) (u store.Usage, err error) {
+		err = row.Scan(&u.Line, &u.Period, &u.Conversations, &u.Messages, &u.Billed, &u.Free, &u.Tokens)
+		return u, err
+	}, `SELECT line, period, conversations, messages, billed, free, tokens FROM usages WHERE line = $1 ORDER BY period DESC LIMIT $2`, line, limit)
+}

@@ -1,0 +1,171 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func bound(n int64) *int64 { return &n }
+
+func charged(q store.Quota) store.Outcome {
+	return store.Outcome{Kind: store.OutcomeAnswered, Quota: &q}
+}
+
+// usages are periods with what was used in them, as "conversations messages billed free tokens".
+func (w *world) usages() map[string][5]int64 {
+	w.Helper()
+	all, err := w.store.Usages(w.Context(), line, 100)
+	w.must(err)
+	out := map[string][5]int64{}
+	for _, u := range all {
+		out[u.Period] = [5]int64{u.Conversations, u.Messages, u.Billed, u.Free, u.Tokens}
+	}
+	return out
+}
+
+// asks lets a customer write, and claims the turn.
+func (w *world) asks(wamid, bsuid string) *store.Turn {
+	w.Helper()
+	w.ingest(w.text(wamid, bsuid))
+	return w.claim()
+}
+
+func (w *world) wantLimit(err error, want store.Limit, reason string) {
+	w.Helper()
+	e, ok := errors.AsType[*store.LimitError](err)
+	if !ok || e.Limit != want || !errors.Is(err, store.ErrLimitReached) {
+		w.Errorf("%s: error %v, want %s", reason, err, want)
+	}
+}
+
+func (w *world) reached(turn *store.Turn, q store.Quota) store.Limit {
+	w.Helper()
+	l, err := w.store.Reached(w.Context(), turn, q)
+	w.must(err)
+	return l
+}
+
+var usageCases = map[string]func(*world){
+	"replies are counted in month and day of the time zone": func(w *world) {
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b"), charged(store.Quota{TimeZone: "Pacific/Auckland"})))
+		w.must(w.store.CommitReply(w.Context(), w.asks("m2", "US.1"), drafts("c"), charged(store.Quota{TimeZone: "Pacific/Auckland"})))
+		w.must(w.store.CommitReply(w.Context(), w.asks("m3", "US.2"), drafts("d"), charged(store.Quota{TimeZone: "Pacific/Auckland"})))
+		w.reply("m4", "US.3", "nobody counts this one")
+		w.equal(map[string][5]int64{"2026-03": {2, 4, 0, 0, 0}, "2026-03-02": {0, 4, 0, 0, 0}}, w.usages(), "noon in UTC is tomorrow in Auckland")
+		err := w.store.CommitReply(w.Context(), w.asks("m5", "US.1"), drafts("e"), charged(store.Quota{TimeZone: "Mars/Phobos"}))
+		w.wantErr(err, store.ErrInvalid, "a time zone that does not exist")
+	},
+	"a limit refuses the reply and leaves the turn": func(w *world) {
+		for name, q := range map[store.Limit]store.Quota{
+			store.LimitMessages: {MessagesPerMonth: bound(1)}, store.LimitDay: {MessagesPerDay: bound(1)},
+			store.LimitCustomer: {CustomerMessagesPerHour: bound(1)}, store.LimitConversations: {ConversationsPerMonth: bound(0)},
+		} {
+			turn := w.asks("m-"+string(name), "US."+string(name))
+			w.wantLimit(w.store.CommitReply(w.Context(), turn, drafts("a", "b"), charged(q)), name, "two messages above "+string(name))
+			w.must(w.store.CommitReply(w.Context(), turn, drafts("limit"), store.Outcome{Kind: store.OutcomeHandOff, Reason: "LimitReached"}))
+		}
+		w.equal(map[string][5]int64{}, w.usages(), "nothing was counted")
+		w.equal(store.LimitDay, w.reached(w.asks("m9", "US.9"), store.Quota{MessagesPerDay: bound(0)}), "Reached tells before")
+	},
+	"an AI conversation lasts a day": func(w *world) {
+		q := store.Quota{ConversationsPerMonth: bound(2)}
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a"), charged(q)))
+		w.advance(store.ConversationLength - time.Hour)
+		w.must(w.store.CommitReply(w.Context(), w.asks("m2", "US.1"), drafts("b"), charged(q)))
+		w.equal([5]int64{1, 2, 0, 0, 0}, w.usages()["2026-03"], "within a day it is one")
+		w.advance(time.Hour)
+		w.must(w.store.CommitReply(w.Context(), w.asks("m3", "US.1"), drafts("c"), charged(q)))
+		w.wantLimit(w.store.CommitReply(w.Context(), w.asks("m4", "US.2"), drafts("d"), charged(q)), store.LimitConversations, "a third one")
+		w.must(w.store.CommitReply(w.Context(), w.asks("m5", "US.1"), drafts("e"), charged(q)))
+		w.equal([5]int64{2, 4, 0, 0, 0}, w.usages()["2026-03"], "those under way go on")
+	},
+	"a customer's rate begins anew each hour": func(w *world) {
+		q := store.Quota{CustomerMessagesPerHour: bound(2)}
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b"), charged(q)))
+		turn := w.asks("m2", "US.1")
+		w.wantLimit(w.store.CommitReply(w.Context(), turn, drafts("c"), charged(q)), store.LimitCustomer, "a third message")
+		w.must(w.store.SkipTurn(w.Context(), turn, "limit"))
+		w.must(w.store.CommitReply(w.Context(), w.asks("m3", "US.2"), drafts("d"), charged(q)))
+		w.advance(time.Hour)
+		w.must(w.store.CommitReply(w.Context(), w.asks("m4", "US.1"), drafts("e", "f"), charged(q)))
+	},
+	"what fails is given back, once": func(w *world) {
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b", "c"), charged(store.Quota{})))
+		refused := w.claimSend()
+		w.must(w.store.MarkFailed(w.Context(), refused, 131026, "Undeliverable"))
+		undelivered := w.claimSend()
+		w.must(w.store.MarkAccepted(w.Context(), undelivered, "wamid.b"))
+		for range 2 {
+			w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+				Line: line, PhoneNumberID: number, WAMID: "wamid.b", Kind: store.StatusFailed, ErrorCode: 131049, EventTime: w.clock(), Raw: []byte(`{}`),
+			}}})
+		}
+		w.advance(25 * time.Hour)
+		w.nothingToSend("the window has closed")
+		w.equal([5]int64{1, 0, 0, 0, 0}, w.usages()["2026-03"], "none of the three counts")
+	},
+	"Meta's price is counted once": func(w *world) {
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b", "c"), charged(store.Quota{})))
+		for i, pricing := range []string{
+			`{"billable":true,"pricing_model":"PMP","type":"regular","category":"service"}`,
+			`{"billable":false,"pricing_model":"PMP","type":"free_customer_service","category":"service"}`, `{}`,
+		} {
+			wamid := "wamid." + string(rune('a'+i))
+			send := w.claimSend()
+			if i > 0 {
+				w.must(w.store.MarkAccepted(w.Context(), send, wamid))
+			}
+			for _, kind := range []store.StatusKind{store.StatusSent, store.StatusDelivered} {
+				w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+					Line: line, PhoneNumberID: number, WAMID: wamid, Kind: kind, EventTime: w.clock(), Pricing: []byte(pricing), Raw: []byte(`{}`),
+				}}})
+			}
+			if i == 0 {
+				w.must(w.store.MarkAccepted(w.Context(), send, wamid)) // the status was faster
+			}
+		}
+		w.equal([5]int64{1, 3, 1, 1, 0}, w.usages()["2026-03"], "one is billed, one free, one unknown")
+	},
+	"tokens of a day": func(w *world) {
+		used := func() int64 {
+			w.Helper()
+			n, err := w.store.TokensToday(w.Context(), line, "Pacific/Auckland")
+			w.must(err)
+			return n
+		}
+		w.must(w.store.AddTokens(w.Context(), line, "Pacific/Auckland", 60))
+		w.must(w.store.AddTokens(w.Context(), line, "Pacific/Auckland", 40))
+		w.must(w.store.AddTokens(w.Context(), "line-b", "Pacific/Auckland", 1))
+		w.equal(int64(100), used(), "what was added")
+		w.advance(23 * time.Hour) // midnight in Auckland
+		w.equal(int64(0), used(), "the next day")
+		w.equal(map[string][5]int64{"2026-03-02": {0, 0, 0, 0, 100}}, w.usages(), "days are told apart")
+	},
+	"no number of workers exceeds a limit together": func(w *world) {
+		const workers, limit = 10, 4
+		turns := make([]*store.Turn, workers)
+		for i := range turns {
+			turns[i] = w.asks("m"+string(rune('a'+i)), "US."+string(rune('a'+i)))
+		}
+		var group sync.WaitGroup
+		errs := make([]error, workers)
+		for i, turn := range turns {
+			group.Go(func() {
+				errs[i] = w.store.CommitReply(w.Context(), turn, drafts("a"), charged(store.Quota{MessagesPerMonth: bound(limit), ConversationsPerMonth: bound(limit)}))
+			})
+		}
+		group.Wait()
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				w.wantErr(err, store.ErrLimitReached, "the only reason to refuse")
+				refused++
+			}
+		}
+		w.equal(workers-limit, refused, "those above the limit are refused")
+		w.equal([5]int64{limit, limit, 0, 0, 0}, w.usages()["2026-03"], "and exactly the limit is used")
+	},
+}
