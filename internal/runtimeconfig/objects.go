@@ -54,6 +54,8 @@ const (
 	KeyLinkPublicKey = "link-public-key"
 	// KeyOrderSigningKey holds the key that signs the calls about orders.
 	KeyOrderSigningKey = "order-signing-key"
+	// KeyToolHeaders holds the headers for tool servers: JSON of names and values by the server's name.
+	KeyToolHeaders = "tool-headers.json"
 	// KeyBearerToken holds the credential of the internal API.
 	KeyBearerToken = "bearer-token"
 	// KeyContent holds gzipped JSON of a Content.
@@ -175,6 +177,24 @@ type Assistant struct {
 	Sources []Source `json:"sources,omitempty"`
 	// MaxReplyAge is how old a message may be and still be answered.
 	MaxReplyAge Duration `json:"maxReplyAge"`
+	// Tools are servers whose tools the chat model may use.
+	Tools []ToolServer `json:"tools,omitempty"`
+}
+
+// ToolServer is a Model Context Protocol server.
+type ToolServer struct {
+	// Name prefixes the names of its tools.
+	Name string `json:"name"`
+	URL  string `json:"url"`
+	// AllowedTools are those that may be used; empty means none.
+	AllowedTools []string `json:"allowedTools,omitempty"`
+	// Timeout of one call, MaxResultBytes of what it may return.
+	Timeout        Duration `json:"timeout"`
+	MaxResultBytes int32    `json:"maxResultBytes"`
+	// SideEffect marks tools that change something.
+	SideEffect bool `json:"sideEffect,omitempty"`
+	// Headers are sent with each request.
+	Headers map[string]redact.Secret `json:"-"`
 }
 
 // Source is a product feed or a page that is fetched.
@@ -308,6 +328,9 @@ func (c *Channel) Object() (Object, error) {
 			putSecret(data, capability.KeyOfAPIKey(), p.APIKey)
 		}
 	}
+	if err := putToolHeaders(data, c.Assistant.Tools); err != nil {
+		return Object{}, err
+	}
 	if c.Orders.Notify != nil {
 		putSecret(data, KeyOrderSigningKey, c.Orders.Notify.SigningKey)
 	}
@@ -381,4 +404,46 @@ func putSecret(data map[string][]byte, key string, value redact.Secret) {
 	if !value.IsZero() {
 		data[key] = []byte(value.Reveal())
 	}
+}
+
+// putToolHeaders adds the headers of tool servers, if there are any.
+func putToolHeaders(data map[string][]byte, servers []ToolServer) error {
+	all := map[string]map[string]string{}
+	for _, s := range servers {
+		for name, value := range s.Headers {
+			if all[s.Name] == nil {
+				all[s.Name] = map[string]string{}
+			}
+			all[s.Name][name] = value.Reveal()
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(all)
+	if err != nil {
+		return fmt.Errorf("encode the headers of tool servers: %w", err)
+	}
+	data[KeyToolHeaders] = encoded
+	return nil
+}
+
+// takeToolHeaders reverses putToolHeaders.
+func takeToolHeaders(data map[string][]byte, servers []ToolServer) error {
+	if len(data[KeyToolHeaders]) == 0 {
+		return nil
+	}
+	var all map[string]map[string]string
+	if err := json.Unmarshal(data[KeyToolHeaders], &all); err != nil {
+		return fmt.Errorf("%s is not valid JSON", KeyToolHeaders) // the error would quote it
+	}
+	for i := range servers {
+		for name, value := range all[servers[i].Name] {
+			if servers[i].Headers == nil {
+				servers[i].Headers = map[string]redact.Secret{}
+			}
+			servers[i].Headers[name] = redact.New(value)
+		}
+	}
+	return nil
 }

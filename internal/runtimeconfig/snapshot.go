@@ -130,6 +130,9 @@ func (s *Snapshot) addChannel(object Object, raw []byte) error {
 			p.APIKey = secretOf(object, capability.KeyOfAPIKey())
 		}
 	}
+	if err := takeToolHeaders(object.Data, c.Assistant.Tools); err != nil {
+		return err
+	}
 	if c.Orders.Notify != nil {
 		c.Orders.Notify.SigningKey = secretOf(object, KeyOrderSigningKey)
 	}
