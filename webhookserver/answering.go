@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,9 +19,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/tools"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/feeds"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/orders"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -36,6 +39,11 @@ const (
 	dueMargin = 5 * time.Millisecond
 	// dueEvery is how often, at most, they are told to look.
 	dueEvery = 10 * time.Millisecond
+	// toolTimeout and maxToolBytes bound any exchange with an MCP server; channels configure less.
+	toolTimeout  = 2 * time.Minute
+	maxToolBytes = 4 << 20
+	// shopTimeout bounds a callback about an order.
+	shopTimeout = 30 * time.Second
 )
 
 // AnsweringOptions make an Answering. All but Hints are required.
@@ -60,6 +68,9 @@ type Answering struct {
 	outbox        *outbox.Outbox
 	graph         *graphClients
 	models        *providers.Pool
+	tools         *http.Client
+	shops         *http.Client
+	orders        *orders.Notifier
 	indexes       *catalog.Cache
 	feeds         *feeds.Feeds
 	hints         <-chan struct{}
@@ -107,17 +118,33 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 		return nil, err
 	}
 	builtin := retrieval.New(library)
-	model := assistant.NewModel(library, a.models, nil)
+	a.tools = egress.NewClient(o.Egress, toolTimeout, maxToolBytes)
+	more := tools.New(a.tools, conversation.ReportTools(o.Store, o.Log.WithName("tools")))
+	model := assistant.NewModel(library, a.models, more)
 	answers, err := assistant.NewFallback(builtin, model, o.Registry)
 	if err != nil {
 		return nil, err
 	}
 	a.conversations, err = conversation.New(conversation.Options{
-		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Committed: a.outbox.Hint, Owner: o.Owner,
+		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Actions: more,
+		Committed: a.committed, Owner: o.Owner,
 		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.shops = egress.NewClient(o.Egress, shopTimeout, orders.MaxResponseBytes)
+	a.orders, err = orders.New(orders.Options{
+		Store: o.Store, Snapshot: o.View.Snapshot, Client: a.shops, Owner: o.Owner, Log: o.Log.WithName("orders"), Metrics: o.Registry,
+	})
 	return a, err
+}
+
+// committed wakes whoever has something to do after a turn.
+func (a *Answering) committed() {
+	a.outbox.Hint()
+	a.orders.Hint()
 }
 
 // Received counts messages against a number's rate at Meta, and lets the workers look when their replies are due.
@@ -142,10 +169,14 @@ func (a *Answering) Run(ctx context.Context) error {
 	group.Go(func() error { return a.conversations.Run(ctx) })
 	group.Go(func() error { return a.outbox.Run(ctx) })
 	group.Go(func() error { return a.feeds.Run(ctx) })
+	group.Go(func() error { return a.orders.Run(ctx) })
 	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
 	a.indexes.Close()
 	a.models.Close()
+	for _, client := range []*http.Client{a.tools, a.shops} {
+		client.CloseIdleConnections()
+	}
 	a.graph.close()
 	return err
 }

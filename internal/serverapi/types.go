@@ -170,8 +170,8 @@ type Account struct {
 	WABAID string `json:"wabaID,omitempty"`
 }
 
-// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, about a document if Source is, else about the
-// model of one capability; none says anything of the others.
+// Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, about a document if Source is, about a source
+// of tools if Tool is, else about the model of one capability; none says anything of the others.
 type Assistant struct {
 	// Capability whose model it is about, such as chat or transcription; empty means chat.
 	Capability string `json:"capability,omitempty"`
@@ -182,6 +182,8 @@ type Assistant struct {
 	Catalog *Catalog `json:"catalog,omitempty"`
 	// Source tells of a document that is fetched, when that is another than before.
 	Source *Source `json:"source,omitempty"`
+	// Tool names the source of tools that it is about.
+	Tool string `json:"tool,omitempty"`
 }
 
 // ReasonCatalogInvalid is the Reason of a catalog of which nothing can be used.

@@ -3,12 +3,14 @@ package conversation
 import (
 	"context"
 	"encoding/json"
+	"sync"
 
 	"github.com/go-logr/logr"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/tools"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -21,6 +23,23 @@ type Reporter interface {
 func ReportHealth(to Reporter, log logr.Logger) providers.HealthReporter {
 	return func(ctx context.Context, ch *runtimeconfig.Channel, capability runtimeconfig.Capability, kind providers.Kind) {
 		report(ctx, to, log, ch, serverapi.Assistant{Capability: string(capability), Healthy: kind == "", Reason: string(kind)})
+	}
+}
+
+// ReportTools tells the manager how the tool servers of channels fare, whenever that is another than it was told before.
+func ReportTools(to Reporter, log logr.Logger) tools.HealthReporter {
+	var mu sync.Mutex
+	told := map[string]string{} // by line id and source
+	return func(ctx context.Context, ch *runtimeconfig.Channel, source, reason string) {
+		key := ch.LineID + " " + source
+		now := ch.Revision + " " + reason
+		mu.Lock()
+		last := told[key]
+		told[key] = now
+		mu.Unlock()
+		if last != now {
+			report(ctx, to, log, ch, serverapi.Assistant{Healthy: reason == "", Reason: reason, Tool: source})
+		}
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	history = 60
 	// defaultPoll is the truth about what is due.
 	defaultPoll = time.Second
+	// defaultSweep is fine enough for periods of minutes.
+	defaultSweep = 10 * time.Second
 	// drainTime is how long a turn may go on after the process was told to stop; then it is given back.
 	drainTime = 10 * time.Second
 	// turnTimeout bounds a turn: two calls of the slowest model that a channel may configure, and a little.
@@ -100,6 +102,8 @@ type Options struct {
 	// Poll is how often the store is asked what is due without a hint, and whether a turn under way is for nothing; 0 for
 	// one second.
 	Poll time.Duration
+	// Sweep is how often conversations that nobody takes care of are given back; 0 for ten seconds.
+	Sweep time.Duration
 	// Drain is how long a turn may go on after Run was told to stop; 0 for 10 seconds.
 	Drain time.Duration
 	// Log gets failures. Required.
@@ -131,6 +135,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Poll <= 0 {
 		o.Poll = defaultPoll
+	}
+	if o.Sweep <= 0 {
+		o.Sweep = defaultSweep
 	}
 	if o.Drain <= 0 {
 		o.Drain = drainTime
@@ -167,8 +174,39 @@ func (w *Worker) Hint() { w.loop.Hint() }
 
 // Run answers until ctx is done, and then until the turns under way have ended or been given back.
 func (w *Worker) Run(ctx context.Context) error {
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { w.sweep(ctx) })
 	w.loop.Run(ctx)
+	sweeping.Wait()
 	return nil
+}
+
+// sweep gives conversations back of which no person takes care, as their channels ask for.
+func (w *Worker) sweep(ctx context.Context) {
+	ticker := time.NewTicker(w.opts.Sweep)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		after := map[string]time.Duration{}
+		for _, ch := range w.opts.Snapshot().Channels() {
+			if d := time.Duration(ch.Handoff.ResumeAfter); d > 0 {
+				after[ch.LineID] = d
+			}
+		}
+		if len(after) == 0 {
+			continue
+		}
+		switch n, err := w.opts.Store.ResumeIdle(ctx, after); {
+		case err != nil && ctx.Err() == nil:
+			w.opts.Log.Error(err, "Conversations that wait for a person could not be given back")
+		case n > 0:
+			w.loop.Hint()
+		}
+	}
 }
 
 func (w *Worker) claim(ctx context.Context) (func(), error) {

@@ -133,12 +133,20 @@ type Turns interface {
 	// before counts as answered: a person has seen it. An echo that was written
 	// before and comes later changes nothing. Errors: ErrNotFound.
 	Resume(ctx context.Context, line string, conversationID int64) error
+
+	// ResumeIdle gives conversations back of which nobody has taken care: on each
+	// named line, those that have been Waiting, or since whose newest message of
+	// a person as much time has passed. Nobody has seen what is unanswered, so
+	// that is due. It returns how many there were, and is to be called again and
+	// again.
+	ResumeIdle(ctx context.Context, after map[string]time.Duration) (int, error)
 }
 
 // Outbox delivers. A row goes pending → sending → accepted | failed | unknown;
 // see SendState.
 type Outbox interface {
-	// EnqueuePersonReply puts a person's message into the outbox. It does not
+	// EnqueuePersonReply puts a person's message into the outbox, and makes the
+	// conversation Human: the assistant is silent until Resume. It does not
 	// wait behind rows that are blocked, and its age does not matter, only the
 	// window. It returns the outbox id. Errors: ErrNotFound.
 	EnqueuePersonReply(ctx context.Context, line string, conversationID int64, d OutboxDraft) (string, error)

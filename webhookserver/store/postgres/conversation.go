@@ -293,8 +293,8 @@ func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 // it.
 func (t *tx) setWaiting(id int64, reason string) error {
 	return t.exec1(`
-		UPDATE conversations SET state = 'Waiting', waiting_reason = $1, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
-		WHERE id = $2`, reason, id)
+		UPDATE conversations SET state = 'Waiting', waiting_reason = $1, waiting_at = $3, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
+		WHERE id = $2`, reason, id, t.now)
 }
 
 // SkipTurn implements store.Turns.
@@ -350,7 +350,7 @@ func (t *tx) giveUpTurn(id int64, reason, cause string) error {
 func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`
-			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
+			UPDATE conversations SET state = 'Active', waiting_reason = '', waiting_at = 0, answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
 			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0, resumed_at = greatest(resumed_at, person_at, $3)
 			WHERE id = $1 AND line = $2 AND (state = 'Waiting' OR person_at > resumed_at)`, id, line, t.now-record.ResumeSlack)
 		if err != nil || n > 0 {
@@ -359,6 +359,34 @@ func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 		// An Active one stays as it is: there is nothing to resume.
 		return t.row(`SELECT id FROM conversations WHERE id = $1 AND line = $2`, []any{id, line}, &id)
 	})
+}
+
+// ResumeIdle implements store.Turns.
+func (s *Store) ResumeIdle(ctx context.Context, after map[string]time.Duration) (int, error) {
+	lines, periods := make([]string, 0, len(after)), make([]int64, 0, len(after))
+	for line, period := range after {
+		lines, periods = append(lines, line), append(periods, period.Milliseconds())
+	}
+	if len(lines) == 0 {
+		return 0, nil
+	}
+	var n int64
+	err := s.write(ctx, func(t *tx) (err error) {
+		n, err = t.exec(`
+			UPDATE conversations SET state = 'Active', waiting_reason = '', waiting_at = 0, retry_at = 0, attempts = 0, superseded = 0,
+			       resumed_at = greatest(resumed_at, person_at, $1 - $2::bigint),
+			       reply_due_at = CASE WHEN last_seq > answered_seq AND first_unanswered_id <> 0 THEN $1 ELSE 0 END
+			WHERE id IN (
+			  SELECT c.id FROM unnest($3::text[], $4::bigint[]) p (line, period) JOIN conversations c ON c.line = p.line
+			  WHERE (c.state = 'Waiting' OR c.person_at > c.resumed_at) AND NOT `+ownedElsewhere+`
+			    AND greatest(c.waiting_at, c.person_at) <= $1 - p.period
+			  ORDER BY c.id LIMIT 500 FOR UPDATE OF c SKIP LOCKED)`, t.now, int64(record.ResumeSlack), lines, periods)
+		return err
+	})
+	if n > 0 {
+		s.hints.tell()
+	}
+	return int(n), err
 }
 
 // anyRow tells whether the query, limited to one row, finds anything in what is

@@ -61,8 +61,13 @@ func (s *Store) EnqueuePersonReply(ctx context.Context, line string, conversatio
 			return err
 		}
 		var err error
-		id, err = t.enqueue(e)
-		return err
+		if id, err = t.enqueue(e); err != nil {
+			return err
+		}
+		// Whoever answers takes over: a turn that is under way is lost.
+		return t.exec1(`
+			UPDATE conversations SET person_at = greatest(person_at, $1), reply_due_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
+			WHERE id = $2`, t.now, conversation)
 	})
 	if err == nil {
 		s.hints.tell()

@@ -280,8 +280,8 @@ func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 // it.
 func (t *tx) setWaiting(id int64, reason string) error {
 	return t.exec1(`
-		UPDATE conversations SET state = 'Waiting', waiting_reason = ?, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
-		WHERE id = ?`, reason, id)
+		UPDATE conversations SET state = 'Waiting', waiting_reason = ?, waiting_at = ?, reply_due_at = 0, retry_at = 0, owner = '', lease_until = 0, epoch = epoch + 1
+		WHERE id = ?`, reason, t.now, id)
 }
 
 // SkipTurn implements store.Turns.
@@ -337,7 +337,7 @@ func (t *tx) giveUpTurn(id int64, reason, cause string) error {
 func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`
-			UPDATE conversations SET state = 'Active', waiting_reason = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
+			UPDATE conversations SET state = 'Active', waiting_reason = '', waiting_at = 0, answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0,
 			       reply_due_at = 0, retry_at = 0, attempts = 0, superseded = 0, resumed_at = max(resumed_at, person_at, ?)
 			WHERE id = ? AND line = ? AND (state = 'Waiting' OR person_at > resumed_at)`, t.now-record.ResumeSlack, id, line)
 		if err != nil || n > 0 {
@@ -346,6 +346,35 @@ func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 		// An Active one stays as it is: there is nothing to resume.
 		return t.row(`SELECT id FROM conversations WHERE id = ? AND line = ?`, []any{id, line}, &id)
 	})
+}
+
+// ResumeIdle implements store.Turns.
+func (s *Store) ResumeIdle(ctx context.Context, after map[string]time.Duration) (int, error) {
+	periods := make(map[string]int64, len(after))
+	for line, period := range after {
+		periods[line] = period.Milliseconds()
+	}
+	encoded, err := json.Marshal(periods)
+	if err != nil {
+		return 0, fmt.Errorf("%w: periods: %w", store.ErrInvalid, err)
+	}
+	idle := `
+		SELECT c.id FROM json_each(?) p JOIN conversations c ON c.line = p.key
+		WHERE (c.state = 'Waiting' OR c.person_at > c.resumed_at) AND NOT ` + ownedElsewhere + `
+		  AND max(c.waiting_at, c.person_at) <= ? - p.value LIMIT 500`
+	if due, err := s.anyRow(ctx, idle, []any{string(encoded), s.clock().UnixMilli()}); err != nil || !due {
+		return 0, err
+	}
+	var n int64
+	err = s.write(ctx, func(t *tx) (err error) {
+		n, err = t.exec(`
+			UPDATE conversations SET state = 'Active', waiting_reason = '', waiting_at = 0, retry_at = 0, attempts = 0, superseded = 0,
+			       resumed_at = max(resumed_at, person_at, ?),
+			       reply_due_at = CASE WHEN last_seq > answered_seq AND first_unanswered_id <> 0 THEN ? ELSE 0 END
+			WHERE id IN (`+idle+`)`, t.now-record.ResumeSlack, t.now, string(encoded), t.now)
+		return err
+	})
+	return int(n), err
 }
 
 // exec1 runs a statement that must change a row.

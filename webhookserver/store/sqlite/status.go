@@ -87,7 +87,7 @@ func (t *tx) dropEcho(number, wamid string) error {
 		return err
 	}
 	if err := t.exec1(`
-		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE conversation_id = ? AND source = 'echo'), 0)
+		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE conversation_id = ? AND (source = 'echo' OR author = 'person')), 0)
 		WHERE id = ?`, conversation, conversation); err != nil {
 		return err
 	}

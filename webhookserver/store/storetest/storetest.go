@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"TestMessages", testMessageCases},
 		{"Replicas", replicaCases},
 		{"Erasure", eraseCases},
+		{"HandOff", handOffCases},
 		{"Usages", usageCases},
 		{"Orders", orderCases},
 		{"ToolCalls", toolCallCases},
