@@ -96,11 +96,6 @@ func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
 	}{
 		{"spec.assistant.images", a.Images != nil},
 		{"spec.assistant.embeddings", a.Embeddings != nil},
-		{"spec.assistant.tools", len(a.Tools) > 0},
-		{"spec.orders.notify", spec.Orders != nil && spec.Orders.Notify != nil},
-		{"spec.handoff.resumeAfter", spec.Handoff != nil && spec.Handoff.ResumeAfter != nil},
-		{"spec.limits", spec.Limits != nil && *spec.Limits != (v1alpha1.LimitsSpec{})},
-		{"spec.timeZone", spec.TimeZone != ""},
 	} {
 		if field.set {
 			ignored = append(ignored, field.name)

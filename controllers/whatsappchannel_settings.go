@@ -55,9 +55,19 @@ func (r *WhatsAppChannelReconciler) readSettings(ctx context.Context, s *channel
 	if l := spec.Limits; l != nil {
 		s.settings.Limits = runtimeconfig.Limits{
 			ConversationsPerMonth: l.ConversationsPerMonth, MessagesPerMonth: l.MessagesPerMonth, TokensPerDay: l.TokensPerDay,
+			MessagesPerDay: l.MessagesPerDay, CustomerMessagesPerHour: l.CustomerMessagesPerHour, Message: l.Message,
 		}
 	}
+	if _, err := time.LoadLocation(spec.TimeZone); err != nil {
+		return stalled(v1alpha1.ReasonRejected, "spec.timeZone is %q, which is no IANA time zone; use one such as Europe/Berlin, or leave it out for UTC.", spec.TimeZone)
+	}
 	if err := r.readContent(ctx, s); err != nil {
+		return err
+	}
+	if err := r.readTools(ctx, s); err != nil {
+		return err
+	}
+	if err := r.readOrders(ctx, s); err != nil {
 		return err
 	}
 	if err := r.readModels(ctx, s); err != nil {

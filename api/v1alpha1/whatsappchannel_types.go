@@ -171,6 +171,22 @@ type LimitsSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	TokensPerDay *int64 `json:"tokensPerDay,omitempty"`
+
+	// messagesPerDay bounds the messages that the assistant sends in a day, and so what they can cost: Meta bills them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MessagesPerDay *int64 `json:"messagesPerDay,omitempty"`
+
+	// customerMessagesPerHour bounds the messages that the assistant sends to one customer in an hour.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	CustomerMessagesPerHour *int64 `json:"customerMessagesPerHour,omitempty"`
+
+	// message answers a customer when a limit is reached. Absent means that a person takes over.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
 }
 
 // PlanSpec is the business's subscription at the platform.

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // spec.timeZone must not depend on what the image has
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"

@@ -8,6 +8,9 @@ const (
 	PathSnapshot     = "/internal/v1/snapshot"
 	PathTestMessages = "/internal/v1/test-messages"
 	PathErasures     = "/internal/v1/erasures"
+	// PathConversations lists the conversations of a number (query phoneNumberID) that are a person's; PathResume gives one back.
+	PathConversations = "/internal/v1/conversations"
+	PathResume        = "/internal/v1/conversations/resume"
 )
 
 const (
@@ -310,4 +313,25 @@ type Erased struct {
 	Unclaimed     int `json:"unclaimed"`
 	DeadLetters   int `json:"deadLetters"`
 	Quarantined   int `json:"quarantined"`
+}
+
+// Conversations is the answer to PathConversations.
+type Conversations struct {
+	Conversations []Conversation `json:"conversations"`
+}
+
+// Conversation is a chat that is a person's.
+type Conversation struct {
+	ID int64 `json:"id"`
+	// State is Waiting or Human; Reason says why it waits.
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	// LastMessageAt is when the customer last wrote.
+	LastMessageAt time.Time `json:"lastMessageAt,omitzero"`
+}
+
+// Resume asks PathResume for a conversation to be given back to the assistant.
+type Resume struct {
+	PhoneNumberID string `json:"phoneNumberID"`
+	Conversation  int64  `json:"conversation"`
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -32,6 +33,9 @@ type Store interface {
 	store.Reports
 	store.TestMessages
 	store.Eraser
+	// Conversations and Resume are store.Store's.
+	Conversations(ctx context.Context, line string, after int64, limit int) ([]store.Conversation, error)
+	Resume(ctx context.Context, line string, conversationID int64) error
 }
 
 // Options make a handler. All are required.
@@ -53,6 +57,8 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET "+serverapi.PathSnapshot, a.snapshot)
 	mux.HandleFunc("POST "+serverapi.PathTestMessages, a.testMessage)
 	mux.HandleFunc("POST "+serverapi.PathErasures, a.erase)
+	mux.HandleFunc("GET "+serverapi.PathConversations, a.waiting)
+	mux.HandleFunc("POST "+serverapi.PathResume, a.resume)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Before anything else, so that a stranger doesn't even learn which paths exist.
 		if !serverapi.Authorized(r, o.View.Snapshot().BearerToken()) {

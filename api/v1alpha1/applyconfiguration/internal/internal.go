@@ -251,6 +251,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: conversationsPerMonth
       type:
         scalar: numeric
+    - name: customerMessagesPerHour
+      type:
+        scalar: numeric
+    - name: message
+      type:
+        scalar: string
+    - name: messagesPerDay
+      type:
+        scalar: numeric
     - name: messagesPerMonth
       type:
         scalar: numeric

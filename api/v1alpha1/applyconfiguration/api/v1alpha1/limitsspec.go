@@ -13,6 +13,12 @@ type LimitsSpecApplyConfiguration struct {
 	MessagesPerMonth *int64 `json:"messagesPerMonth,omitempty"`
 	// tokensPerDay bounds the model tokens used in a day.
 	TokensPerDay *int64 `json:"tokensPerDay,omitempty"`
+	// messagesPerDay bounds the messages that the assistant sends in a day, and so what they can cost: Meta bills them.
+	MessagesPerDay *int64 `json:"messagesPerDay,omitempty"`
+	// customerMessagesPerHour bounds the messages that the assistant sends to one customer in an hour.
+	CustomerMessagesPerHour *int64 `json:"customerMessagesPerHour,omitempty"`
+	// message answers a customer when a limit is reached. Absent means that a person takes over.
+	Message *string `json:"message,omitempty"`
 }
 
 // LimitsSpecApplyConfiguration constructs a declarative configuration of the LimitsSpec type for use with
@@ -42,5 +48,29 @@ func (b *LimitsSpecApplyConfiguration) WithMessagesPerMonth(value int64) *Limits
 // If called multiple times, the TokensPerDay field is set to the value of the last call.
 func (b *LimitsSpecApplyConfiguration) WithTokensPerDay(value int64) *LimitsSpecApplyConfiguration {
 	b.TokensPerDay = &value
+	return b
+}
+
+// WithMessagesPerDay sets the MessagesPerDay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MessagesPerDay field is set to the value of the last call.
+func (b *LimitsSpecApplyConfiguration) WithMessagesPerDay(value int64) *LimitsSpecApplyConfiguration {
+	b.MessagesPerDay = &value
+	return b
+}
+
+// WithCustomerMessagesPerHour sets the CustomerMessagesPerHour field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the CustomerMessagesPerHour field is set to the value of the last call.
+func (b *LimitsSpecApplyConfiguration) WithCustomerMessagesPerHour(value int64) *LimitsSpecApplyConfiguration {
+	b.CustomerMessagesPerHour = &value
+	return b
+}
+
+// WithMessage sets the Message field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Message field is set to the value of the last call.
+func (b *LimitsSpecApplyConfiguration) WithMessage(value string) *LimitsSpecApplyConfiguration {
+	b.Message = &value
 	return b
 }
