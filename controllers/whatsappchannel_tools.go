@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/utils/ptr"
 
-	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 )

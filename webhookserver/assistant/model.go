@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 )

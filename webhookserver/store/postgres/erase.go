@@ -121,6 +121,8 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 		{`DELETE FROM statuses WHERE phone_number_id = $1 AND wamid = ANY ($2)`, []any{e.PhoneNumberID, wamids}, &done.Statuses},
 		{`DELETE FROM messages WHERE conversation_id = ANY ($1)`, []any{threads}, &done.Messages},
 		{`DELETE FROM outbox WHERE conversation_id = ANY ($1)`, []any{threads}, &done.Sends},
+		{`DELETE FROM orders WHERE conversation_id = ANY ($1)`, []any{threads}, new(int)},
+		{`DELETE FROM tool_calls WHERE conversation_id = ANY ($1)`, []any{threads}, new(int)},
 		{`DELETE FROM media WHERE phone_number_id = $1 AND wamid = ANY ($2)`, []any{e.PhoneNumberID, wamids}, new(int)},
 		{`DELETE FROM saved_contacts WHERE line = $1 AND phone = ANY ($2)`, []any{e.Line, ids}, new(int)},
 		{`DELETE FROM identities WHERE conversation_id = ANY ($1)`, []any{threads}, new(int)},

@@ -156,6 +156,8 @@ func (t *tx) deleteThreads(e store.Erasure, threads []int64, ids, wamids []strin
 		{`DELETE FROM statuses WHERE phone_number_id = ? AND wamid IN (SELECT value FROM json_each(?))`, []any{e.PhoneNumberID, wamidList}, &done.Statuses},
 		{`DELETE FROM outbox WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Sends},
 		{`DELETE FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Messages},
+		{`DELETE FROM orders WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},
+		{`DELETE FROM tool_calls WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},
 		{`DELETE FROM media WHERE phone_number_id = ? AND wamid IN (SELECT value FROM json_each(?))`, []any{e.PhoneNumberID, wamidList}, nil},
 		{`DELETE FROM saved_contacts WHERE line = ? AND phone IN (SELECT value FROM json_each(?))`, []any{e.Line, idList}, nil},
 		{`DELETE FROM identities WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},

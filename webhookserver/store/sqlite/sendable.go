@@ -89,10 +89,10 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 // expired says why the row must not be sent any more, empty if it may.
 func (c *candidate) expired(now int64) string {
 	switch {
-	case c.personAnswers:
-		return store.ReasonPersonAnswers
 	case c.ownedElsewhere:
 		return store.ReasonNotThreadOwner
+	case c.personAnswers:
+		return store.ReasonPersonAnswers
 	case now >= c.lastUserAt+store.WindowLength.Milliseconds():
 		return store.ReasonWindowClosed
 	case c.maxAge > 0 && now > c.answersAt+c.maxAge:

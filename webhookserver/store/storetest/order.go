@@ -92,6 +92,14 @@ var orderCases = map[string]func(*world){
 		o.Decision = &store.OrderDecision{ID: "o1", State: store.OrderConfirmed}
 		w.wantErr(w.store.CommitReply(w.Context(), w.asks("m2", "US.2"), drafts("x"), o), store.ErrNotFound, "another customer can't confirm it")
 	},
+	"orders go with whoever is erased": func(w *world) {
+		w.draft("m1", "US.1", "o1")
+		_, err := w.store.Erase(w.Context(), store.Erasure{Line: line, PhoneNumberID: number, BSUID: "US.1"})
+		w.must(err)
+		all, err := w.store.Orders(w.Context(), line, 0, 10)
+		w.must(err)
+		w.equal(0, len(all), "erased")
+	},
 	"orders go with the messages, or with the customer": func(w *world) {
 		w.draft("m1", "US.1", "o1")
 		w.deliver(&store.Delivery{App: app, IdentityMoves: []store.IdentityMove{{
