@@ -22,6 +22,8 @@ const (
 	// order, and a signup code lives 30 seconds.
 	secretPatience = 2 * time.Minute
 	secretInterval = time.Second
+	// shownWait is how long our own limit may hold a call back without status telling of it.
+	shownWait = 30 * time.Second
 )
 
 // stalledError means that only a change made by a person can help. The message says which.
@@ -211,8 +213,8 @@ func classifyGraph(e *meta.Error) verdict {
 	switch e.Outcome {
 	case meta.Throttled:
 		v.reason, v.after = v1alpha1.ReasonThrottled, e.RetryAfter
-		// Without an answer it was our own limit.
-		v.held = e.HTTPStatus == 0
+		// Without an answer it was our own limit. A wait that a person would notice is shown all the same.
+		v.held = e.HTTPStatus == 0 && e.RetryAfter < shownWait
 	case meta.Rejected:
 		v.state, v.reason = stateStalled, rejectedReason(e.Class)
 	case meta.NotSent:

@@ -131,7 +131,7 @@ func (w *exchangeWorld) putCode(code string) {
 
 // process is one manager process. A mortal writer can kill it.
 func (w *exchangeWorld) process(writer client.Writer) *ExchangeReconciler {
-	clients := &graphClients{}
+	clients := &graphClients{now: w.clock.Now}
 	if m, ok := writer.(*mortal); ok {
 		clients.observe = m.answered
 	}

@@ -302,9 +302,9 @@ func TestOutageOfADay(t *testing.T) {
 }
 
 // newFaultRun makes a run in which the connection of one call, counted from 0, is refused; -1 stands for none.
-func newFaultRun(t *testing.T, refused int) *faultRun {
+func newFaultRun(t *testing.T, refused int, change ...func(*metasim.Switches)) *faultRun {
 	t.Helper()
-	r := &faultRun{exchangeWorld: newExchangeWorld(t), log: &logBuffer{}, events: events.NewFakeRecorder(10_000)}
+	r := &faultRun{exchangeWorld: newExchangeWorld(t, change...), log: &logBuffer{}, events: events.NewFakeRecorder(10_000)}
 	r.logger = zap.New(zap.WriteTo(r.log), zap.UseDevMode(true))
 	// The API server's default.
 	r.request.Status.ObservedGeneration = new(int64(-1))

@@ -205,6 +205,8 @@ type graphClients struct {
 	baseURL string
 	// observe is told of every call; may be nil.
 	observe func(meta.Call)
+	// now tells the time; nil means time.Now.
+	now func() time.Time
 
 	mu   sync.Mutex
 	byID map[string]cachedClient
@@ -264,11 +266,16 @@ func (g *graphClients) get(id string, settings clientSettings) (*meta.Client, er
 		}
 		have.client.CloseIdleConnections()
 	}
-	cfg := meta.Config{BaseURL: settings.baseURL, Version: settings.version, Observe: g.observe}
-	bucket := rate.NewLimiter(rate.Limit(settings.callsPerSecond), int(settings.callsPerSecond))
-	if settings.callsPerSecond > 0 {
-		cfg.Limit = limiter(bucket)
+	accounts := &accountLimits{now: g.now}
+	cfg := meta.Config{
+		BaseURL: settings.baseURL, Version: settings.version, Observe: g.observe,
+		Usage: accounts.observe,
 	}
+	var bucket *rate.Limiter
+	if settings.callsPerSecond > 0 {
+		bucket = rate.NewLimiter(rate.Limit(settings.callsPerSecond), int(settings.callsPerSecond))
+	}
+	cfg.Limit = limiter(bucket, accounts)
 	made, err := meta.New(cfg)
 	if err != nil {
 		return nil, stalled(v1alpha1.ReasonRejected, "spec.graph.baseURL or spec.graphAPIVersion can't be used: %s.", err)
@@ -277,8 +284,8 @@ func (g *graphClients) get(id string, settings clientSettings) (*meta.Client, er
 		g.byID = map[string]cachedClient{}
 	}
 	cached := cachedClient{settings: settings, client: made}
-	if settings.callsPerSecond > 0 {
-		cached.queue = newCallQueue(made, bucket)
+	if bucket != nil {
+		cached.queue = newCallQueue(made, bucket, accounts)
 	}
 	g.byID[id] = cached
 	return made, nil
@@ -289,20 +296,6 @@ func (g *graphClients) queueOf(app *v1alpha1.MetaApp) *callQueue {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.byID[app.Spec.AppID].queue
-}
-
-// limiter bounds the calls of an app without ever blocking a worker: who comes too early is told when to come again.
-func limiter(bucket *rate.Limiter) func(action, object string) (time.Duration, bool) {
-	return func(string, string) (time.Duration, bool) {
-		r := bucket.Reserve()
-		wait := r.Delay()
-		if wait == 0 {
-			return 0, true
-		}
-		r.Cancel()
-		// Spread over the next second: all who are turned away now would be back together.
-		return wait + jitter(time.Second)/2, false
-	}
 }
 
 func trimmed(value []byte) string { return strings.TrimSpace(string(value)) }

@@ -126,8 +126,17 @@ func (r *MetaAppReconciler) proveSystemToken(ctx context.Context, s *metaAppScop
 	case len(missing) > 0:
 		return invalid(nil, "holds a token that lacks the permissions "+strings.Join(missing, ", "))
 	}
+	user := info.UserID
+	if user == "" {
+		// Credit sharing needs to know whom to add to the customers' accounts.
+		me, err := s.graph.Client.Me(ctx, s.graph.SystemCredential())
+		if err != nil {
+			return err
+		}
+		user = me.ID
+	}
 	s.app.Status.SystemToken = tokenStatus(s.graph.SystemToken, info)
-	s.app.Status.SystemUserID = string(info.UserID)
+	s.app.Status.SystemUserID = string(user)
 	s.app.Status.AppName = clip(info.Application, maxAppNameShown)
 	return nil
 }

@@ -17,6 +17,10 @@ type observation struct {
 	signatureFailing bool
 	// first is when the first message came, received and sent are the latest hours with traffic.
 	first, received, sent time.Time
+	// tokenMismatch means that somebody shook hands with a verify token that nobody has.
+	tokenMismatch bool
+	// routing is the latest word on who owns the number's chats; nil if there was none.
+	routing *serverapi.Routing
 	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
 	models  map[string]*serverapi.Assistant
 	catalog *serverapi.Assistant
@@ -35,6 +39,11 @@ func (o *observation) merge(later observation) {
 		o.signatureFailing = false
 	}
 	o.signatureFailing = o.signatureFailing || later.signatureFailing
+	// A proof that came later answers the mismatch.
+	o.tokenMismatch = later.tokenMismatch || (o.tokenMismatch && later.proof == "")
+	if later.routing != nil {
+		o.routing = later.routing
+	}
 	if o.first.IsZero() {
 		o.first = later.first
 	}
@@ -90,7 +99,7 @@ func (o *observations) take(uid types.UID) observation {
 // empty says whether nothing was reported.
 func (o *observation) empty() bool {
 	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && len(o.models) == 0 &&
-		o.catalog == nil && !o.recheck
+		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.routing == nil
 }
 
 // giveBack returns what could not be written into a status, below what came since.

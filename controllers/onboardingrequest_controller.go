@@ -159,14 +159,17 @@ func factsOf(request *v1alpha1.OnboardingRequest, entry *vault.Entry, owned bool
 			expects(spec.WABAID, status.WABAID) && expects(spec.PhoneNumberID, status.PhoneNumberID),
 		// A request without a code came by signup link: whoever opened it onboarded his business at the partner's cost.
 		NeedsApproval: spec.CodeSecretRef == nil, Approved: spec.WABAID != "",
-		Subscribed: done(v1alpha1.ConditionWebhooksSubscribed),
+		Subscribed: done(v1alpha1.ConditionWebhooksSubscribed), Synced: done(v1alpha1.ConditionBusinessAppSynced),
 		// Whether credit is needed is known when the MetaApp is loaded; until then it is, unless it was shared.
 		Partner: true, CreditShared: done(v1alpha1.ConditionCreditShared),
 		Number:    onboarding.NumberUnregistered,
 		WantsCopy: spec.CredentialsSecretName != "",
 		WantsTest: spec.TestMessage != nil,
 	}
-	if done(v1alpha1.ConditionPhoneRegistered) {
+	switch {
+	case entry.Coexistent:
+		f.Number = onboarding.NumberCoexistent
+	case done(v1alpha1.ConditionPhoneRegistered):
 		f.Number = onboarding.NumberConnected
 	}
 	return f
@@ -200,10 +203,15 @@ func (r *OnboardingRequestReconciler) advance(ctx context.Context, j *journey) {
 			return
 		}
 		condition := conditionOf(step)
-		if !j.run(ctx, condition, func(ctx context.Context) error { return r.perform(ctx, j, step) }) {
+		switch {
+		case j.run(ctx, condition, func(ctx context.Context) error { return r.perform(ctx, j, step) }):
+			j.performedNow[condition] = true
+		case step.Optional():
+			// Nothing waits for it. It is tried again with the next reconciliation.
+			j.facts.Synced = true
+		default:
 			return
 		}
-		j.performedNow[condition] = true
 	}
 	j.fail(ctx, v1alpha1.ConditionTokenExchanged, fmt.Errorf("the journey did not come to an end within %d steps", maxJourneySteps))
 }
@@ -225,6 +233,8 @@ func conditionOf(step onboarding.Step) string {
 		return v1alpha1.ConditionAssetsVerified
 	case onboarding.StepAwaitApproval, onboarding.StepSubscribe:
 		return v1alpha1.ConditionWebhooksSubscribed
+	case onboarding.StepSync:
+		return v1alpha1.ConditionBusinessAppSynced
 	case onboarding.StepShareCredit:
 		return v1alpha1.ConditionCreditShared
 	case onboarding.StepCopyCredentials:
@@ -246,14 +256,16 @@ func (r *OnboardingRequestReconciler) perform(ctx context.Context, j *journey, s
 	case onboarding.StepTestMessage:
 		return r.sendTestMessage(ctx, j)
 	case onboarding.StepAwaitApproval:
-		return waiting(v1alpha1.ReasonAwaitingApproval,
-			"The customer signed up by link with the account %s (%s) of the business %s (%s). Nothing is done at your cost before you approve it by setting spec.wabaID: kubectl -n %s patch onboardingrequest %s --type=merge -p '{\"spec\":{\"wabaID\":\"%s\"}}'",
-			j.request.Status.WABAID, j.request.Status.WABAName, j.request.Status.OwnerBusinessID, j.request.Status.OwnerBusinessName,
-			j.request.Namespace, j.request.Name, j.request.Status.WABAID)
+		return awaitingApproval(j)
 	case onboarding.StepAwaitUnlock:
 		return registrationLocked(j)
 	case onboarding.StepAwaitPIN:
 		return pinRefused(j)
+	case onboarding.StepSync:
+		if !syncOpen(j) {
+			return syncEnded(j)
+		}
+		return r.performAtMeta(ctx, j, step)
 	default:
 		return r.performAtMeta(ctx, j, step)
 	}
@@ -269,6 +281,8 @@ func (r *OnboardingRequestReconciler) performAtMeta(ctx context.Context, j *jour
 		return r.verifyAssets(ctx, j)
 	case onboarding.StepSubscribe:
 		return r.subscribe(ctx, j)
+	case onboarding.StepSync:
+		return r.syncBusinessApp(ctx, j)
 	case onboarding.StepShareCredit:
 		return r.shareCredit(ctx, j)
 	case onboarding.StepRegister:

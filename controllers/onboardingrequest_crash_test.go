@@ -34,7 +34,7 @@ func (s *mortalStatus) Apply(ctx context.Context, obj runtime.ApplyConfiguration
 
 // leader is the process that leads the journey; the token is in the vault before it starts.
 func (w *exchangeWorld) leader(m *mortal) *OnboardingRequestReconciler {
-	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{observe: m.answered}}
+	apps := &graphApps{cached: w.objects, live: w.objects, namespace: systemNamespace, clients: &graphClients{observe: m.answered, now: w.clock.Now}}
 	return &OnboardingRequestReconciler{
 		client: m, live: w.objects, apps: apps, gate: &exchangeGate{apps: apps, live: w.objects}, clock: w.clock,
 		vault:         &vault.Vault{Reader: w.objects, Writer: m, Namespace: systemNamespace, Clock: w.clock},
@@ -67,7 +67,7 @@ func (w *exchangeWorld) lead(r *OnboardingRequestReconciler) (alive bool) {
 		if err := w.objects.Get(w.t.Context(), client.ObjectKeyFromObject(w.request), w.request); err != nil {
 			w.t.Fatal(err)
 		}
-		if apimeta.IsStatusConditionTrue(w.request.Status.Conditions, v1alpha1.ConditionReady) {
+		if apimeta.IsStatusConditionTrue(w.request.Status.Conditions, v1alpha1.ConditionReady) && w.request.Status.NextAttemptTime == nil {
 			return true
 		}
 		w.clock.Step(max(res.RequeueAfter, 10*time.Millisecond))
@@ -80,15 +80,18 @@ func (w *exchangeWorld) lead(r *OnboardingRequestReconciler) (alive bool) {
 // on days that lose the answer to an irreversible call, starts another, and counts what Meta did.
 func TestJourneyCrashAtEveryWrite(t *testing.T) {
 	for _, day := range []struct {
-		name  string
-		fault *metasim.Fault
-		lag   time.Duration
+		name       string
+		fault      *metasim.Fault
+		lag        time.Duration
+		coexistent bool
 	}{
-		{"all is well", nil, 0},
-		{"the answer to sharing credit is lost", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}, 0},
-		{"it is lost, and Meta lists it late", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}, 10 * time.Minute},
-		{"the request to share credit is lost", &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetBefore}, 0},
-		{"the answer to registering is lost", &metasim.Fault{Call: "register", Action: metasim.ActionResetAfter}, 0},
+		{name: "all is well"},
+		{name: "the answer to sharing credit is lost", fault: &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}},
+		{name: "it is lost, and Meta lists it late", fault: &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetAfter}, lag: 10 * time.Minute},
+		{name: "the request to share credit is lost", fault: &metasim.Fault{Call: "credit_share_and_attach", Action: metasim.ActionResetBefore}},
+		{name: "the answer to registering is lost", fault: &metasim.Fault{Call: "register", Action: metasim.ActionResetAfter}},
+		{name: "the number is used in the WhatsApp Business app", coexistent: true},
+		{name: "so it is, and the answer to the sync is lost", coexistent: true, fault: &metasim.Fault{Call: "smb_app_data", Action: metasim.ActionResetAfter}},
 	} {
 		t.Run(day.name, func(t *testing.T) {
 			var table crashTable
@@ -97,6 +100,9 @@ func TestJourneyCrashAtEveryWrite(t *testing.T) {
 				w := newExchangeWorld(t, func(s *metasim.Switches) {
 					s.CreditRepeat, s.CreditListingLag = "new", metasim.Duration(day.lag)
 				})
+				if day.coexistent {
+					w.makeCoexistent()
+				}
 				w.keepToken()
 				if day.fault != nil {
 					if _, err := w.sim.AddFault(*day.fault); err != nil {
@@ -110,7 +116,7 @@ func TestJourneyCrashAtEveryWrite(t *testing.T) {
 				counters := w.sim.Counters()
 				table.row(first, n, "Ready, %d allocation, %d registration, %d subscription",
 					counters.CreditAllocations, counters.Applied["register"], counters.Applied["subscribe"])
-				w.checkJourney(crashPoint(first, n))
+				w.checkJourney(crashPoint(first, n), day.coexistent)
 				return first.steps
 			}
 			steps := run(0, false)
@@ -138,14 +144,50 @@ func (w *exchangeWorld) keepToken() {
 	}
 }
 
+// makeCoexistent plays a customer who goes on using the number in the WhatsApp Business app.
+func (w *exchangeWorld) makeCoexistent() {
+	w.t.Helper()
+	if err := w.sim.UpdatePhoneNumber(metasim.DemoPhoneNumber, func(p *metasim.PhoneNumber) {
+		p.IsOnBizApp, p.Registered, p.PlatformType, p.Status = true, true, "CLOUD_API", "CONNECTED"
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// checkSync sees that each kind of the app's data was asked for, a second time only if an answer was lost, and that status says what came
+// of it.
+func (w *exchangeWorld) checkSync(when string) {
+	w.t.Helper()
+	asked := map[string]int{}
+	lost := false
+	for _, entry := range w.sim.Journal("smb_app_data", 0) {
+		asked[entry.Params["sync_type"]]++
+		lost = lost || entry.Fault != ""
+	}
+	c := apimeta.FindStatusCondition(w.request.Status.Conditions, v1alpha1.ConditionBusinessAppSynced)
+	switch {
+	case len(asked) != len(syncKinds) || max(asked["history"], asked["smb_app_state_sync"]) > vault.MaxSyncs:
+		w.t.Errorf("%s: the app's data was asked for %v times", when, asked)
+	case c == nil:
+		w.t.Errorf("%s: there is no BusinessAppSynced", when)
+	case c.Reason != v1alpha1.ReasonSucceeded && (!lost || c.Reason != v1alpha1.ReasonSyncOutcomeUnknown):
+		w.t.Errorf("%s: BusinessAppSynced is %s: %s", when, c.Reason, c.Message)
+	}
+}
+
 // checkJourney counts what can't be undone.
-func (w *exchangeWorld) checkJourney(when string) {
+func (w *exchangeWorld) checkJourney(when string, coexistent bool) {
 	w.t.Helper()
 	counters := w.sim.Counters()
 	if counters.CreditAllocations != 1 {
 		w.t.Errorf("%s: %d allocations", when, counters.CreditAllocations)
 	}
-	if applied := counters.Applied["register"]; applied != 1 {
+	registrations := 1
+	if coexistent {
+		registrations = 0
+		w.checkSync(when)
+	}
+	if applied := counters.Applied["register"]; applied != registrations {
 		w.t.Errorf("%s: the number was registered %d times", when, applied)
 	}
 	if applied := counters.Applied["subscribe"]; applied != 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,18 @@ type offboarding struct {
 	// terminating means that the namespace is being deleted: it must not hang, and leaves evidence instead.
 	terminating bool
 	left        []v1alpha1.Leftover
+	// The account, its number and its owner, from the vault. If the vault's entry is gone status still names them, so that what was done can be
+	// undone, or told.
+	wabaID, phoneID, ownerID string
+}
+
+// knowAssets says what is to be undone.
+func (o *offboarding) knowAssets() {
+	status := &o.request.Status
+	o.wabaID, o.phoneID, o.ownerID = o.entry.WABAID, o.entry.PhoneNumberID, o.entry.OwnerBusinessID
+	if !o.entry.Exists() {
+		o.wabaID, o.phoneID, o.ownerID = status.WABAID, status.PhoneNumberID, status.OwnerBusinessID
+	}
 }
 
 // reconcileDelete lets a deleted request go: at once with Retain, and with Offboard when nothing of it is left at Meta.
@@ -74,10 +87,16 @@ func (r *OnboardingRequestReconciler) offboard(ctx context.Context, o *offboardi
 		// The token that is on its way would be kept in a place that was cleaned up.
 		return blockedFor(until.Sub(r.clock.Now())+time.Second, v1alpha1.ReasonDeleting, "The signup code is being exchanged; what comes of it is undone after that.")
 	}
-	if !o.entry.Exists() && o.request.Status.WABAID == "" {
+	switch {
+	case o.entry.Exists():
+	case o.request.Status.WABAID == "":
 		// No code was ever spent, so Meta knows nothing of this request.
 		return nil
+	case o.request.Annotations[annotationOffboarded] != "":
+		// The entry is gone because everything was done.
+		return nil
 	}
+	o.knowAssets()
 	if err := r.undo(ctx, o); err != nil {
 		return err
 	}
@@ -87,8 +106,27 @@ func (r *OnboardingRequestReconciler) offboard(ctx context.Context, o *offboardi
 	if err := r.disownCopy(ctx, o.request); err != nil {
 		return err
 	}
+	// A crash between the vault's last write and the finalizer's must not make a request that was offboarded look like one whose token was lost.
+	if err := r.markOffboarded(ctx, o.request); err != nil {
+		return err
+	}
 	if err := r.vault.Forget(ctx, o.entry); err != nil {
 		return r.vaultError(o.key, err)
+	}
+	return nil
+}
+
+// annotationOffboarded says of a request that nothing is left to be undone, before the vault forgets what it would take.
+const annotationOffboarded = v1alpha1.GroupName + "/offboarded"
+
+func (r *OnboardingRequestReconciler) markOffboarded(ctx context.Context, request *v1alpha1.OnboardingRequest) error {
+	before := request.DeepCopy()
+	if request.Annotations == nil {
+		request.Annotations = map[string]string{}
+	}
+	request.Annotations[annotationOffboarded] = "true"
+	if err := r.client.Patch(ctx, request, client.MergeFrom(before), client.FieldOwner(conditions.FieldManager)); err != nil {
+		return fmt.Errorf("mark the request as offboarded: %w", err)
 	}
 	return nil
 }
@@ -97,22 +135,28 @@ func (r *OnboardingRequestReconciler) offboard(ctx context.Context, o *offboardi
 func (r *OnboardingRequestReconciler) undo(ctx context.Context, o *offboarding) error {
 	app, err := r.apps.ForDeletion(ctx, o.request.Spec.MetaAppRef.Name)
 	if err != nil {
-		return o.giveUp(r.clock.Now(), fmt.Sprintf("the subscription, credit and registration of the account %s and the number %s", o.request.Status.WABAID, o.request.Status.PhoneNumberID), denied(err))
+		return o.giveUp(r.clock.Now(), fmt.Sprintf("the subscription, credit and registration of the account %s and the number %s", o.wabaID, o.phoneID), denied(err))
 	}
 	o.app = app
+	var refused error
 	for _, part := range []struct {
 		what string
 		undo func(context.Context, *offboarding) error
 	}{
-		{"the webhook subscription of the account " + o.entry.WABAID, r.unsubscribe},
-		{"the shared credit of the account " + o.entry.WABAID, r.revokeCredit},
-		{"the registration of the number " + o.entry.PhoneNumberID, r.deregister},
+		{"the webhook subscription of the account " + o.wabaID, r.unsubscribe},
+		{"the shared credit of the account " + o.wabaID, r.revokeCredit},
+		{"the registration of the number " + o.phoneID, r.deregister},
 	} {
-		if err := o.giveUp(r.clock.Now(), part.what, part.undo(ctx, o)); err != nil {
+		err := o.giveUp(r.clock.Now(), part.what, part.undo(ctx, o))
+		if err != nil && classify(err).state != stateStalled {
 			return err
 		}
+		// What only a person can repair holds up nothing else: while a customer's token is dead the partner's credit is still spent.
+		if refused == nil {
+			refused = err
+		}
 	}
-	return nil
+	return refused
 }
 
 // errNoToken means that there is no token to undo something with.
@@ -160,7 +204,7 @@ func absent(err error) bool {
 
 // unsubscribe ends the account's webhooks, unless another request still serves a number of the account.
 func (r *OnboardingRequestReconciler) unsubscribe(ctx context.Context, o *offboarding) error {
-	if o.entry.WABAID == "" {
+	if o.wabaID == "" {
 		return nil
 	}
 	if token, _ := o.entry.Current(); token.IsZero() {
@@ -170,7 +214,7 @@ func (r *OnboardingRequestReconciler) unsubscribe(ctx context.Context, o *offboa
 	if err != nil || shared {
 		return err
 	}
-	err = r.subscriptions.remove(ctx, o.app, o.businessCredential(), o.entry.WABAID)
+	err = r.subscriptions.remove(ctx, o.app, o.businessCredential(), o.wabaID)
 	if err == nil || absent(err) {
 		return nil
 	}
@@ -185,7 +229,7 @@ func (r *OnboardingRequestReconciler) accountInUse(ctx context.Context, o *offbo
 	}
 	for i := range all.Items {
 		other := &all.Items[i]
-		if other.UID != o.request.UID && other.DeletionTimestamp.IsZero() && other.Status.WABAID == o.entry.WABAID {
+		if other.UID != o.request.UID && other.DeletionTimestamp.IsZero() && other.Status.WABAID == o.wabaID {
 			return true, nil
 		}
 	}
@@ -195,14 +239,14 @@ func (r *OnboardingRequestReconciler) accountInUse(ctx context.Context, o *offbo
 // deregister takes the number off Cloud API. It is read first: these calls are counted like registrations, and a number of
 // the WhatsApp Business app belongs to the app.
 func (r *OnboardingRequestReconciler) deregister(ctx context.Context, o *offboarding) error {
-	if o.entry.PhoneNumberID == "" {
+	if o.phoneID == "" {
 		return nil
 	}
 	token, _ := o.entry.Current()
 	if token.IsZero() {
 		return errNoToken
 	}
-	phone, err := o.app.Client.PhoneNumber(ctx, o.businessCredential(), o.entry.PhoneNumberID)
+	phone, err := o.app.Client.PhoneNumber(ctx, o.businessCredential(), o.phoneID)
 	if absent(err) {
 		return nil
 	}
@@ -213,7 +257,7 @@ func (r *OnboardingRequestReconciler) deregister(ctx context.Context, o *offboar
 	if o.facts.Number != onboarding.NumberConnected {
 		return nil
 	}
-	err = o.app.Client.DeregisterPhone(ctx, o.businessCredential(), o.entry.PhoneNumberID)
+	err = o.app.Client.DeregisterPhone(ctx, o.businessCredential(), o.phoneID)
 	if err == nil || absent(err) || meta.ClassOf(err) == meta.ClassNotRegistered || meta.ClassOf(err) == meta.ClassUnsupported {
 		return nil
 	}
@@ -222,22 +266,22 @@ func (r *OnboardingRequestReconciler) deregister(ctx context.Context, o *offboar
 
 // revokeCredit ends the sharing of the line with the customer's business, unless an account of it is still wanted.
 func (r *OnboardingRequestReconciler) revokeCredit(ctx context.Context, o *offboarding) error {
-	if o.entry.OwnerBusinessID == "" || o.app.App.Spec.SolutionPartner == nil {
+	if o.ownerID == "" || o.app.App.Spec.SolutionPartner == nil {
 		return nil
 	}
-	end, ok := r.creditTurns.take(o.app.App.Spec.SolutionPartner.CreditLineID + "/" + o.entry.OwnerBusinessID)
+	end, ok := r.creditTurns.take(o.app.App.Spec.SolutionPartner.CreditLineID + "/" + o.ownerID)
 	if !ok {
 		return &busyError{after: creditTurn}
 	}
 	defer end()
-	page, err := r.ledger.Read(ctx, o.app.App.Spec.SolutionPartner.CreditLineID, o.entry.OwnerBusinessID)
+	page, err := r.ledger.Read(ctx, o.app.App.Spec.SolutionPartner.CreditLineID, o.ownerID)
 	if err != nil {
 		return ledgerError(err)
 	}
-	if _, known := page.Account(o.entry.WABAID); !known || !page.Funded() {
+	if _, known := page.Account(o.wabaID); !known || !page.Funded() {
 		return nil
 	}
-	f := &funding{journey: o.journey, partner: o.app.App.Spec.SolutionPartner, page: page, wabaID: o.entry.WABAID}
+	f := &funding{journey: o.journey, partner: o.app.App.Spec.SolutionPartner, page: page, wabaID: o.wabaID}
 	page.Release(f.wabaID, claimantOf(o.request))
 	if needed := page.Needed(); len(needed) > 0 {
 		// The released claim is what lets the last of several offboardings revoke for all.
@@ -264,7 +308,7 @@ func (r *OnboardingRequestReconciler) revokeBusiness(ctx context.Context, o *off
 	if err := r.ledger.Write(ctx, f.page); err != nil {
 		return ledgerError(err)
 	}
-	o.request.Status.OwnerBusinessID = o.entry.OwnerBusinessID
+	o.request.Status.OwnerBusinessID = o.ownerID
 	active, err := r.allocations(ctx, f)
 	if err != nil {
 		return denied(err)
@@ -322,7 +366,7 @@ func (r *OnboardingRequestReconciler) finishDelete(ctx context.Context, j *journ
 	}
 	now := metav1.NewTime(r.clock.Now().Truncate(time.Second))
 	set := conditions.New(j.request, now)
-	set.Keep(append(journeyConditions, v1alpha1.ConditionTestMessageSent, v1alpha1.ConditionSuspended)...)
+	set.Keep(slices.Concat(journeyConditions, informingConditions, []string{v1alpha1.ConditionSuspended})...)
 	v := j.failed[v1alpha1.ConditionReady]
 	res := attempts{failures: &j.request.Status.Failures, next: &j.request.Status.NextAttemptTime}.schedule(v, now.Time, now.Time)
 	switch v.state {

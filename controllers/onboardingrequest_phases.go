@@ -341,9 +341,9 @@ func (r *OnboardingRequestReconciler) keepProof(ctx context.Context, j *journey,
 	status.OwnerBusinessID, status.OwnerBusinessName = string(owner.ID), clip(owner.Name, maxNameShown)
 	proof := vault.Proof{WABAID: status.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: string(owner.ID)}
 	if phone != nil {
-		proof.PhoneNumberID = string(phone.ID)
+		proof.PhoneNumberID, proof.Coexistent = string(phone.ID), phone.OnBizApp
 	}
-	recorded := vault.Proof{WABAID: j.entry.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: j.entry.OwnerBusinessID}
+	recorded := vault.Proof{WABAID: j.entry.WABAID, PhoneNumberID: j.entry.PhoneNumberID, OwnerBusinessID: j.entry.OwnerBusinessID, Coexistent: j.entry.Coexistent}
 	if _, proven := j.entry.Current(); proven && proof == recorded {
 		return nil
 	}
@@ -368,6 +368,18 @@ func (j *journey) observePhone(phone *meta.PhoneNumber) {
 	default:
 		j.facts.Number = onboarding.NumberUnregistered
 	}
+}
+
+// awaitingApproval is the state of a request that came by a signup link, until somebody agrees to what it brought.
+func awaitingApproval(j *journey) error {
+	hurry := ""
+	if j.facts.Number == onboarding.NumberCoexistent {
+		hurry = " The number is used in the WhatsApp Business app, whose contacts and chats Meta hands over for 24 hours after the signup only."
+	}
+	return waiting(v1alpha1.ReasonAwaitingApproval,
+		"The customer signed up by link with the account %s (%s) of the business %s (%s). Nothing is done at your cost before you approve it by setting spec.wabaID: kubectl -n %s patch onboardingrequest %s --type=merge -p '{\"spec\":{\"wabaID\":\"%s\"}}'%s",
+		j.request.Status.WABAID, j.request.Status.WABAName, j.request.Status.OwnerBusinessID, j.request.Status.OwnerBusinessName,
+		j.request.Namespace, j.request.Name, j.request.Status.WABAID, hurry)
 }
 
 // subscribe makes Meta deliver the account's webhooks to the app.

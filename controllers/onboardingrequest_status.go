@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,9 @@ var journeyConditions = []string{
 	v1alpha1.ConditionTokenExchanged, v1alpha1.ConditionAssetsVerified, v1alpha1.ConditionWebhooksSubscribed,
 	v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered,
 }
+
+// informingConditions are the steps that never gate Ready.
+var informingConditions = []string{v1alpha1.ConditionBusinessAppSynced, v1alpha1.ConditionTestMessageSent}
 
 // maxShownAttempts is what status.registerAttempts takes.
 const maxShownAttempts = 10
@@ -71,13 +75,13 @@ func (j *journey) showVault() {
 func (j *journey) setConditions(set *conditions.Set) {
 	if j.facts.Held {
 		set.Keep(journeyConditions...)
-		set.Keep(v1alpha1.ConditionTestMessageSent)
+		set.Keep(informingConditions...)
 		set.True(v1alpha1.ConditionSuspended, v1alpha1.ReasonSuspended, "spec.suspend is true: no work is done on this request.")
 		return
 	}
 	set.False(v1alpha1.ConditionSuspended, v1alpha1.ReasonActive, "spec.suspend is not true.")
 	j.markDone()
-	for _, condition := range append(journeyConditions, v1alpha1.ConditionTestMessageSent) {
+	for _, condition := range slices.Concat(journeyConditions, informingConditions) {
 		j.put(set, j.request.Generation, condition, func() (string, string) { return j.success(set, condition) })
 	}
 	if j.dead {
@@ -97,6 +101,7 @@ func (j *journey) markDone() {
 		v1alpha1.ConditionWebhooksSubscribed: j.facts.Subscribed,
 		v1alpha1.ConditionCreditShared:       j.facts.CreditShared || !j.facts.Partner,
 		v1alpha1.ConditionPhoneRegistered:    j.facts.Number != onboarding.NumberUnregistered,
+		v1alpha1.ConditionBusinessAppSynced:  j.facts.HasToken && j.facts.AssetsVerified && (j.facts.Number != onboarding.NumberCoexistent || j.facts.Synced),
 		v1alpha1.ConditionTestMessageSent:    !j.facts.WantsTest || j.facts.Tested,
 	} {
 		_, failed := j.failed[condition]
@@ -130,6 +135,11 @@ func (j *journey) success(set *conditions.Set, condition string) (reason, messag
 			return v1alpha1.ReasonNotRequired, "The number is used in the WhatsApp Business app, which registered it."
 		}
 		return v1alpha1.ReasonSucceeded, "The number is registered for Cloud API."
+	case v1alpha1.ConditionBusinessAppSynced:
+		if j.facts.Number != onboarding.NumberCoexistent {
+			return v1alpha1.ReasonNotRequired, "The number is not used in the WhatsApp Business app."
+		}
+		return v1alpha1.ReasonSucceeded, "Meta hands over the contacts and chats of the WhatsApp Business app."
 	default:
 		if !j.facts.WantsTest {
 			return v1alpha1.ReasonNotRequired, "spec.testMessage is not set."

@@ -246,6 +246,52 @@ func TestNumbersThatNeedNoRegistration(t *testing.T) {
 	}
 }
 
+// TestBusinessAppSync asks for the contacts and chats of a number of the WhatsApp Business app once each, and never holds the number up.
+func TestBusinessAppSync(t *testing.T) {
+	c := newCustomer(t, func(_ *v1alpha1.MetaApp, w *metasim.WABA) { w.PhoneNumbers[0].IsOnBizApp = true })
+	request := c.onboard(t, "shop", nil)
+	awaitReady(t, request)
+	awaitCondition(t, request, v1alpha1.ConditionBusinessAppSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	if n := c.callsFor()["smb_app_data"]; n != 2 {
+		t.Errorf("the app's data was asked for %d times, want once for contacts and once for chats", n)
+	}
+	// Deleting and creating the request again, as Argo CD's Replace does, asks for nothing.
+	remove(t, request)
+	again := c.request("shop")
+	create(t, again)
+	awaitReady(t, again)
+	awaitCondition(t, again, v1alpha1.ConditionBusinessAppSynced, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
+	if n := c.callsFor()["smb_app_data"]; n != 2 {
+		t.Errorf("the app's data was asked for %d times after the request was made again", n)
+	}
+}
+
+// TestBusinessAppSyncWindowMissed has a request that comes a day after its signup.
+func TestBusinessAppSyncWindowMissed(t *testing.T) {
+	c := newCustomer(t, func(_ *v1alpha1.MetaApp, w *metasim.WABA) { w.PhoneNumbers[0].IsOnBizApp = true })
+	request := c.request("shop")
+	code := c.signUp(t)
+	if err := sim.UpdatePhoneNumber(c.phoneID, func(p *metasim.PhoneNumber) { p.LastOnboardedTime = "2026-01-02T03:04:05+0000" }); err != nil {
+		t.Fatal(err)
+	}
+	createSecret(t, c.namespace, "shop", map[string]string{v1alpha1.SecretKeyCode: code})
+	create(t, request)
+	awaitReady(t, request)
+	got := awaitCondition(t, request, v1alpha1.ConditionBusinessAppSynced, metav1.ConditionFalse, v1alpha1.ReasonSyncWindowMissed)
+	mustMention(t, got.Message, "24 hours", "works without them", "disconnect the number", "sign up again")
+	calls := c.callsFor()["smb_app_data"]
+	update(t, request, func() { request.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "again"} })
+	await(t, func(ctx context.Context) error {
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(request), request); err != nil || request.Status.LastHandledReconcileAt != "again" {
+			return fmt.Errorf("not handled yet: %w", err)
+		}
+		return nil
+	})
+	if n := c.callsFor()["smb_app_data"]; n != calls {
+		t.Errorf("what was missed was asked for again, %d times", n-calls)
+	}
+}
+
 func TestGivenPIN(t *testing.T) {
 	c := newCustomer(t, func(_ *v1alpha1.MetaApp, w *metasim.WABA) { w.PhoneNumbers[0].PIN = "581063" })
 	createSecret(t, c.namespace, "pin", map[string]string{v1alpha1.SecretKeyPIN: "581063\n"})

@@ -20,7 +20,8 @@ const queueShare = 0.97
 //
 // Nobody waits in it: who has to is told when his turn comes. It is memory only, so a restart makes a new order.
 type callQueue struct {
-	// admitted is the client for those whose turn it is. It holds no call back, and counts each against the limit of everybody else.
+	// admitted is the client for those whose turn it is. It holds no call back but those of accounts
+	// that have used up what Meta allows, and counts each against the limit of everybody else.
 	admitted *meta.Client
 	bucket   *rate.Limiter
 
@@ -30,9 +31,12 @@ type callQueue struct {
 	turns map[types.UID]time.Time
 }
 
-func newCallQueue(client *meta.Client, bucket *rate.Limiter) *callQueue {
+func newCallQueue(client *meta.Client, bucket *rate.Limiter, accounts *accountLimits) *callQueue {
 	q := &callQueue{bucket: bucket, turns: map[types.UID]time.Time{}}
-	q.admitted = client.WithLimit(func(string, string) (time.Duration, bool) {
+	q.admitted = client.WithLimit(func(_, object string) (time.Duration, bool) {
+		if wait := accounts.wait(object); wait > 0 {
+			return spread(wait), false
+		}
 		q.bucket.Reserve()
 		return 0, true
 	})

@@ -17,7 +17,7 @@ func newTestQueue(t *testing.T, callsPerSecond int) *callQueue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newCallQueue(graph, rate.NewLimiter(rate.Limit(callsPerSecond), callsPerSecond))
+	return newCallQueue(graph, rate.NewLimiter(rate.Limit(callsPerSecond), callsPerSecond), &accountLimits{})
 }
 
 // Who asks again keeps his turn, turns come in the order of arrival, and all together take what their calls take at the limit.

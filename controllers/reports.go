@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -190,7 +191,11 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 			continue
 		}
 		seen := observe(report)
-		for _, channel := range byNumber[report.PhoneNumberID] {
+		concerned := byNumber[report.PhoneNumberID]
+		if report.Kind == serverapi.KindVerifyTokenMismatch {
+			concerned = settingUp(channels.Items)
+		}
+		for _, channel := range concerned {
 			// A report of a line that is not the channel's is about another tenant of the number.
 			if report.LineID != "" && report.LineID != channel.Status.LineID || !newsworthy(channel, seen) {
 				continue
@@ -207,6 +212,19 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 	return nil
 }
 
+// settingUp are the channels whose owner is entering callback URL and verify token at Meta: a handshake that nobody recognised may be
+// theirs, and names none.
+func settingUp(all []v1alpha1.WhatsAppChannel) []*v1alpha1.WhatsAppChannel {
+	var out []*v1alpha1.WhatsAppChannel
+	for i := range all {
+		channel := &all[i]
+		if channel.Spec.Source.Direct != nil && channel.Status.VerifyTokenSecretRef != nil && !verified(channel) {
+			out = append(out, channel)
+		}
+	}
+	return out
+}
+
 // observe is what a report says of its channel.
 func observe(report *serverapi.Report) observation {
 	detail := &report.Detail
@@ -220,6 +238,10 @@ func observe(report *serverapi.Report) observation {
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
 	case detail.Assistant != nil && detail.Assistant.Source != nil:
 		return observation{sources: &sourceNews{byField: map[string]*serverapi.Assistant{detail.Assistant.Source.Field: detail.Assistant}}}
+	case detail.Routing != nil:
+		return observation{routing: detail.Routing}
+	case report.Kind == serverapi.KindVerifyTokenMismatch:
+		return observation{tokenMismatch: true}
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
 		return observation{catalog: detail.Assistant}
 	case detail.Assistant != nil:
@@ -234,6 +256,12 @@ func observe(report *serverapi.Report) observation {
 
 // newsworthy says whether an observation can change a channel's status. Traffic within an hour that is shown already can't.
 func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
+	if seen.tokenMismatch {
+		return !hasReason(channel, v1alpha1.ConditionWebhookVerified, v1alpha1.ReasonVerifyTokenMismatch)
+	}
+	if seen.routing != nil {
+		return seen.routing.Standby != hasReason(channel, v1alpha1.ConditionAssistantReady, v1alpha1.ReasonRoutedToStandby)
+	}
 	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.sources != nil || seen.proof != "" && !verified(channel) {
 		return true
 	}
@@ -242,6 +270,12 @@ func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
 		shown = *channel.Status.Traffic
 	}
 	return laterHour(shown, seen)
+}
+
+// hasReason says whether a condition of the channel has a reason.
+func hasReason(channel *v1alpha1.WhatsAppChannel, conditionType, reason string) bool {
+	c := apimeta.FindStatusCondition(channel.Status.Conditions, conditionType)
+	return c != nil && c.Reason == reason
 }
 
 // verified says whether WebhookVerified tells this already.

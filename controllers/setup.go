@@ -123,7 +123,7 @@ func (s *shared) addMetaApps(mgr ctrl.Manager, o Options) error {
 func (s *shared) addChannels(mgr ctrl.Manager, o Options) error {
 	r := &WhatsAppChannelReconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), status: s.status, apps: s.apps, vault: s.vault, projector: s.projector,
-		subscriptions: &s.subscriptions, checks: &checks{}, observations: s.observations, options: o,
+		subscriptions: &s.subscriptions, servers: s.servers, leftovers: s.leftovers, checks: &checks{}, observations: s.observations, options: o,
 	}
 	if err := r.setup(mgr, s.channels); err != nil {
 		return fmt.Errorf("set up the WhatsAppChannel controller: %w", err)

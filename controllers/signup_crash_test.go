@@ -69,7 +69,7 @@ func linkCrashRun(t *testing.T, n int, after bool) []string {
 	w.approve(metasim.DemoWABA)
 	until("approved", w.has(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
 	w.checkSends(when)
-	w.checkJourney(when)
+	w.checkJourney(when, false)
 	if got := w.told().State; got != runtimeconfig.SignupDone {
 		t.Errorf("%s: in the end the page is told %s", when, got)
 	}

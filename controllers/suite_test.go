@@ -36,6 +36,8 @@ const (
 	// callbackHost is the public name of the webhook-server; the simulator calls it at the stub's address.
 	callbackHost = "hooks.example.test"
 	publicURL    = "https://" + callbackHost
+	// elsewhereHost answers handshakes, too, and is not the webhook-server's name.
+	elsewhereHost = "elsewhere.example.test"
 
 	// Labels of the namespaces that may use the tests' MetaApps, and direct channels.
 	labelPartner = "test.example/partner"
@@ -110,7 +112,7 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	if stub, err = startServerStub(ctx, c); err != nil {
 		return err
 	}
-	sim, err = metasim.Start("127.0.0.1:0", metasim.Options{Routes: map[string][]string{callbackHost: {stub.address()}}, CodeTTL: time.Minute})
+	sim, err = metasim.Start("127.0.0.1:0", metasim.Options{Routes: map[string][]string{callbackHost: {stub.address()}, elsewhereHost: {stub.address()}}, CodeTTL: time.Minute})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/gitops"
 )
 
 const (
@@ -231,11 +232,32 @@ func assertStatusContract(t *testing.T, obj client.Object) {
 	for _, violation := range conditions.CheckContract(obj) {
 		t.Errorf("%T %s breaks the status contract: %s", obj, client.ObjectKeyFromObject(obj), violation)
 	}
+	assertArgoAgrees(t, obj)
 	text, err := json.Marshal(obj)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known.shown(string(text))
+}
+
+// assertArgoAgrees holds what Argo CD would show against the object's conditions.
+func assertArgoAgrees(t *testing.T, obj client.Object) {
+	t.Helper()
+	ready := apimeta.FindStatusCondition(conditionsOf(obj), v1alpha1.ConditionReady)
+	if ready == nil || ready.ObservedGeneration != obj.GetGeneration() {
+		return // Argo CD waits, as package gitops shows
+	}
+	script, err := gitops.LoadScript("../config/argocd/health.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	health, message, err := script.Of(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := gitops.Want(obj, conditionsOf(obj)); health != want {
+		t.Errorf("Argo CD shows %s (%s) for %T %s, whose conditions say %s", health, message, obj, client.ObjectKeyFromObject(obj), want)
+	}
 }
 
 // conditionsOf reads the conditions of one of our kinds.

@@ -147,7 +147,7 @@ func TestCalledOffRevocationIsSettled(t *testing.T) {
 	if w.clock.Now().Sub(before) < creditSettle {
 		t.Error("a revocation that may be under way was not waited for")
 	}
-	w.checkJourney("a revocation was called off")
+	w.checkJourney("a revocation was called off", false)
 }
 
 func ownerOf(t *testing.T, w *exchangeWorld) string {

@@ -44,6 +44,10 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	case !ptr.Deref(spec.Assistant.Enabled, true):
 		return metav1.ConditionFalse, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer."
 	}
+	if s.onStandby(old) {
+		return metav1.ConditionFalse, v1alpha1.ReasonRoutedToStandby,
+			"Meta routes this number's chats to another responder, such as another partner or Meta Business Agent, and sends copies only: they are stored, and nobody is answered. To have them answered here, let the business change the number's conversation routing in Meta Business Suite."
+	}
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
 	}
@@ -61,6 +65,14 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The chat model " + chat.Model + " answers."
 	}
 	return metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, "No chat model is configured: the built-in retrieval assistant answers from catalog and knowledge."
+}
+
+// onStandby says whether another responder owns the number's chats, as the webhook-server last reported it.
+func (s *channelScope) onStandby(old *metav1.Condition) bool {
+	if s.news.routing != nil {
+		return s.news.routing.Standby
+	}
+	return old != nil && old.Reason == v1alpha1.ReasonRoutedToStandby
 }
 
 // stillFor says whether a condition tells of the present spec.
@@ -102,12 +114,4 @@ func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
 		}
 	}
 	return ignored
-}
-
-// takeOverNotice says that this version doesn't take webhooks over, to whoever asked for it.
-func (s *channelScope) takeOverNotice() string {
-	if !ptr.Deref(s.channel.Spec.Webhook.TakeOver, false) {
-		return ""
-	}
-	return " This version does not act on spec.webhook.takeOver."
 }

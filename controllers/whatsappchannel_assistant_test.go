@@ -144,13 +144,10 @@ func TestChannelIsReadyWithWhatIsNotSupported(t *testing.T) {
 	t.Parallel()
 	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) {
 		c.Spec.Assistant.Embeddings = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "m"}
-		c.Spec.Webhook.TakeOver = new(true)
 	})
 	connect(t, d, channel)
 	assistant := awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly)
 	mustMention(t, assistant.Message, "does not act on spec.assistant.embeddings")
-	got := awaitCondition(t, channel, v1alpha1.ConditionWebhookSubscribed, metav1.ConditionTrue, v1alpha1.ReasonSucceeded)
-	mustMention(t, got.Message, "does not act on spec.webhook.takeOver")
 }
 
 // TestCatalogStatus sees the rows that can't be used in status, and that they go with the catalog.

@@ -34,6 +34,8 @@ type WhatsAppChannelReconciler struct {
 	vault         *vault.Vault
 	projector     *projector
 	subscriptions *subscriptions
+	servers       *servers
+	leftovers     *leftovers
 	checks        *checks
 	observations  *observations
 	options       Options

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 )
 
@@ -48,6 +46,10 @@ func (r *WhatsAppChannelReconciler) release(ctx context.Context, s *channelScope
 	}
 	served, ok := decodeChannel(projection)
 	if ok {
+		err := r.undo(ctx, s, served, "the webhook setting of the number "+served.PhoneNumberID, func() error { return r.giveBackServed(ctx, projection, served) })
+		if err != nil {
+			return err
+		}
 		if err := r.unsubscribe(ctx, s, served); err != nil {
 			return err
 		}
@@ -86,18 +88,7 @@ func (r *WhatsAppChannelReconciler) unsubscribe(ctx context.Context, s *channelS
 	if err != nil || shared {
 		return err
 	}
-	err = r.endSubscription(ctx, served)
-	if err == nil {
-		return nil
-	}
-	patient := time.Since(s.channel.DeletionTimestamp.Time) < deletionPatience
-	if v := classify(err); v.state == stateRetry && patient {
-		return err
-	}
-	log.FromContext(ctx).Info("The app's subscription to the account's webhooks could not be removed", "wabaID", served.WABAID)
-	r.status.recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, v1alpha1.ReasonOffboardDenied, "Delete",
-		"The app's subscription to the webhooks of the account %s could not be removed at Meta; remove it there.", served.WABAID)
-	return nil
+	return r.undo(ctx, s, served, "the app's subscription to the webhooks of the account "+served.WABAID, func() error { return r.endSubscription(ctx, served) })
 }
 
 // accountShared says whether another channel gets its webhooks by the same subscription.
@@ -116,12 +107,12 @@ func (r *WhatsAppChannelReconciler) accountShared(ctx context.Context, channel *
 }
 
 func (r *WhatsAppChannelReconciler) endSubscription(ctx context.Context, served *runtimeconfig.Channel) error {
-	graph, err := r.apps.clients.at(served.Graph)
+	graph, cred, err := r.credentialOf(ctx, served)
 	if err != nil {
 		return err
 	}
 	defer r.subscriptions.lock(served.AppID + "/" + served.WABAID)()
-	return graph.UnsubscribeApp(ctx, meta.Credential{Token: served.AccessToken, AppSecret: served.AppSecret}, served.WABAID)
+	return graph.UnsubscribeApp(ctx, cred, served.WABAID)
 }
 
 // splitHolder reads the holder of a channel's projection.

@@ -286,18 +286,28 @@ func (r *WhatsAppChannelReconciler) keepSubscription(ctx context.Context, s *cha
 	if err := r.ensureAccount(ctx, n); err != nil {
 		return err
 	}
+	return r.settleWebhooks(ctx, s, r.whereWebhooksGo(ctx, s))
+}
+
+// whereWebhooksGo fails if this number's webhooks don't come to us.
+func (r *WhatsAppChannelReconciler) whereWebhooksGo(ctx context.Context, s *channelScope) error {
+	n := &s.number
 	if n.app == nil {
 		if err := r.checkOwnApp(ctx, s); err != nil {
 			return err
 		}
 	}
-	for _, override := range []string{s.phone.WebhookConfiguration.PhoneNumber, s.phone.WebhookConfiguration.WABA} {
+	callbacks := []string{s.phone.WebhookConfiguration.PhoneNumber, s.phone.WebhookConfiguration.WABA}
+	if n.foreignCallback() {
+		callbacks = append(callbacks, s.phone.WebhookConfiguration.Application)
+	}
+	for _, override := range callbacks {
 		if override == "" {
 			continue
 		}
 		if n.callbackURL != "" && override != n.callbackURL {
 			return waitingFor(jitter(connectRecheck), v1alpha1.ReasonConnectedElsewhere,
-				"This number's webhooks go to another URL than %s; remove the override where it was set.%s", n.callbackURL, s.takeOverNotice())
+				"This number's webhooks go to another URL than %s; remove the override where it was set, or set spec.webhook.takeOver to true.", n.callbackURL)
 		}
 		break // The narrowest one decides.
 	}
@@ -326,7 +336,7 @@ func (r *WhatsAppChannelReconciler) checkOwnApp(ctx context.Context, s *channelS
 			"The app's webhook is not set: in the App Dashboard (WhatsApp, Configuration) enter the callback URL and the verify token of this status, then subscribe to the field messages.")
 	case n.callbackURL != "" && have.CallbackURL != n.callbackURL:
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonConnectedElsewhere,
-			"The app's webhook goes to another URL; if this channel should get the messages, enter %s in the App Dashboard (WhatsApp, Configuration).%s", n.callbackURL, s.takeOverNotice())
+			"The app's webhook goes to another URL; if this channel should get the messages, enter %s in the App Dashboard (WhatsApp, Configuration), or set spec.webhook.takeOver to true to get those of this number alone.", n.callbackURL)
 	case !slices.ContainsFunc(have.Fields, func(f meta.AppSubscriptionField) bool { return f.Name == "messages" }):
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonNotSubscribedToMessages,
 			"The app's webhook does not include the field messages; in the App Dashboard (WhatsApp, Configuration) click Subscribe next to it.")

@@ -181,6 +181,9 @@ func (r *WhatsAppChannelReconciler) serve(ctx context.Context, s *channelScope) 
 		return err
 	}
 	more := map[string]string{}
+	if took := tookOver(s.projection); took != "" && s.projection.Annotations[annotationHolder] == h.name {
+		more[annotationTookOver] = took
+	}
 	if s.content != nil {
 		more[annotationContent] = s.content.Name
 	}

@@ -59,7 +59,7 @@ func (r *WhatsAppChannelReconciler) setGates(s *channelScope, set *conditions.Se
 		return v1alpha1.ReasonSucceeded, "Meta reports the number as connected."
 	})
 	s.progress.put(set, generation, v1alpha1.ConditionWebhookSubscribed, func() (string, string) {
-		return v1alpha1.ReasonSucceeded, "Meta delivers this number's messages to the webhook-server." + s.takeOverNotice()
+		return v1alpha1.ReasonSucceeded, "Meta delivers this number's messages to the webhook-server."
 	})
 	s.progress.sumUp(set, channelGates, s.readyText)
 }
@@ -85,6 +85,9 @@ func (s *channelScope) setVerified(set *conditions.Set) {
 	case s.news.signatureFailing && !s.genuineLately():
 		set.False(condition, v1alpha1.ReasonSignatureFailing,
 			"Deliveries that name this number are not signed with the app secret that is configured. If messages are missing, copy the app secret again from the App Dashboard (App settings, Basic); else somebody sends forgeries, which change nothing.")
+	case s.news.tokenMismatch && (old == nil || old.Status != metav1.ConditionTrue):
+		set.False(condition, v1alpha1.ReasonVerifyTokenMismatch,
+			"Somebody tried to verify a callback URL here with a verify token that no channel has. If that was for this number, copy the verify token again exactly as status.verifyTokenSecretRef shows it, and status.callbackURL, which starts with https://, and click Verify and save in the App Dashboard (WhatsApp, Configuration).")
 	case s.news.proof == serverapi.Handshake && (old == nil || old.Status != metav1.ConditionTrue):
 		set.True(condition, v1alpha1.ReasonSucceeded, "Meta has verified the callback URL.")
 	case old != nil && old.Reason != v1alpha1.ReasonPending:

@@ -36,6 +36,9 @@ const (
 	ConditionCreditShared = "CreditShared"
 	// ConditionPhoneRegistered says whether the number is registered for Cloud API.
 	ConditionPhoneRegistered = "PhoneRegistered"
+	// ConditionBusinessAppSynced says whether Meta hands over the contacts and chats of a number that is used in the WhatsApp Business app
+	// too. It never gates Ready.
+	ConditionBusinessAppSynced = "BusinessAppSynced"
 	// ConditionTestMessageSent says whether the test message was delivered. It never gates Ready.
 	ConditionTestMessageSent = "TestMessageSent"
 )
@@ -176,6 +179,10 @@ const (
 	ReasonRegistrationLocked = "RegistrationLocked"
 	// ReasonNumberNotVerified means that the number's ownership must be verified first.
 	ReasonNumberNotVerified = "NumberNotVerified"
+	// ReasonSyncWindowMissed means that the 24 hours in which Meta hands over the data of the WhatsApp Business app were over.
+	ReasonSyncWindowMissed = "SyncWindowMissed"
+	// ReasonSyncOutcomeUnknown means that it isn't known whether Meta hands over the data of the WhatsApp Business app.
+	ReasonSyncOutcomeUnknown = "SyncOutcomeUnknown"
 	// ReasonOffboardDenied means that Meta refused a step of the offboarding.
 	ReasonOffboardDenied = "OffboardDenied"
 	// ReasonTestMessageFailed means that Meta could not deliver the test message.

@@ -108,8 +108,8 @@ type TestMessage struct {
 
 // OnboardingRequestStatus is how far the journey has come.
 type OnboardingRequestStatus struct {
-	// conditions of the object: TokenExchanged, AssetsVerified, WebhooksSubscribed, CreditShared, PhoneRegistered, TestMessageSent, Ready,
-	// Reconciling, Stalled, Suspended. A step that is not needed is True with reason NotRequired.
+	// conditions of the object: TokenExchanged, AssetsVerified, WebhooksSubscribed, CreditShared, PhoneRegistered,
+	// BusinessAppSynced, TestMessageSent, Ready, Reconciling, Stalled, Suspended. A step that is not needed is True with reason NotRequired.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -40,7 +40,7 @@ func kindOf(obj client.Object) (kind, error) {
 				v1alpha1.ConditionTokenExchanged, v1alpha1.ConditionAssetsVerified, v1alpha1.ConditionWebhooksSubscribed,
 				v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered,
 			},
-			informing: []string{v1alpha1.ConditionTestMessageSent}, suspendable: true,
+			informing: []string{v1alpha1.ConditionBusinessAppSynced, v1alpha1.ConditionTestMessageSent}, suspendable: true,
 			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration,
 		}, nil
 	case *v1alpha1.WhatsAppChannel:

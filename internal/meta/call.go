@@ -98,6 +98,7 @@ func (c *Client) doVia(ctx context.Context, transport *http.Transport, cl *call,
 		e = decode(cl, a, out)
 	}
 	c.report(cl, a, e, time.Since(start))
+	c.reportUsage(cl, a, e)
 	if e != nil {
 		return e
 	}

@@ -97,8 +97,12 @@ const (
 	ClassMediaDownload Class = "MediaDownload"
 	// ClassMediaTooLarge means that a download exceeded the caller's limit.
 	ClassMediaTooLarge Class = "MediaTooLarge"
-	// ClassSyncUnavailable means that data of a WhatsApp Business app number can't be synchronised (again).
-	ClassSyncUnavailable Class = "SyncUnavailable"
+	// ClassSyncRepeated means that this data of a WhatsApp Business app number was asked for before.
+	ClassSyncRepeated Class = "SyncRepeated"
+	// ClassSyncTooLate means that the 24 hours in which that data can be asked for are over.
+	ClassSyncTooLate Class = "SyncTooLate"
+	// ClassSyncDeclined means that the owner of the number does not share the data.
+	ClassSyncDeclined Class = "SyncDeclined"
 )
 
 // Classes of everything else.

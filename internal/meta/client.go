@@ -41,6 +41,8 @@ type Config struct {
 	Limit func(action, object string) (wait time.Duration, ok bool)
 	// Observe is told of every call after its end. It must not block. nil means nobody.
 	Observe func(Call)
+	// Usage is told what an answer says of the calls that are left for an account. It must not block. nil means nobody.
+	Usage func(Usage)
 }
 
 // Call is what an observer is told. All of it is safe for metrics, and all but Duration and UsagePercent are of few
@@ -64,6 +66,7 @@ type Client struct {
 	origins []string
 	limit   func(action, object string) (time.Duration, bool)
 	observe func(Call)
+	usage   func(Usage)
 	// shared reuses connections.
 	shared *http.Transport
 	// single never reuses a connection; see newSingleUseTransport.
@@ -89,6 +92,7 @@ func New(cfg Config) (*Client, error) {
 		base:    base.JoinPath(version),
 		limit:   cfg.Limit,
 		observe: cfg.Observe,
+		usage:   cfg.Usage,
 		shared:  newSharedTransport(cfg),
 		single:  newSingleUseTransport(cfg),
 	}

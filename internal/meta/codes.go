@@ -130,9 +130,9 @@ var codeTable = map[int]verdict{
 
 	2494100: ambiguous(ClassMaintenance, "the number is in maintenance").after(waitMaintenance),
 	2494191: rejected(ClassNotThreadOwner, "this responder may not take the conversation"),
-	2593107: rejected(ClassSyncUnavailable, "the synchronisation was requested too often"),
-	2593108: rejected(ClassSyncUnavailable, "the synchronisation window of 24 hours is over"),
-	2593109: rejected(ClassSyncUnavailable, "the owner declined to share the history"),
+	2593107: rejected(ClassSyncRepeated, "the synchronisation was requested too often"),
+	2593108: rejected(ClassSyncTooLate, "the synchronisation window of 24 hours is over"),
+	2593109: rejected(ClassSyncDeclined, "the owner declined to share the history"),
 }
 
 // Subcodes that change the meaning of their code.

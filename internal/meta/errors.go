@@ -207,13 +207,25 @@ func readUsage(h http.Header) usage {
 	if json.Unmarshal([]byte(h.Get("X-App-Usage")), &app) == nil {
 		u.add(app)
 	}
-	var business map[string][]usageCounters
-	if json.Unmarshal([]byte(h.Get("X-Business-Use-Case-Usage")), &business) == nil {
-		for _, list := range business {
-			for _, counters := range list {
-				u.add(counters)
-			}
-		}
+	for _, business := range readBusinessUsage(h) {
+		u.percent, u.wait = max(u.percent, business.percent), max(u.wait, business.wait)
 	}
 	return u
+}
+
+// readBusinessUsage takes the worst of the counters of each account or business that the answer tells of.
+func readBusinessUsage(h http.Header) map[string]usage {
+	var wire map[string][]usageCounters
+	if json.Unmarshal([]byte(h.Get("X-Business-Use-Case-Usage")), &wire) != nil {
+		return nil
+	}
+	out := map[string]usage{}
+	for id, list := range wire {
+		var u usage
+		for _, counters := range list {
+			u.add(counters)
+		}
+		out[id] = u
+	}
+	return out
 }

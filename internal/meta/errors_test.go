@@ -83,7 +83,9 @@ func TestCodeTable(t *testing.T) {
 		{Rejected, ClassRegistrationLocked, []int{133016}},
 		{Rejected, ClassNumberVerified, []int{136024}},
 		{Rejected, ClassNotThreadOwner, []int{2494191}},
-		{Rejected, ClassSyncUnavailable, []int{2593107, 2593108, 2593109}},
+		{Rejected, ClassSyncRepeated, []int{2593107}},
+		{Rejected, ClassSyncTooLate, []int{2593108}},
+		{Rejected, ClassSyncDeclined, []int{2593109}},
 		{Rejected, ClassUnclassified, []int{9, 300, 139000, 2494999}},
 	} {
 		for _, code := range g.codes {

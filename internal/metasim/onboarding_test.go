@@ -179,6 +179,11 @@ func TestRegistrationPreconditions(t *testing.T) {
 	w.refuse("coexistence", "POST", phonePath+"/deregister", biz, "", 100, 0)
 	w.ok("POST", phonePath+"/smb_app_data", biz, `{"messaging_product":"whatsapp","sync_type":"history"}`)
 	w.refuse("once", "POST", phonePath+"/smb_app_data", biz, `{"messaging_product":"whatsapp","sync_type":"history"}`, 2593107, 0)
+	contacts := `{"messaging_product":"whatsapp","sync_type":"smb_app_state_sync"}`
+	set(func(p *metasim.PhoneNumber) { p.LastOnboardedTime = "2026-01-02T03:04:05+0000" })
+	w.refuse("after a day", "POST", phonePath+"/smb_app_data", biz, contacts, 2593108, 0)
+	w.businessToken()
+	w.ok("POST", phonePath+"/smb_app_data", biz, contacts)
 }
 
 func TestCreditSwitches(t *testing.T) {

@@ -1,6 +1,9 @@
 package metasim
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 var (
 	phoneFields = []string{
@@ -114,6 +117,10 @@ func (s *Simulator) setPhoneWebhook(c *call, p *phoneState) (any, *graphError) {
 	return success(), nil
 }
 
+// syncWindow is how long after its onboarding a coexistence number hands over its data,
+// https://developers.facebook.com/docs/whatsapp/embedded-signup/custom-flows/onboarding-business-app-users.
+const syncWindow = 24 * time.Hour
+
 // smbAppData starts the one-time synchronisation of a coexistence number.
 func (s *Simulator) smbAppData(c *call) (any, *graphError) {
 	p, err := s.phone(c, scopeManagement)
@@ -128,9 +135,20 @@ func (s *Simulator) smbAppData(c *call) (any, *graphError) {
 		return nil, errf(100, "Param sync_type must be one of {smb_app_state_sync, history}")
 	case !p.IsOnBizApp:
 		return nil, errf(100, "The phone number is not used with the WhatsApp Business app.")
+	case s.onboardedFor(p) > syncWindow:
+		return nil, errf(2593108, "The synchronisation can be requested within 24 hours of onboarding only.")
 	case p.syncs[kind]:
 		return nil, errf(2593107, "The synchronisation was requested too often.")
 	}
 	p.syncs[kind] = true
 	return map[string]any{"messaging_product": "whatsapp", "request_id": s.randomString(tokenAlphabet, 32)}, nil
+}
+
+// onboardedFor is how long ago the number was onboarded.
+func (s *Simulator) onboardedFor(p *phoneState) time.Duration {
+	at, err := time.Parse(graphTimeLayout, p.LastOnboardedTime)
+	if err != nil {
+		return 0
+	}
+	return s.now().Sub(at)
 }

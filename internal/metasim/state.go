@@ -345,7 +345,10 @@ func (s *Simulator) newWamid(party string) string {
 }
 
 // graphTime is Graph's form of a time: no colon in the zone, hence not RFC 3339.
-func graphTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05-0700") }
+// graphTimeLayout is how the Graph API prints times of numbers, without the colon of RFC 3339.
+const graphTimeLayout = "2006-01-02T15:04:05-0700"
+
+func graphTime(t time.Time) string { return t.UTC().Format(graphTimeLayout) }
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

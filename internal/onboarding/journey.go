@@ -22,6 +22,8 @@ type Facts struct {
 	NeedsApproval, Approved bool
 	// Subscribed means that the app gets the account's webhooks.
 	Subscribed bool
+	// Synced means that the data of the WhatsApp Business app was asked for, or was tried to: nothing waits for it.
+	Synced bool
 	// Partner means that the app's owner pays; CreditShared that the account is funded by its line.
 	Partner, CreditShared bool
 	// Number is how the number stands.
@@ -50,6 +52,8 @@ const (
 	StepAwaitApproval Step = "AwaitApproval"
 	// StepSubscribe subscribes the app to the account's webhooks.
 	StepSubscribe Step = "Subscribe"
+	// StepSync asks for the contacts and chats of a number that is used in the WhatsApp Business app too. Meta gives 24 hours for it.
+	StepSync Step = "Sync"
 	// StepShareCredit shares the credit line.
 	StepShareCredit Step = "ShareCredit"
 	// StepAwaitUnlock waits until Meta forgets earlier register calls.
@@ -66,7 +70,8 @@ const (
 	StepDone Step = "Done"
 )
 
-// Next decides what a journey does next. The order is Meta's: subscribe, share credit, register.
+// Next decides what a journey does next. The order is Meta's: subscribe, share credit, register. The data of the WhatsApp Business app comes
+// by webhook, so it is asked for right after the subscription: what comes later may take a person longer than Meta waits.
 func Next(f Facts) Step {
 	switch {
 	case f.Held:
@@ -79,6 +84,8 @@ func Next(f Facts) Step {
 		return StepAwaitApproval
 	case !f.Subscribed:
 		return StepSubscribe
+	case f.Number == NumberCoexistent && !f.Synced:
+		return StepSync
 	case f.Partner && !f.CreditShared:
 		return StepShareCredit
 	case f.Number != NumberConnected && f.Number != NumberCoexistent:
@@ -113,6 +120,9 @@ func (s Step) Waits() bool {
 		return false
 	}
 }
+
+// Optional reports whether the journey goes on although the step failed.
+func (s Step) Optional() bool { return s == StepSync }
 
 // Ready reports whether everything that a working number needs is in place before this step.
 func (s Step) Ready() bool { return s == StepTestMessage || s == StepDone }

@@ -58,6 +58,9 @@ const (
 	KindTestMessage Kind = "TestMessage"
 	// KindAccountEvent: Meta announced something about an account or number; read Graph before acting on it. Detail.Account.
 	KindAccountEvent Kind = "AccountEvent"
+	// KindRouting: Meta routes a line's chats to another responder, or to this app again; at most one of each per line and hour.
+	// Detail.Routing.
+	KindRouting Kind = "Routing"
 	// KindAssistantHealth: a line's assistant began or ceased to work. Detail.Assistant.
 	KindAssistantHealth Kind = "AssistantHealth"
 	// KindLimitReached: a line has used up one of its limits, so that customers are not answered; at most one per line, limit, replica
@@ -94,6 +97,7 @@ type Detail struct {
 	Account     *Account     `json:"account,omitempty"`
 	Assistant   *Assistant   `json:"assistant,omitempty"`
 	Limit       *Limit       `json:"limit,omitempty"`
+	Routing     *Routing     `json:"routing,omitempty"`
 }
 
 // Limit is the detail of KindLimitReached.
@@ -171,6 +175,13 @@ type Account struct {
 	Event string `json:"event,omitempty"`
 	// WABAID is the account that it concerns.
 	WABAID string `json:"wabaID,omitempty"`
+}
+
+// Routing is the detail of KindRouting.
+type Routing struct {
+	// Standby is true when copies of chats came that another responder owns, and false when a customer's message came to this app as the
+	// owner of its chat.
+	Standby bool `json:"standby"`
 }
 
 // Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, about a document if Source is, about a source

@@ -60,6 +60,8 @@ const (
 	annotationWABA          = prefix + "waba-id"
 	annotationPhone         = prefix + "phone-number-id"
 	annotationOwner         = prefix + "owner-business-id"
+	annotationCoexistent    = prefix + "coexistent"
+	annotationSyncs         = prefix + "business-app-syncs"
 	annotationRegistrations = prefix + "register-attempts"
 	annotationMismatches    = prefix + "pin-mismatches"
 	annotationLockedUntil   = prefix + "registration-locked-until"
@@ -170,6 +172,9 @@ type Entry struct {
 
 	// WABAID, PhoneNumberID and OwnerBusinessID are what a token of this request has proven.
 	WABAID, PhoneNumberID, OwnerBusinessID string
+	// Coexistent means that the number was found to be used in the WhatsApp Business app too. Syncs are what of that app's data was asked for.
+	Coexistent bool
+	Syncs      []Sync
 
 	// PIN is the PIN of the last register call. RegisterAttempts are the times of register calls, PINMismatches how many were
 	// refused because of the PIN with RefusedPINHash.
@@ -243,7 +248,8 @@ func decode(key Key, secret *corev1.Secret) (*Entry, error) {
 		Token:     redact.New(string(secret.Data[keyToken])), TokenCodeHash: a[annotationTokenCode], TokenProven: a[annotationTokenProven] == "true",
 		Next: redact.New(string(secret.Data[keyNextToken])), NextCodeHash: a[annotationNextCode],
 		WABAID: a[annotationWABA], PhoneNumberID: a[annotationPhone], OwnerBusinessID: a[annotationOwner],
-		PIN: redact.New(string(secret.Data[keyPIN])), RefusedPINHash: a[annotationRefusedPIN],
+		Coexistent: a[annotationCoexistent] == "true",
+		PIN:        redact.New(string(secret.Data[keyPIN])), RefusedPINHash: a[annotationRefusedPIN],
 		Origin: Origin{
 			LinkID: a[annotationLink], WABAID: a[annotationClaimedWABA], PhoneNumberID: a[annotationClaimedPhone], Coexistence: a[annotationCoexistence] == "true",
 		},
@@ -259,6 +265,9 @@ func decode(key Key, secret *corev1.Secret) (*Entry, error) {
 	e.LockedUntil, e.RenewalTriedAt = p.time(annotationLockedUntil), p.time(annotationRenewalTried)
 	for _, raw := range p.list(annotationRegistrations) {
 		e.RegisterAttempts = append(e.RegisterAttempts, p.parseTime(raw))
+	}
+	for _, raw := range p.list(annotationSyncs) {
+		e.Syncs = append(e.Syncs, p.parseSync(raw))
 	}
 	for _, raw := range p.list(annotationSpent) {
 		hash, attempts, _ := strings.Cut(raw, ":")
@@ -282,6 +291,10 @@ func (e *Entry) encode(key Key, namespace string) *corev1.Secret {
 	for _, s := range e.Spent {
 		spent = append(spent, s.CodeHash+":"+strconv.Itoa(s.Attempts))
 	}
+	syncs := make([]string, 0, len(e.Syncs))
+	for _, s := range e.Syncs {
+		syncs = append(syncs, s.encode())
+	}
 	secret.Annotations = merge(secret.Annotations, map[string]string{
 		annotationRequest: key.request(), annotationNamespaceUID: string(e.NamespaceUID),
 		annotationPhase: string(e.Phase), annotationCodeHash: e.CodeHash, annotationAttempt: formatCount(e.Attempt),
@@ -291,6 +304,7 @@ func (e *Entry) encode(key Key, namespace string) *corev1.Secret {
 		annotationSpent:     strings.Join(spent, ","),
 		annotationTokenCode: e.TokenCodeHash, annotationTokenProven: formatFlag(e.TokenProven), annotationNextCode: e.NextCodeHash,
 		annotationWABA: e.WABAID, annotationPhone: e.PhoneNumberID, annotationOwner: e.OwnerBusinessID,
+		annotationCoexistent: formatFlag(e.Coexistent), annotationSyncs: strings.Join(syncs, ","),
 		annotationRegistrations: strings.Join(registrations, ","), annotationMismatches: formatCount(e.PINMismatches), annotationLockedUntil: formatTime(e.LockedUntil), annotationRefusedPIN: e.RefusedPINHash,
 		annotationLink: e.Origin.LinkID, annotationClaimedWABA: e.Origin.WABAID, annotationClaimedPhone: e.Origin.PhoneNumberID,
 		annotationCoexistence: formatFlag(e.Origin.Coexistence), annotationRenewalTried: formatTime(e.RenewalTriedAt),

@@ -104,6 +104,8 @@ func (v *Vault) ReserveFrom(ctx context.Context, key Key, entry *Entry, codeHash
 	next.Phase, next.CodeHash, next.Attempt, next.FirstSeenAt, next.Origin = PhaseReserved, codeHash, 0, v.clock().Now(), origin
 	next.StartedAt, next.NotBefore, next.LastOutcome, next.Failure = time.Time{}, time.Time{}, "", ""
 	next.RescueRefused, next.Uncertain = false, false
+	// Another signup opens Meta's window for the app's data anew. What was handed over already is not asked for twice.
+	next.Syncs = slices.DeleteFunc(slices.Clone(entry.Syncs), func(s Sync) bool { return s.State != SyncDone })
 	if !entry.Exists() {
 		return v.create(ctx, key, &next)
 	}
@@ -235,6 +237,8 @@ func (v *Vault) Adopt(ctx context.Context, key Key, entry *Entry) (*Entry, error
 // Proof is what a token has proven at Meta.
 type Proof struct {
 	WABAID, PhoneNumberID, OwnerBusinessID string
+	// Coexistent says whether the number is used in the WhatsApp Business app too.
+	Coexistent bool
 }
 
 // Prove records what the current token has proven and makes it the serving one. Empty members leave what is recorded. A crash
@@ -245,7 +249,7 @@ func (v *Vault) Prove(ctx context.Context, key Key, entry *Entry, p Proof) (*Ent
 		next.Token, next.TokenCodeHash = entry.Next, entry.NextCodeHash
 		next.Next, next.NextCodeHash = redact.Secret{}, ""
 	}
-	next.TokenProven = true
+	next.TokenProven, next.Coexistent = true, p.Coexistent
 	for _, m := range []struct {
 		value string
 		field *string

@@ -402,6 +402,32 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
+func TestSyncsAreRememberedUntilTheNextSignup(t *testing.T) {
+	s := newStore(t)
+	s.reserve(t, codeA)
+	entry, err := s.BeginSync(t.Context(), key, s.read(t), "history")
+	if err != nil || entry.SyncOf("history") != (Sync{Kind: "history", State: SyncAsking, Attempts: 1}) {
+		t.Fatalf("the intent must be stored before the call: %+v, %v", entry.Syncs, err)
+	}
+	if entry, err = s.SettleSync(t.Context(), key, entry, "history", SyncMissed, true); err != nil {
+		t.Fatal(err)
+	}
+	if entry, err = s.BeginSync(t.Context(), key, entry, "contacts"); err != nil {
+		t.Fatal(err)
+	}
+	if entry, err = s.SettleSync(t.Context(), key, entry, "contacts", SyncDone, false); err != nil {
+		t.Fatal(err)
+	}
+	want := []Sync{{Kind: "history", State: SyncMissed}, {Kind: "contacts", State: SyncDone, Attempts: 1}}
+	if diff := cmp.Diff(want, s.read(t).Syncs); diff != "" {
+		t.Errorf("what was asked for (-want +got):\n%s", diff)
+	}
+	s.reserve(t, codeB)
+	if diff := cmp.Diff(want[1:], s.read(t).Syncs); diff != "" {
+		t.Errorf("another signup asks again for what was missed alone (-want +got):\n%s", diff)
+	}
+}
+
 // TestNothingPrintsASecret holds names, annotations and errors against what must not be in them.
 func TestNothingPrintsASecret(t *testing.T) {
 	s := newStore(t)

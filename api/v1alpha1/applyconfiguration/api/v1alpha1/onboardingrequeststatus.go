@@ -12,8 +12,8 @@ import (
 //
 // OnboardingRequestStatus is how far the journey has come.
 type OnboardingRequestStatusApplyConfiguration struct {
-	// conditions of the object: TokenExchanged, AssetsVerified, WebhooksSubscribed, CreditShared, PhoneRegistered, TestMessageSent, Ready,
-	// Reconciling, Stalled, Suspended. A step that is not needed is True with reason NotRequired.
+	// conditions of the object: TokenExchanged, AssetsVerified, WebhooksSubscribed, CreditShared, PhoneRegistered,
+	// BusinessAppSynced, TestMessageSent, Ready, Reconciling, Stalled, Suspended. A step that is not needed is True with reason NotRequired.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// observedGeneration is the generation that the last completed reconciliation saw; -1 before the first.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
