@@ -78,13 +78,13 @@ func (b *turnBench) clock() time.Time {
 
 // watched measures the turns of the quick line.
 type watched struct {
-	store.Turns
+	conversation.Store
 	bench *turnBench
 }
 
-// ClaimConversation implements store.Turns.
+// ClaimConversation implements conversation.Store.
 func (w watched) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
-	turn, err := w.Turns.ClaimConversation(ctx, req)
+	turn, err := w.Store.ClaimConversation(ctx, req)
 	if err == nil && turn.Line == quickLine {
 		w.bench.mu.Lock()
 		w.bench.began = time.Now()
@@ -95,7 +95,7 @@ func (w watched) ClaimConversation(ctx context.Context, req store.ClaimRequest) 
 
 // CommitReply implements store.Turns.
 func (w watched) CommitReply(ctx context.Context, t *store.Turn, replies []store.OutboxDraft, o store.Outcome) error {
-	err := w.Turns.CommitReply(ctx, t, replies, o)
+	err := w.Store.CommitReply(ctx, t, replies, o)
 	if err == nil && t.Line == quickLine {
 		w.bench.mu.Lock()
 		w.bench.took = append(w.bench.took, time.Since(w.bench.began)-w.bench.models.quick())
@@ -218,12 +218,13 @@ func (b *turnBench) worker(indexes *catalog.Cache) (*conversation.Worker, error)
 		return nil, err
 	}
 	library := assistant.NewLibrary(indexes, nil)
-	answers, err := assistant.NewFallback(retrieval.New(library), assistant.NewModel(library, models), registry)
+	builtin := retrieval.New(library)
+	answers, err := assistant.NewFallback(builtin, assistant.NewModel(library, models, nil), registry)
 	if err != nil {
 		return nil, err
 	}
 	return conversation.New(conversation.Options{
-		Store: watched{b.store, b}, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Understanding: senses, Assistant: answers,
+		Store: watched{b.store, b}, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library,
 		Committed: func() {}, Owner: "perf", Poll: 2 * time.Millisecond, Log: logr.Discard(), Metrics: registry,
 		Reader: func(runtimeconfig.Graph) (conversation.Reader, error) { return b, nil },
 	})
