@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -181,7 +180,9 @@ func TestProxyIsAskedForPublicAddressesOnly(t *testing.T) {
 	var asked []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.URL.String())
-		fmt.Fprint(w, "from the proxy")
+		if _, err := io.WriteString(w, "from the proxy"); err != nil {
+			t.Error(err)
+		}
 	}))
 	defer proxy.Close()
 	address, err := url.Parse(proxy.URL)

@@ -61,7 +61,7 @@ func Start(ctx context.Context, dir string, fixtures []Fixture) (*Server, error)
 		return nil, fmt.Errorf("aimock: write the fixtures: %w", err)
 	}
 	s := &Server{http: &http.Client{Timeout: patience}}
-	s.child = exec.CommandContext(context.WithoutCancel(ctx), "node", filepath.Join(installed, "dist", "cli.js"), //nolint:gosec // our own tool
+	s.child = exec.CommandContext(context.WithoutCancel(ctx), "node", filepath.Join(installed, "dist", "cli.js"),
 		"--port", "0", "--fixtures", path, "--strict", "--validate-on-load", "--log-level", "info")
 	var tail bytes.Buffer
 	s.child.Stderr = &tail
@@ -150,7 +150,7 @@ func install(ctx context.Context) (string, error) {
 		}
 		root = parent
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(root, "hack", "tools.sh"), "aimock") //nolint:gosec // our own script
+	cmd := exec.CommandContext(ctx, filepath.Join(root, "hack", "tools.sh"), "aimock")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -2,7 +2,6 @@ package understanding
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -141,18 +140,12 @@ func (r *reading) file(ctx context.Context, m *store.Message, kind kind) (answer
 	if m.Text != "" && m.Text != file.Caption {
 		return true, nil // understood by an earlier attempt at this turn
 	}
-	understood, err := r.look(ctx, m, file, kind)
-	result := resultUnderstood
-	switch {
-	case ctx.Err() != nil:
+	understood, result := r.look(ctx, m, file, kind)
+	if ctx.Err() != nil {
 		return false, ctx.Err()
-	case providers.KindOf(err) == providers.NotConfigured:
-		result = resultOff
-	case err != nil:
-		result = resultFailed
 	}
 	r.messages.WithLabelValues(string(kind), result).Inc()
-	if err != nil || understood == "" {
+	if understood == "" {
 		r.tell(r.words.unread(kind, result == resultOff, r.ch))
 		return file.Caption != "", nil
 	}
@@ -160,18 +153,27 @@ func (r *reading) file(ctx context.Context, m *store.Message, kind kind) (answer
 	return true, r.keep(ctx, m)
 }
 
-// errTooMany stands for the files of a turn beyond maxFiles.
-var errTooMany = errors.New("too many files at once")
-
-func (r *reading) look(ctx context.Context, m *store.Message, file File, kind kind) (string, error) {
+// look returns what is said or seen in a file, empty if nothing was understood, and the result for the metrics. Why a model
+// failed is reported where it is called.
+func (r *reading) look(ctx context.Context, m *store.Message, file File, kind kind) (understood, result string) {
 	if r.skip > 0 {
 		r.skip--
-		return "", errTooMany
+		return "", resultFailed
 	}
+	var err error
 	if kind == kindVoice {
-		return r.listen(ctx, file)
+		understood, err = r.listen(ctx, file)
+	} else {
+		understood, err = r.see(ctx, m, file)
 	}
-	return r.see(ctx, m, file)
+	switch {
+	case providers.KindOf(err) == providers.NotConfigured:
+		return "", resultOff
+	case err != nil:
+		return "", resultFailed
+	default:
+		return understood, resultUnderstood
+	}
 }
 
 // card understands a place or a contact. A chat model gets it as text; without one the customer is told that it was received.

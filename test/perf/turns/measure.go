@@ -61,6 +61,8 @@ type turnBench struct {
 	store  *sqlite.Store
 	models *slowModel
 	ended  chan struct{} // one for each turn of the quick line that is committed
+	// hint wakes the worker, which would look again only after a second.
+	hint func()
 
 	mu     sync.Mutex
 	ahead  time.Duration
@@ -191,6 +193,7 @@ func measure(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	t.hint = worker.Hint
 	working, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- worker.Run(working) }()
@@ -224,8 +227,8 @@ func (b *turnBench) worker(indexes *catalog.Cache) (*conversation.Worker, error)
 		return nil, err
 	}
 	return conversation.New(conversation.Options{
-		Store: watched{b.store, b}, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library,
-		Committed: func() {}, Owner: "perf", Poll: 2 * time.Millisecond, Log: logr.Discard(), Metrics: registry,
+		Store: watched{b.store, b}, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Understanding: senses, Assistant: answers,
+		Builtin: builtin, Library: library, Committed: func() {}, Owner: "perf", Log: logr.Discard(), Metrics: registry,
 		Reader: func(runtimeconfig.Graph) (conversation.Reader, error) { return b, nil },
 	})
 }
@@ -328,8 +331,9 @@ func (b *turnBench) run(ctx context.Context) (turns, stored []time.Duration, err
 // pass lets the pause pass in which customers write more.
 func (b *turnBench) pass() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.ahead += store.ReplyDebounce
+	b.mu.Unlock()
+	b.hint()
 }
 
 // write stores a customer's question and returns how long it took.

@@ -89,7 +89,7 @@ func (c *claude) ask(ctx context.Context, req Request) (Response, error) {
 		case anthropic.TextBlock:
 			texts = append(texts, block.Text)
 		case anthropic.ToolUseBlock:
-			out.Calls = append(out.Calls, ToolCall{ID: block.ID, Name: block.Name, Arguments: json.RawMessage(block.Input)})
+			out.Calls = append(out.Calls, ToolCall{ID: block.ID, Name: block.Name, Arguments: block.Input})
 		}
 	}
 	out.Text = strings.Join(texts, "")

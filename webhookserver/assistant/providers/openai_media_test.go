@@ -24,7 +24,7 @@ func loopback() *http.Client {
 }
 
 // dial makes an adapter for a server that answers with handler.
-func dial[T any](t *testing.T, make func(Config, *http.Client) (T, error), cfg Config, handler http.HandlerFunc) T {
+func dial[T any](t *testing.T, build func(Config, *http.Client) (T, error), cfg Config, handler http.HandlerFunc) T {
 	t.Helper()
 	srv := httptest.NewServer(handler)
 	t.Cleanup(srv.Close)
@@ -32,7 +32,7 @@ func dial[T any](t *testing.T, make func(Config, *http.Client) (T, error), cfg C
 	if cfg.Provider == "" {
 		cfg.Provider = "OpenAI"
 	}
-	adapter, err := make(cfg, loopback())
+	adapter, err := build(cfg, loopback())
 	if err != nil {
 		t.Fatal(err)
 	}

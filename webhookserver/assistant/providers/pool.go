@@ -133,7 +133,7 @@ func (p *Pool) Embedder(ch *runtimeconfig.Channel) (Embedder, error) {
 
 // adapterOf returns the adapter for the channel's present revision.
 func adapterOf[T any](p *Pool, ch *runtimeconfig.Channel, capability runtimeconfig.Capability,
-	make func(Config, *http.Client) (T, error)) (T, error) {
+	build func(Config, *http.Client) (T, error)) (T, error) {
 	var none T
 	model := ch.Assistant.Provider(capability)
 	if model == nil {
@@ -147,7 +147,7 @@ func adapterOf[T any](p *Pool, ch *runtimeconfig.Channel, capability runtimeconf
 			return adapter, nil
 		}
 	}
-	adapter, err := make(Config{
+	adapter, err := build(Config{
 		Provider: model.Provider, BaseURL: model.BaseURL, Model: model.Model, APIKey: model.APIKey, Timeout: time.Duration(model.Timeout),
 	}, p.client)
 	if err != nil {

@@ -45,8 +45,11 @@ func (u *upstream) channel() *runtimeconfig.Channel {
 	return &runtimeconfig.Channel{LineID: "line-a", Revision: "r1", Assistant: runtimeconfig.Assistant{Chat: model(), Transcription: model()}}
 }
 
+// send writes to a client that may have gone, on purpose.
+func send(w io.Writer, body string) { _, _ = io.WriteString(w, body) }
+
 func says(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
+	return func(w http.ResponseWriter, _ *http.Request) { send(w, body) }
 }
 
 func refuses(status int, header ...string) http.HandlerFunc {
@@ -55,14 +58,14 @@ func refuses(status int, header ...string) http.HandlerFunc {
 			w.Header().Set(header[0], header[1])
 		}
 		w.WriteHeader(status)
-		fmt.Fprint(w, `{"error":{"message":"`+key+`"}}`)
+		send(w, `{"error":{"message":"`+key+`"}}`)
 	}
 }
 
 // breaks ends the connection in the middle of the answer.
 func breaks(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "1000")
-	fmt.Fprint(w, answer[:20])
+	send(w, answer[:20])
 	panic(http.ErrAbortHandler)
 }
 
@@ -200,7 +203,7 @@ func TestPlacesOfALine(t *testing.T) {
 }
 
 func TestPlacesAreGivenUpWithTheContext(t *testing.T) {
-	transport, err := NewTransport(http.DefaultTransport, prometheus.NewRegistry())
+	transport, err := NewTransport(&http.Transport{}, prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +270,8 @@ func TestUncountedTokensAreTold(t *testing.T) {
 }
 
 func TestHealthIsReportedOnce(t *testing.T) {
-	u := newUpstream(t, refuses(401), refuses(401), says(answer), refuses(400), says(answer), says(answer))
+	script := []http.HandlerFunc{refuses(401), refuses(401), says(answer), refuses(400), says(answer), says(answer)}
+	u := newUpstream(t, script...)
 	p, l, _ := newPool(t)
 	ch := u.channel()
 	for range 5 {

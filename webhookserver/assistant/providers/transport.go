@@ -174,7 +174,8 @@ func (t *Transport) enter(ctx context.Context, line string) (leave func(), err e
 	forget := func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if l.users--; l.users == 0 {
+		l.users--
+		if l.users == 0 {
 			delete(t.lanes, line)
 		}
 	}
