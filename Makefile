@@ -57,7 +57,7 @@ bench: ## Measure: every figure is a ratio against a baseline of the same run.
 	@$(WITH_CONTROL_PLANE) exec bin/perf $(ARGS)
 
 .PHONY: bench-ingest
-bench-ingest: ## Measure how webhooks become durable, against what test/perf/ingest.yaml expects. ARGS=-short takes two minutes, not ten.
+bench-ingest: ## Measure how webhooks become durable, against what test/perf/ingest/figures.yaml expects. ARGS=-short takes two minutes, not ten.
 	@hack/prerequisites.sh initdb
 	@go build -o bin/ingest ./test/perf/ingest
 	@exec bin/ingest $(ARGS)
