@@ -71,8 +71,7 @@ func (r *OnboardingRequestReconciler) awaitSignup(ctx context.Context, j *journe
 
 // codeAtWork says whether a code is being exchanged. One that was reserved long ago belongs to a handover that is gone.
 func (j *journey) codeAtWork(now time.Time) bool {
-	working := j.entry.Phase == vault.PhaseReserved || j.entry.Phase == vault.PhaseSending
-	return working && now.Before(j.entry.FirstSeenAt.Add(otherCodeLife))
+	return atWork(j.entry) && now.Before(j.entry.FirstSeenAt.Add(otherCodeLife))
 }
 
 // untilLinkExpires is how long the present link still lives.
@@ -222,13 +221,12 @@ func (j *journey) signupState(now time.Time, linkID string) (state runtimeconfig
 	if entry.Origin.LinkID == linkID {
 		attempt = entry.CodeHash
 	}
+	if state, over := j.signedUp(); over {
+		return state, "", attempt
+	}
 	v, stopped := j.failed[j.first]
 	onTheWay := j.first == v1alpha1.ConditionTokenExchanged || j.first == v1alpha1.ConditionAssetsVerified
 	switch {
-	case j.facts.AssetsVerified && !j.expiring && stopped && v.reason == v1alpha1.ReasonAwaitingApproval:
-		return runtimeconfig.SignupAwaitingApproval, "", attempt
-	case j.facts.AssetsVerified && !j.expiring, stopped && v.reason == v1alpha1.ReasonWaitingForPhoneNumber:
-		return runtimeconfig.SignupDone, "", attempt
 	case j.facts.Held:
 		return runtimeconfig.SignupPaused, v1alpha1.ReasonSuspended, attempt
 	case j.codeAtWork(now), stopped && v.reason == v1alpha1.ReasonProgressing:
@@ -243,6 +241,21 @@ func (j *journey) signupState(now time.Time, linkID string) (state runtimeconfig
 		return runtimeconfig.SignupWorking, "", attempt
 	default:
 		return runtimeconfig.SignupFailed, v.reason, attempt
+	}
+}
+
+// signedUp says how a signup that has proven its account stands, and whether there is one.
+func (j *journey) signedUp() (runtimeconfig.SignupState, bool) {
+	v, stopped := j.failed[j.first]
+	switch {
+	case stopped && v.reason == v1alpha1.ReasonWaitingForPhoneNumber:
+		return runtimeconfig.SignupDone, true
+	case !j.facts.AssetsVerified || j.expiring:
+		return "", false
+	case stopped && v.reason == v1alpha1.ReasonAwaitingApproval:
+		return runtimeconfig.SignupAwaitingApproval, true
+	default:
+		return runtimeconfig.SignupDone, true
 	}
 }
 

@@ -197,24 +197,40 @@ func (r *SignupReconciler) observe(ctx context.Context, d *delivery) error {
 
 // facts says what is known of the code.
 func (r *SignupReconciler) facts(d *delivery) onboarding.HandoverFacts {
-	now, entry := r.clock.Now(), d.entry
+	entry := d.entry
 	hash := vault.CodeHash(d.handover.Code)
 	_, spent := entry.SpentBefore(hash)
-	_, proven := entry.Current()
 	current := entry.Exists() && entry.CodeHash == hash
-	working := entry.Phase == vault.PhaseReserved || entry.Phase == vault.PhaseSending
-	failed := d.present.State == runtimeconfig.SignupFailed && d.present.Attempt == entry.CodeHash
-	beingProven := entry.Phase == vault.PhaseKept && !proven && !failed
 	return onboarding.HandoverFacts{
-		Current: current, Ended: current && !working, SpentBefore: spent, HasToken: entry.HasTokenOf(hash),
-		Again: current && d.secret.CreationTimestamp.After(entry.FirstSeenAt.Add(handoverTwin)),
-		// What pauses a link may be over in time: it is looked at when the code is about to be spent.
-		LinkLives: d.present.LinkID == d.link.ID && (d.present.State.Usable() || d.present.State == runtimeconfig.SignupPaused) &&
-			d.secret.CreationTimestamp.Time.Before(d.link.ExpiresAt) && !isSuspended(d.request),
+		Current: current, Ended: current && !atWork(entry), SpentBefore: spent, HasToken: entry.HasTokenOf(hash),
+		Again:     current && d.secret.CreationTimestamp.After(entry.FirstSeenAt.Add(handoverTwin)),
+		LinkLives: d.linkLives(),
 		LinkUsed:  entry.TokenProven && entry.Next.IsZero() && entry.TokenCodeHash == entry.CodeHash && entry.Origin.LinkID == d.link.ID,
-		OtherBusy: entry.Exists() && !current && (beingProven || (working && now.Before(entry.FirstSeenAt.Add(otherCodeLife)))),
+		OtherBusy: entry.Exists() && !current && d.codeBusy(r.clock.Now()),
 		TooOld:    r.age(d) > handoverPatience,
 	}
+}
+
+// atWork says whether an entry's code is being exchanged.
+func atWork(entry *vault.Entry) bool {
+	return entry.Phase == vault.PhaseReserved || entry.Phase == vault.PhaseSending
+}
+
+// linkLives says whether the request takes codes by the link. What pauses a link may be over in time: that is looked at when the code is
+// about to be spent.
+func (d *delivery) linkLives() bool {
+	usable := d.present.State.Usable() || d.present.State == runtimeconfig.SignupPaused
+	return usable && d.present.LinkID == d.link.ID && d.secret.CreationTimestamp.Time.Before(d.link.ExpiresAt) && !isSuspended(d.request)
+}
+
+// codeBusy says whether the vault's code may still become a success: it is being exchanged, or its token is being looked at.
+func (d *delivery) codeBusy(now time.Time) bool {
+	if atWork(d.entry) {
+		return now.Before(d.entry.FirstSeenAt.Add(otherCodeLife))
+	}
+	_, proven := d.entry.Current()
+	failed := d.present.State == runtimeconfig.SignupFailed && d.present.Attempt == d.entry.CodeHash
+	return d.entry.Phase == vault.PhaseKept && !proven && !failed
 }
 
 // act does what the facts ask for. With nil and 0 the code is done with.
