@@ -67,7 +67,7 @@ func (s *set) ask(ctx context.Context) (results []result, err error) {
 func names(found []catalog.Finding) []string {
 	var all []string
 	for _, f := range found {
-		name := ""
+		var name string
 		if f.Product != nil {
 			name = f.Product.ID
 		} else {

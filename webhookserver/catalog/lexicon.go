@@ -131,9 +131,9 @@ func (l *lexicon) meanings(word string, written int, others []string, compounds 
 			switch {
 			case len(w) <= len(word):
 			case strings.HasSuffix(w, word):
-				take(uint32(id), within) //nolint:gosec // an index of words
+				take(uint32(id), within)
 			case strings.HasPrefix(w, word):
-				take(uint32(id), begins) //nolint:gosec // an index of words
+				take(uint32(id), begins)
 			}
 		}
 	}

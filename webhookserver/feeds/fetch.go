@@ -36,7 +36,7 @@ func failed(problem string) fetched { return fetched{outcome: store.FetchOutcome
 func (f *Feeds) fetch(ctx context.Context, src runtimeconfig.Source, claim *store.Fetch) fetched {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, src.URL, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, src.URL, http.NoBody)
 	if err != nil {
 		return failed(serverapi.SourceUnreachable)
 	}
@@ -133,14 +133,14 @@ func classOf(err error) string {
 }
 
 func classOfStatus(status int) string {
-	switch {
-	case status == http.StatusOK:
+	switch status {
+	case http.StatusOK:
 		return ""
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+	case http.StatusUnauthorized, http.StatusForbidden:
 		return serverapi.SourceForbidden
-	case status == http.StatusNotFound || status == http.StatusGone:
+	case http.StatusNotFound, http.StatusGone:
 		return serverapi.SourceNotFound
-	case status == http.StatusRequestTimeout || status == http.StatusGatewayTimeout:
+	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
 		return serverapi.SourceTimeout
 	default:
 		return serverapi.SourceServerError
