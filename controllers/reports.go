@@ -244,6 +244,9 @@ func observe(report *serverapi.Report) observation {
 		return observation{tokenMismatch: true}
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
 		return observation{catalog: detail.Assistant}
+	case detail.Assistant != nil && detail.Assistant.Tool != "":
+		// A tool server's trouble is not the model's; it shows in reports and metrics.
+		return observation{}
 	case detail.Assistant != nil:
 		capability := cmp.Or(detail.Assistant.Capability, string(runtimeconfig.CapabilityChat))
 		return observation{models: map[string]*serverapi.Assistant{capability: detail.Assistant}}

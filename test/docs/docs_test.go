@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		if _, err := c.Kubectl(ctx, "apply", "-f", root+"/config/samples/namespaces.yaml"); err != nil {
 			return err
 		}
+		// The operator's own, for the Secrets that the platform puts there.
+		if _, err := c.Kubectl(ctx, "apply", "-k", root+"/config/namespaces"); err != nil {
+			return err
+		}
 		// Argo CD's namespace, for the page that teaches it our health.
 		_, err := c.Kubectl(ctx, "create", "namespace", "argocd")
 		return err
