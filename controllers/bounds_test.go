@@ -39,7 +39,7 @@ func TestEventNotesFit(t *testing.T) {
 		{strings.Repeat("a", 2*maxEventNote), strings.Repeat("a", maxEventNote)},
 		{"a" + strings.Repeat("ü", maxEventNote), "a" + strings.Repeat("ü", maxEventNote/2-1)},
 	} {
-		if got := clipBytes(tc.in, maxEventNote); got != tc.want {
+		if got := clipNote(tc.in); got != tc.want {
 			t.Errorf("%d bytes became %d, want %d", len(tc.in), len(got), len(tc.want))
 		}
 	}

@@ -24,8 +24,9 @@ func clip(s string, limit int) string {
 	return s
 }
 
-// clipBytes cuts a text to so many bytes, between characters.
-func clipBytes(s string, limit int) string {
+// clipNote cuts the text of an event to what the API server takes, between characters.
+func clipNote(s string) string {
+	limit := maxEventNote
 	if len(s) <= limit {
 		return s
 	}

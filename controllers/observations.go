@@ -53,6 +53,12 @@ func (o *observation) merge(later observation) {
 	if later.sent.After(o.sent) {
 		o.sent = later.sent
 	}
+	o.mergeAssistant(later)
+	o.recheck = o.recheck || later.recheck
+}
+
+// mergeAssistant adds what a later observation says of the models and of what they are told.
+func (o *observation) mergeAssistant(later observation) {
 	if len(later.models) > 0 {
 		// A map of its own: the one that it has may be an observation's that was taken.
 		models := maps.Clone(o.models)
@@ -68,7 +74,6 @@ func (o *observation) merge(later observation) {
 	if later.sources != nil {
 		o.sources = o.sources.with(later.sources)
 	}
-	o.recheck = o.recheck || later.recheck
 }
 
 // observations keeps what was reported until a reconciliation takes it.

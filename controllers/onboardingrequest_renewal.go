@@ -114,7 +114,7 @@ func (r *OnboardingRequestReconciler) refuseNext(ctx context.Context, j *journey
 	}
 	j.entry = entry
 	r.status.recorder.Eventf(j.request, nil, corev1.EventTypeWarning, v.reason, "Renew", "%s",
-		clipBytes("The token of a new signup was refused, and the earlier one stays: "+v.message, maxEventNote))
+		clipNote("The token of a new signup was refused, and the earlier one stays: "+v.message))
 	return nil
 }
 

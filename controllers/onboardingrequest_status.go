@@ -111,13 +111,18 @@ func (j *journey) markDone() {
 
 // success words a condition that is True.
 func (j *journey) success(set *conditions.Set, condition string) (reason, message string) {
-	status := &j.request.Status
 	if condition == v1alpha1.ConditionTokenExchanged && j.expiring {
 		return v1alpha1.ReasonTokenExpiring, j.expiringMessage()
 	}
 	if old := set.Old(condition); old != nil && old.Reason != v1alpha1.ReasonTokenExpiring && old.Status == metav1.ConditionTrue && !j.performed(condition) {
 		return old.Reason, old.Message
 	}
+	return j.wordSuccess(condition)
+}
+
+// wordSuccess words a condition that has become True.
+func (j *journey) wordSuccess(condition string) (reason, message string) {
+	status := &j.request.Status
 	switch condition {
 	case v1alpha1.ConditionTokenExchanged:
 		return v1alpha1.ReasonSucceeded, "The customer's token is kept."

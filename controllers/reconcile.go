@@ -138,7 +138,7 @@ func (w *statusWriter) write(ctx context.Context, old, obj client.Object) error 
 		if c.Status == metav1.ConditionFalse {
 			eventType = corev1.EventTypeWarning
 		}
-		w.recorder.Eventf(obj, nil, eventType, c.Reason, c.Type, "%s", clipBytes(c.Type+": "+c.Message, maxEventNote))
+		w.recorder.Eventf(obj, nil, eventType, c.Reason, c.Type, "%s", clipNote(c.Type+": "+c.Message))
 	}
 	return nil
 }

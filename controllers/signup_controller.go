@@ -291,7 +291,7 @@ func (r *SignupReconciler) refuse(ctx context.Context, d *delivery, no *refusedE
 		about = d.request
 	}
 	log.FromContext(ctx).Info("A handed-over signup code was refused", "cause", no.message)
-	r.recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonSignupRefused, "Signup", "%s", clipBytes("A signup that arrived was refused. "+no.message, maxEventNote))
+	r.recorder.Eventf(about, nil, corev1.EventTypeWarning, reasonSignupRefused, "Signup", "%s", clipNote("A signup that arrived was refused. "+no.message))
 	return nil
 }
 
@@ -306,7 +306,8 @@ func decodeSignup(secret *corev1.Secret) (*runtimeconfig.Signup, bool) {
 
 // SetupWithManager registers the controller.
 func (r *SignupReconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.OnboardingRequest{}, fieldUID, uidOf); err != nil {
+	setUp := context.Background() //nolint:forbidigo // nothing runs yet that could be told to stop
+	if err := mgr.GetFieldIndexer().IndexField(setUp, &v1alpha1.OnboardingRequest{}, fieldUID, uidOf); err != nil {
 		return fmt.Errorf("index requests by UID: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).

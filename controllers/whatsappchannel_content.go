@@ -3,6 +3,7 @@ package controllers
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/utils/ptr"
@@ -42,9 +43,7 @@ func (n *sourceNews) with(later *sourceNews) *sourceNews {
 		if news == nil {
 			continue
 		}
-		for field, detail := range news.byField {
-			all.byField[field] = detail
-		}
+		maps.Copy(all.byField, news.byField)
 	}
 	return all
 }
@@ -66,7 +65,7 @@ func (s *channelScope) recordContent(same bool) {
 			status.Sources = slices.DeleteFunc(status.Sources, func(have v1alpha1.SourceStatus) bool { return have.Field == field })
 			if !news.Healthy {
 				status.Sources = append(status.Sources, v1alpha1.SourceStatus{
-					Field: field, Reason: news.Reason, Detail: news.Source.Detail, Served: ptr.To(news.Source.Served),
+					Field: field, Reason: news.Reason, Detail: news.Source.Detail, Served: new(news.Source.Served),
 				})
 			}
 		}
@@ -92,7 +91,7 @@ func catalogStatus(c *serverapi.Catalog) *v1alpha1.CatalogStatus {
 	return status
 }
 
-func count(n int) *int32 { return ptr.To(int32(max(0, min(n, 1<<30)))) }
+func count(n int) *int32 { return new(int32(max(0, min(n, 1<<30)))) }
 
 // sourceProblem says which documents can't be fetched, and the reason of the condition; empty if all can.
 func (s *channelScope) sourceProblem() (reason, message string) {

@@ -84,8 +84,7 @@ func (r *WhatsAppChannelReconciler) addDefaultModels(ctx context.Context, s *cha
 		return nil
 	}
 	secret, err := readSecret(ctx, r.live, "--default-models-secret", r.options.SystemNamespace, r.options.DefaultModelsSecret)
-	var missing *missingSecretError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*missingSecretError](err); missing {
 		s.defaultsProblem = "the Secret that the manager's flag --default-models-secret names does not exist"
 		return nil
 	}
@@ -95,7 +94,7 @@ func (r *WhatsAppChannelReconciler) addDefaultModels(ctx context.Context, s *cha
 	defaults, err := readDefaultModels(secret)
 	if err != nil {
 		s.defaultsProblem = err.Error()
-		return nil
+		return nil //nolint:nilerr // the condition tells of it, and the channel is served without
 	}
 	for capability, p := range defaults {
 		if s.settings.Assistant.Provider(capability) == nil {
@@ -146,22 +145,33 @@ func readDefaultModels(secret *corev1.Secret) (map[runtimeconfig.Capability]*run
 
 // problem is what the API server would say of the model in a channel.
 func (m *defaultModel) problem(capability runtimeconfig.Capability) string {
+	if !slices.Contains(runtimeconfig.Capabilities, capability) {
+		return "there is no such capability"
+	}
+	if problem := m.providerProblem(capability); problem != "" {
+		return problem
+	}
 	base, err := url.Parse(m.BaseURL)
 	switch {
-	case !slices.Contains(runtimeconfig.Capabilities, capability):
-		return "there is no such capability"
-	case m.Provider != v1alpha1.ProviderOpenAI && m.Provider != v1alpha1.ProviderAzureOpenAI && m.Provider != v1alpha1.ProviderAnthropic:
-		return "provider must be OpenAI, AzureOpenAI or Anthropic"
-	case m.Provider == v1alpha1.ProviderAnthropic && capability != runtimeconfig.CapabilityChat && capability != runtimeconfig.CapabilityVision:
-		return "provider can't be Anthropic"
 	case m.Model == "":
 		return "model must be set"
-	case m.Provider == v1alpha1.ProviderAzureOpenAI && m.BaseURL == "":
-		return "baseURL must be set for AzureOpenAI"
 	case err != nil, m.BaseURL != "" && (base.Host == "" || base.Scheme != "https" && base.Scheme != "http"):
 		return "baseURL must be an http or https URL"
 	case m.Timeout.Duration < minModelTimeout || m.Timeout.Duration > maxModelTimeout:
 		return "timeout must be between 1s and 2m"
+	default:
+		return ""
+	}
+}
+
+func (m *defaultModel) providerProblem(capability runtimeconfig.Capability) string {
+	switch {
+	case m.Provider != v1alpha1.ProviderOpenAI && m.Provider != v1alpha1.ProviderAzureOpenAI && m.Provider != v1alpha1.ProviderAnthropic:
+		return "provider must be OpenAI, AzureOpenAI or Anthropic"
+	case m.Provider == v1alpha1.ProviderAnthropic && capability != runtimeconfig.CapabilityChat && capability != runtimeconfig.CapabilityVision:
+		return "provider can't be Anthropic"
+	case m.Provider == v1alpha1.ProviderAzureOpenAI && m.BaseURL == "":
+		return "baseURL must be set for AzureOpenAI"
 	default:
 		return ""
 	}

@@ -51,6 +51,7 @@ func TestTakeOver(t *testing.T) {
 		make func(t *testing.T) (channel *v1alpha1.WhatsAppChannel, token, phoneNumberID string)
 	}{
 		{"the business's own app goes elsewhere", func(t *testing.T) (*v1alpha1.WhatsAppChannel, string, string) {
+			t.Helper()
 			d := newDirectNumber(t, func(app *metasim.App) {
 				app.Subscription = &metasim.AppSubscription{CallbackURL: "https://elsewhere.example/hook", Fields: []string{"messages"}}
 			})
@@ -61,6 +62,7 @@ func TestTakeOver(t *testing.T) {
 			return channel, d.token, d.phoneNumberID
 		}},
 		{"somebody set the number's own webhook", func(t *testing.T) (*v1alpha1.WhatsAppChannel, string, string) {
+			t.Helper()
 			d, channel := newDirectChannel(t, nil)
 			connect(t, d, channel)
 			verify := verifyTokenOf(t, channel)
@@ -71,6 +73,7 @@ func TestTakeOver(t *testing.T) {
 			return channel, d.token, d.phoneNumberID
 		}},
 		{"so did somebody with a partner's number", func(t *testing.T) (*v1alpha1.WhatsAppChannel, string, string) {
+			t.Helper()
 			c := newCustomer(t, nil)
 			request := c.onboard(t, "shop", nil)
 			awaitReady(t, request)

@@ -179,7 +179,7 @@ type LimitsSpec struct {
 
 	// customerMessagesPerHour bounds the messages that the assistant sends to one customer in an hour.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=0
 	CustomerMessagesPerHour *int64 `json:"customerMessagesPerHour,omitempty"`
 
 	// message answers a customer when a limit is reached. Absent means that a person takes over.

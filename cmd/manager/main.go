@@ -76,9 +76,9 @@ func parse(args []string) (config, error) {
 		o.PublicWebhookURL = strings.TrimRight(v, "/")
 		return nil
 	})
-	fs.Func("direct-namespace-selector", "label selector of the namespaces in which direct channels are allowed; none when not given", selector(&o.DirectNamespaces))
+	fs.Func("direct-namespace-selector", "label selector of the namespaces in which direct channels are allowed; none when not given", selector(func(s labels.Selector) { o.DirectNamespaces = s }))
 	fs.StringVar(&o.DefaultModelsSecret, "default-models-secret", "", "Secret, in the manager's namespace, of the models for channels that name none; see docs/whatsappchannel.md")
-	fs.Func("default-models-namespace-selector", "label selector of the namespaces whose channels may use those models; none when not given", selector(&o.DefaultModelsNamespaces))
+	fs.Func("default-models-namespace-selector", "label selector of the namespaces whose channels may use those models; none when not given", selector(func(s labels.Selector) { o.DefaultModelsNamespaces = s }))
 	fs.StringVar(&o.GraphBaseURL, "graph-base-url", "", "address of the Graph API for apps that name none; empty means https://graph.facebook.com")
 	fs.DurationVar(&o.CheckInterval, "check-interval", 0, "how often what is Ready is compared with Meta; 0 means 30m")
 	fs.DurationVar(&o.ReferenceInterval, "reference-interval", 0, "how often tenants' Secrets and ConfigMaps are read again; 0 means 5m")
@@ -96,13 +96,13 @@ func parse(args []string) (config, error) {
 }
 
 // selector reads a flag that selects namespaces. To Kubernetes an empty selector means everything; here it means nobody.
-func selector(into *labels.Selector) func(string) error {
+func selector(set func(labels.Selector)) func(string) error {
 	return func(v string) error {
 		parsed, err := labels.Parse(v)
 		if err == nil && parsed.Empty() {
 			parsed = nil
 		}
-		*into = parsed
+		set(parsed)
 		return err
 	}
 }

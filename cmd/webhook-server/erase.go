@@ -70,8 +70,9 @@ func bearerToken(ctx context.Context, cfg config) (redact.Secret, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, tokenTimeout)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- from.Run(ctx) }()
+	var failed error
+	ended := make(chan struct{})
+	go func() { defer close(ended); failed = from.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	for {
 		loaded := from.View().Load()
@@ -80,6 +81,8 @@ func bearerToken(ctx context.Context, cfg config) (redact.Secret, error) {
 		}
 		select {
 		case <-loaded.Replaced():
+		case <-ended:
+			return redact.Secret{}, errors.Join(errors.New("the projection can't be read"), failed)
 		case <-ctx.Done():
 			return redact.Secret{}, errors.New("the credential of the internal API can't be read: run this where the server runs, with its flags and service account")
 		}

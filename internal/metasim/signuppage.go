@@ -87,11 +87,11 @@ func (s *Simulator) showDialog(w http.ResponseWriter, r *http.Request) {
 		data.AppName = app.Name
 		for _, id := range sortedKeys(s.st.wabas) {
 			account := s.st.wabas[id]
-			label := account.Name
+			label := []string{account.Name}
 			for _, p := range account.phones {
-				label += " " + p.DisplayPhoneNumber
+				label = append(label, p.DisplayPhoneNumber)
 			}
-			data.Accounts = append(data.Accounts, dialogAccount{id, label})
+			data.Accounts = append(data.Accounts, dialogAccount{id, strings.Join(label, " ")})
 		}
 	}
 	s.mu.Unlock()

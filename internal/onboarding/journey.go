@@ -90,6 +90,14 @@ func Next(f Facts) Step {
 		return StepShareCredit
 	case f.Number != NumberConnected && f.Number != NumberCoexistent:
 		return nextRegistration(f)
+	default:
+		return nextOfWorking(f)
+	}
+}
+
+// nextOfWorking decides about a number that works.
+func nextOfWorking(f Facts) Step {
+	switch {
 	case f.WantsCopy && !f.Copied:
 		return StepCopyCredentials
 	case f.WantsTest && !f.Tested:

@@ -44,7 +44,7 @@ type Claims struct {
 var (
 	digits    = regexp.MustCompile(`^[0-9]*$`)
 	eventName = regexp.MustCompile(`^[A-Z_]{0,64}$`)
-	printable = regexp.MustCompile(`^[!-~]+$`)
+	printable = regexp.MustCompile(`^[\x21-\x7e]+$`)
 )
 
 // Validate says what is wrong with the claims; it quotes nothing of them.

@@ -415,7 +415,7 @@ func TestSyncsAreRememberedUntilTheNextSignup(t *testing.T) {
 	if entry, err = s.BeginSync(t.Context(), key, entry, "contacts"); err != nil {
 		t.Fatal(err)
 	}
-	if entry, err = s.SettleSync(t.Context(), key, entry, "contacts", SyncDone, false); err != nil {
+	if _, err = s.SettleSync(t.Context(), key, entry, "contacts", SyncDone, false); err != nil {
 		t.Fatal(err)
 	}
 	want := []Sync{{Kind: "history", State: SyncMissed}, {Kind: "contacts", State: SyncDone, Attempts: 1}}

@@ -21,7 +21,9 @@ var waits = map[string][]string{
 
 // build builds the webhook-server with shorter waits. The sources stay as they are: the compiler reads changed copies of these files.
 func build(ctx context.Context, dir string, scale int) (binary string, err error) {
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	overlay := struct {
+		Replace map[string]string `json:"Replace"`
+	}{map[string]string{}}
 	for file, names := range waits {
 		source, err := filepath.Abs(file)
 		if err != nil {

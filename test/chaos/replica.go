@@ -124,7 +124,7 @@ func (r *replica) metrics(ctx context.Context) (values map[string]float64, err e
 	if err != nil {
 		return nil, err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Timeout: scrapeTimeout}).Do(req)
 	if err != nil {
 		return nil, err
 	}

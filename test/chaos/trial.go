@@ -59,8 +59,6 @@ type trial struct {
 	channels string
 
 	killed, stopped atomic.Int64
-	// quarantined is the most that lay in quarantine at a time, in bytes.
-	quarantined atomic.Int64
 }
 
 func (t *trial) run(ctx context.Context) (err error) {
@@ -71,7 +69,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(t.channels, 0o750); err != nil {
 		return err
 	}
-	chance := rand.New(rand.NewPCG(t.seed, 0x6368616f73)) //nolint:gosec // it has to be reproducible, not secret
+	chance := rand.New(rand.NewPCG(t.seed, 0x6368616f73))
 	t.world = newWorld(chance, t.messages/channels/perCustomer)
 	t.traffic = newTraffic(chance, t.world, t.messages)
 	talker, err := startModel(ctx)
@@ -186,7 +184,7 @@ func (t *trial) play(ctx context.Context, chance *rand.Rand) error {
 			trouble = append(trouble, misfortune{(float64(i) + 0.7) / float64(t.stops), t.stopDatabase})
 		}
 	}
-	rotation := rand.New(rand.NewPCG(chance.Uint64(), 1)) //nolint:gosec // as above
+	rotation := rand.New(rand.NewPCG(chance.Uint64(), 1))
 	trouble = append(trouble, misfortune{0.4, func(ctx context.Context) error {
 		return t.world.rotate(ctx, t.sim, t.channels, rotation, rotationGap)
 	}})

@@ -170,14 +170,7 @@ func (l *ledger) readPhone(t *trial, c *channel, customer string) {
 			l.fault("a reply failed at Meta", fmt.Sprint(e.Error))
 		}
 		nonces := noncePattern.FindAllString(e.Text, -1)
-		for _, nonce := range nonces {
-			m := l.genuine[nonce]
-			if m == nil || m.channel != c || m.customer != customer {
-				l.fault("a reply holds the nonce of somebody else, or a forged one", nonce)
-				continue
-			}
-			l.copies[nonce]++
-		}
+		l.countCopies(c, customer, nonces)
 		if len(nonces) == 0 || len(l.rows[nonces[0]]) != 1 {
 			continue // judged below
 		}
@@ -197,6 +190,18 @@ func (l *ledger) readPhone(t *trial, c *channel, customer string) {
 		for _, nonce := range nonces {
 			newest = max(newest, l.seq[nonce])
 		}
+	}
+}
+
+// countCopies counts the nonces of a reply, which must be the customer's own.
+func (l *ledger) countCopies(c *channel, customer string, nonces []string) {
+	for _, nonce := range nonces {
+		m := l.genuine[nonce]
+		if m == nil || m.channel != c || m.customer != customer {
+			l.fault("a reply holds the nonce of somebody else, or a forged one", nonce)
+			continue
+		}
+		l.copies[nonce]++
 	}
 }
 

@@ -94,7 +94,7 @@ func TestFailuresAreTold(t *testing.T) {
 // TestInTheCustomersLanguage: whoever wrote Spanish before is answered in Spanish.
 func TestInTheCustomersLanguage(t *testing.T) {
 	w := newWorld(t, nil)
-	w.sends(map[string]any{"type": "text", "text": map[string]any{"body": "Hola, ¿cuánto cuesta, por favor?"}})
+	w.sends(map[string]any{"type": "text", "text": map[string]any{"body": "Hola, ¿qué precio tiene, por favor?"}})
 	w.answered("text")
 	w.sendsFile("video", "video/mp4", []byte("x"), nil)
 	w.answered("Lo siento, todavía no puedo leer vídeos. Puede enviarme mensajes de texto.")

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"path/filepath"
@@ -165,9 +166,7 @@ func (w *world) sendsFile(kind, mimeType string, data []byte, more map[string]an
 	id, err := w.sim.AddMedia(metasim.DemoDirectPhone, mimeType, data)
 	w.must(err)
 	file := map[string]any{"id": id, "mime_type": mimeType}
-	for k, v := range more {
-		file[k] = v
-	}
+	maps.Copy(file, more)
 	w.sends(map[string]any{"type": kind, kind: file})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,8 +61,8 @@ type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	code := s.m.Run()
-	for i := len(closers) - 1; i >= 0; i-- {
-		if err := closers[i](); err != nil {
+	for _, closeIt := range slices.Backward(closers) {
+		if err := closeIt(); err != nil {
 			fmt.Fprintln(os.Stderr, "after the tests:", err)
 			code = 1
 		}

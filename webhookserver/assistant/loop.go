@@ -61,7 +61,8 @@ func (m *Model) rounds(ctx context.Context, chat providers.Chat, box *toolbox, w
 				return reply, err
 			}
 		}
-		if junk++; junk == maxJunk {
+		junk++
+		if junk == maxJunk {
 			break
 		}
 		req.Messages = append(slices.Clip(req.Messages),
@@ -157,13 +158,7 @@ func handOffParts(texts ...string) []Part {
 
 // parts shows one product as a card and several as a list: messages are billed, and a list is one.
 func (w *work) parts(body string, ids []string, buttons []Button) []Part {
-	var products []catalog.Product
-	for _, id := range ids {
-		if p, ok := w.products[id]; ok && len(products) < maxOffered &&
-			!slices.ContainsFunc(products, func(other catalog.Product) bool { return other.ID == id }) {
-			products = append(products, p)
-		}
-	}
+	products := w.shown(ids)
 	var parts []Part
 	for _, image := range w.images {
 		parts = append(parts, image)
@@ -185,6 +180,18 @@ func (w *work) parts(body string, ids []string, buttons []Button) []Part {
 		parts = append(parts, ProductCard(p, p.CurrentPrice().String(), promptDescription))
 	}
 	return parts
+}
+
+// shown are the products that an answer names, of those that the model was told about, each once.
+func (w *work) shown(ids []string) []catalog.Product {
+	var products []catalog.Product
+	for _, id := range ids {
+		if p, ok := w.products[id]; ok && len(products) < maxOffered &&
+			!slices.ContainsFunc(products, func(other catalog.Product) bool { return other.ID == id }) {
+			products = append(products, p)
+		}
+	}
+	return products
 }
 
 func productRows(products []catalog.Product) []Row {

@@ -169,8 +169,7 @@ func (m *Model) createOrder(ctx context.Context, w *work, arguments json.RawMess
 		return "", err
 	}
 	order, err := m.library.Order(ctx, w.turn.Channel, q.Items, q.Note)
-	var problem *OrderError
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*OrderError](err); ok {
 		return "", &ToolError{Text: problem.Error()}
 	}
 	if err != nil {

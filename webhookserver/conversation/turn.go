@@ -54,6 +54,12 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 	if reason != "" {
 		return w.skip(ctx, turn, reason)
 	}
+	return w.take(ctx, snapshot, ch, turn, unanswered)
+}
+
+// take answers a turn that is to be answered, and returns the result.
+func (w *Worker) take(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel, turn *store.Turn,
+	unanswered []store.Message) string {
 	p, err := w.decide(ctx, ch, turn, unanswered)
 	if errors.Is(err, store.ErrLeaseLost) {
 		return resultLost

@@ -145,7 +145,8 @@ func TestEveryMetaAppIsTried(t *testing.T) {
 		for ; status == 503 && tries < 500; tries++ {
 			status, _ = w.post(secret, body(entry("301", messages("201", text(fmt.Sprint(i), "49151", "early")))))
 			var c candidates
-			if c.addApps(w.view.Snapshot().Apps()); len(c.secrets) != maxSecrets || !c.more {
+			c.addApps(w.view.Snapshot().Apps())
+			if len(c.secrets) != maxSecrets || !c.more {
 				t.Fatalf("%d secrets are tried on one body, want %d", len(c.secrets), maxSecrets)
 			}
 		}

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func everyWebhook(phone, prefix string) []string {
 		messages(phone, m("5", `"type":"system","system":{"type":"user_changed_user_id","user_id":"US.66"}`)),
 		messagesOf("messages", phone, "statuses", `{"id":"wamid.genuine","status":"failed","timestamp":"1763700002","biz_opaque_callback_data":"guess","errors":[{"code":131026}]}`),
 		fmt.Sprintf(`{"field":"standby","value":{%s,"standby":{"messages":[%s]}}}`, meta, m("6", `"type":"text","text":{"body":"`+prefix+`"}`)),
-		messagesOf("smb_message_echoes", phone, "message_echoes", fmt.Sprintf(`{"to":"49151","id":"wamid.%s7","timestamp":"1763700001","type":"text","text":{"body":"%s"}}`, prefix, prefix)),
+		messagesOf("smb_message_echoes", phone, "message_echoes", fmt.Sprintf(`{"to":"49151","id":"wamid.%s7","timestamp":"1763700001","type":"text","text":{"body":%q}}`, prefix, prefix)),
 		fmt.Sprintf(`{"field":"messaging_handovers","value":{"recipient":{"phone_number_id":%q},"sender":{"phone_number":"49151"},"type":"control_taken","timestamp":1763700000,"control_taken":{}}}`, phone),
 		fmt.Sprintf(`{"field":"history","value":{%s,"history":[]}}`, meta),
 		fmt.Sprintf(`{"field":"smb_app_state_sync","value":{%s,"state_sync":[{"type":"contact","contact":{"full_name":"forged","phone_number":"49151"},"action":"add"}]}}`, meta),
@@ -104,7 +105,7 @@ func TestPoisonCostsNeighboursNothing(t *testing.T) {
 			secret, b := secretA, body(entry("301", messages("201", text(fmt.Sprintf("good%d", n), "49151", "fine"))))
 			if n%2 == 0 {
 				p := poison[n/2%len(poison)]
-				bad := fmt.Sprintf(`{"from":"49151","id":"wamid.%s%d","timestamp":"1763700001","type":"text","text":{"body":"%s"}}`, p, n, p)
+				bad := `{"from":"49151","id":"wamid.` + p + strconv.Itoa(n) + `","timestamp":"1763700001","type":"text","text":{"body":"` + p + `"}}`
 				secret, b = secretD, body(entry("304", messages("204", bad)))
 			}
 			status, _ := w.post(secret, b)
@@ -179,7 +180,8 @@ func TestHashesPerBody(t *testing.T) {
 	}
 	n := channelsNamed(s, scope{}, phones, nil)
 	var c candidates
-	if c.addChannels(s, n.all); len(n.all) != 30 || len(c.secrets) != maxSecrets || !c.more {
+	c.addChannels(s, n.all)
+	if len(n.all) != 30 || len(c.secrets) != maxSecrets || !c.more {
 		t.Errorf("%d channels are named, %d secrets are tried", len(n.all), len(c.secrets))
 	}
 	// Meta signs a batch with the secret of one app, to which the first numbers lead.

@@ -10,7 +10,10 @@ import (
 )
 
 // at moves the world's requests to another path.
-func (w *world) at(path string) { w.url = w.url[:strings.Index(w.url, Path)] + path }
+func (w *world) at(path string) {
+	before, _, _ := strings.Cut(w.url, Path)
+	w.url = before + path
+}
 
 func TestPathsOfOneAppAndOneNumber(t *testing.T) {
 	both := body(entry("301", messages("201", text("1", "49151", "for p"))), entry("302", messages("202", text("2", "49151", "for q"))))

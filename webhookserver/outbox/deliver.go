@@ -166,21 +166,19 @@ func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *sto
 			b.park(ctx, ch, parking, e.Code, e.Subcode)
 			return pending(reason, 0)
 		}
-		switch e.Class {
-		case meta.ClassAppSecretProofInvalid:
+		switch {
+		case e.Class == meta.ClassAppSecretProofInvalid:
 			// The app secret was changed at Meta and not here yet. Webhooks don't verify for the same reason, which the
 			// manager is told; what is to be sent waits for the secret like what came in.
 			delay := backoff(send.Attempt, 2, maxSecretBackoff)
 			b.pace.pause(ch.LineID, ch.MessagesPerSecond, b.now().Add(delay))
 			return pending(reason, delay)
-		case meta.ClassWindowClosed:
+		case e.Class == meta.ClassWindowClosed:
 			reason = store.ReasonWindowClosed
-		case meta.ClassNotThreadOwner, meta.ClassUnclassified:
+		case e.Class == meta.ClassNotThreadOwner, e.Class == meta.ClassUnclassified && send.Routed:
 			// Meta does not publish the code of a message into a thread that another responder owns.
-			if e.Class == meta.ClassNotThreadOwner || send.Routed {
-				reason = store.ReasonNotThreadOwner
-				b.disown(ctx, ch, send)
-			}
+			reason = store.ReasonNotThreadOwner
+			b.disown(ctx, ch, send)
 		}
 		return failed(reason, e.Code)
 	default:

@@ -248,7 +248,8 @@ func TestRateIsSharedByThoseWhoSend(t *testing.T) {
 	stop := w.run(w.outbox())
 	w.until("both count", count, func() string { return fmt.Sprint(alive) })
 	stop()
-	if count(); alive != 1 {
+	count()
+	if alive != 1 {
 		t.Errorf("%d share the rate after one has ended", alive)
 	}
 }

@@ -64,6 +64,7 @@ func noticeOf(s *runtimeconfig.Signup, attempt string) notice {
 		if s.Attempt == attempt {
 			return failure(s.Reason)
 		}
+	case runtimeconfig.SignupOpen:
 	}
 	if attempt != "" {
 		// The manager has not said anything of this attempt yet.

@@ -173,7 +173,10 @@ func (l load) open(ctx context.Context, perSecond int, duration time.Duration, a
 		if ctx.Err() != nil {
 			break
 		}
-		time.Sleep(time.Until(at))
+		select {
+		case <-time.After(time.Until(at)):
+		case <-ctx.Done():
+		}
 		planned <- at
 	}
 	close(planned)

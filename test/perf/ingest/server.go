@@ -91,7 +91,7 @@ func (i *instance) metric(ctx context.Context, name string) (value float64, err 
 	if err != nil {
 		return 0, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
 		return 0, err
 	}

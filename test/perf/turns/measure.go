@@ -64,12 +64,11 @@ type turnBench struct {
 	// hint wakes the worker, which would look again only after a second.
 	hint func()
 
-	mu     sync.Mutex
-	ahead  time.Duration
-	began  time.Time       // when the quick turn was claimed
-	took   []time.Duration // from claim to commit
-	ingest []time.Duration
-	n      int
+	mu    sync.Mutex
+	ahead time.Duration
+	began time.Time       // when the quick turn was claimed
+	took  []time.Duration // from claim to commit
+	n     int
 }
 
 func (b *turnBench) clock() time.Time {
@@ -180,7 +179,9 @@ func measure(ctx context.Context) (err error) {
 		if closeErr := provider.Close(); err == nil {
 			err = closeErr
 		}
-		<-served
+		if serveErr := <-served; err == nil && !errors.Is(serveErr, http.ErrServerClosed) {
+			err = serveErr
+		}
 	}()
 	t.store, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "messages.db"), Clock: t.clock})
 	if err != nil {

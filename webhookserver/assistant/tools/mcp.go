@@ -167,13 +167,18 @@ func (m *MCP) Do(ctx context.Context, ch *runtimeconfig.Channel, tool string, ar
 		s := &ch.Assistant.Tools[i]
 		for _, allowed := range s.AllowedTools {
 			if s.SideEffect && name(s.Name, allowed) == tool {
-				ctx, cancel := context.WithTimeout(ctx, time.Duration(s.Timeout))
-				defer cancel()
-				return m.call(ctx, s, allowed, arguments, mcp.Meta{metaKey: key})
+				return m.callInTime(ctx, s, allowed, arguments, mcp.Meta{metaKey: key})
 			}
 		}
 	}
 	return "", &assistant.ToolError{Text: "The tool is not there any more."}
+}
+
+// callInTime makes one call within the server's time-out.
+func (m *MCP) callInTime(ctx context.Context, s *runtimeconfig.ToolServer, tool string, arguments json.RawMessage, meta mcp.Meta) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.Timeout))
+	defer cancel()
+	return m.call(ctx, s, tool, arguments, meta)
 }
 
 // call makes one call and returns what a model may read of its result.

@@ -35,7 +35,8 @@ func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error
 			return done, err
 		}
 	}
-	return done, s.eraseQuarantined(ctx, e, ids, &done)
+	err = s.eraseQuarantined(ctx, e, ids, &done)
+	return done, err
 }
 
 // mentions is a table whose rows may name a person.

@@ -63,6 +63,18 @@ func identified(id store.Identity) bool {
 	return len(id.BSUID) <= maxUserID && len(id.Phone) <= maxNumber && id.BSUID+id.Phone != ""
 }
 
+// textsOf are what a message brings into text columns.
+func textsOf(m *store.InboundMessage) []string {
+	texts := []string{
+		m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID, m.TargetWAMID,
+		m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username,
+	}
+	if f := m.Media; f != nil {
+		texts = append(texts, f.ID, f.MIMEType, f.SHA256, f.Filename)
+	}
+	return texts
+}
+
 // Flatten lists the items of a delivery, and tells how many bytes of memory
 // they hold. It is for the caller's goroutine, so that the one that writes has
 // only to write: what no database can hold and what the schemas refuse has
@@ -98,14 +110,7 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 	for i := range d.Messages {
 		m := &d.Messages[i]
 		fits := within(maxWAMID, m.WAMID) && len(m.TargetWAMID) <= maxWAMID && identified(m.From)
-		texts := []string{
-			m.Line, m.PhoneNumberID, m.WAMID, m.Text, m.Type, m.ContextWAMID, m.TargetWAMID,
-			m.From.BSUID, m.From.Phone, m.From.Name, m.From.Username,
-		}
-		if f := m.Media; f != nil {
-			texts = append(texts, f.ID, f.MIMEType, f.SHA256, f.Filename)
-		}
-		add(Item{Message: m}, fits, m.Raw, m.Line, kindMessage, texts...)
+		add(Item{Message: m}, fits, m.Raw, m.Line, kindMessage, textsOf(m)...)
 	}
 	for i := range d.Statuses {
 		m := &d.Statuses[i]

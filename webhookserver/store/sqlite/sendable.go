@@ -10,7 +10,7 @@ import (
 // burstMillis is how far ahead of the steady pace a pair may be.
 var burstMillis = (store.PairBurst - 1) * store.PairInterval.Milliseconds()
 
-// sendable picks the row that is sent next. Its parameters: now, now, the
+// sendable picks the row that is sent next. Its parameters: now (twice), the
 // burst's end, the excluded lines as a JSON array, and the limit per line.
 //
 // The lines that have something pending are found by one probe each, so that ten

@@ -17,7 +17,7 @@ var handOffCases = map[string]func(*world){
 		w.ingest(w.text("m2", "US.1"))
 		w.notDue("nor does it answer what comes then")
 		w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "wamid.p"))
-		w.ingest(w.echo("wamid.p", "US.1", w.clock()))
+		w.ingest(w.echo("wamid.p", w.clock()))
 		w.equal(store.ConversationHuman, w.conversation().State, "the echo of it changes nothing")
 		w.must(w.store.Resume(w.Context(), line, c.ID))
 		w.ingest(w.text("m3", "US.1"))

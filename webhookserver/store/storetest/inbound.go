@@ -139,7 +139,7 @@ var inboundCases = map[string]func(*world){
 	"traffic of another responder": func(w *world) {
 		m := w.text("m1", "US.1")
 		m.Source, m.ReplyWorthy = store.SourceStandby, false
-		w.ingest(m, w.echo("e1", "US.1", w.clock()))
+		w.ingest(m, w.echo("e1", w.clock()))
 		reports, err := w.store.Reports(w.Context(), 0, 10)
 		w.must(err)
 		w.equal(1, len(reports), "one report: of copies, not of messages")

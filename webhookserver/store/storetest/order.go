@@ -6,11 +6,11 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-func (w *world) draft(wamid, bsuid, id string) {
+func (w *world) draft(wamid, id string) {
 	w.Helper()
 	o := answered()
 	o.Draft = &store.OrderDraftRow{ID: id, Items: []byte(`[{"id":"fern"}]`), Total: "9.99 USD", Note: "blue pot"}
-	w.must(w.store.CommitReply(w.Context(), w.asks(wamid, bsuid), drafts("summary"), o))
+	w.must(w.store.CommitReply(w.Context(), w.asks(wamid, "US.1"), drafts("summary"), o))
 }
 
 func (w *world) order(id string) store.Order {
@@ -34,7 +34,7 @@ func (w *world) decide(wamid string, d store.OrderDecision) error {
 
 var orderCases = map[string]func(*world){
 	"an order from draft to notice": func(w *world) {
-		w.draft("m1", "US.1", "o1")
+		w.draft("m1", "o1")
 		o := w.order("o1")
 		w.equal([]any{store.OrderDraft, "9.99 USD", "blue pot", `[{"id":"fern"}]`, "US.1", number, w.clock(), time.Time{}},
 			[]any{o.State, o.Total, o.Note, string(o.Items), o.Contact.BSUID, o.PhoneNumberID, o.CreatedAt, o.DecidedAt}, "a draft")
@@ -58,7 +58,7 @@ var orderCases = map[string]func(*world){
 		w.equal(store.NoticeSent, w.order("o1").Notice, "it is told")
 	},
 	"a notice that is given up leaves a dead letter": func(w *world) {
-		w.draft("m1", "US.1", "o1")
+		w.draft("m1", "o1")
 		w.must(w.decide("m2", store.OrderDecision{ID: "o1", State: store.OrderConfirmed, Notify: true}))
 		lost, err := w.store.ClaimOrderNotice(w.Context(), "died", time.Minute)
 		w.must(err)
@@ -73,8 +73,8 @@ var orderCases = map[string]func(*world){
 		}
 	},
 	"a new draft replaces the old one": func(w *world) {
-		w.draft("m1", "US.1", "o1")
-		w.draft("m2", "US.1", "o2")
+		w.draft("m1", "o1")
+		w.draft("m2", "o2")
 		w.equal([]any{store.OrderReplaced, store.OrderDraft}, []any{w.order("o1").State, w.order("o2").State}, "one draft at a time")
 		w.wantErr(w.decide("m3", store.OrderDecision{ID: "o1", State: store.OrderConfirmed}), store.ErrNotFound, "the old one can't be confirmed")
 		all, err := w.store.Orders(w.Context(), line, 0, 10)
@@ -82,7 +82,7 @@ var orderCases = map[string]func(*world){
 		w.equal([]string{"o1", "o2"}, []string{all[0].ID, all[1].ID}, "both are listed")
 	},
 	"an order belongs to its conversation and line": func(w *world) {
-		w.draft("m1", "US.1", "o1")
+		w.draft("m1", "o1")
 		mine := w.conversation().ID
 		_, err := w.store.Order(w.Context(), "line-b", mine, "o1")
 		w.wantErr(err, store.ErrNotFound, "another line")
@@ -93,7 +93,7 @@ var orderCases = map[string]func(*world){
 		w.wantErr(w.store.CommitReply(w.Context(), w.asks("m2", "US.2"), drafts("x"), o), store.ErrNotFound, "another customer can't confirm it")
 	},
 	"orders go with whoever is erased": func(w *world) {
-		w.draft("m1", "US.1", "o1")
+		w.draft("m1", "o1")
 		_, err := w.store.Erase(w.Context(), store.Erasure{Line: line, PhoneNumberID: number, BSUID: "US.1"})
 		w.must(err)
 		all, err := w.store.Orders(w.Context(), line, 0, 10)
@@ -101,7 +101,7 @@ var orderCases = map[string]func(*world){
 		w.equal(0, len(all), "erased")
 	},
 	"orders go with the messages, or with the customer": func(w *world) {
-		w.draft("m1", "US.1", "o1")
+		w.draft("m1", "o1")
 		w.deliver(&store.Delivery{App: app, IdentityMoves: []store.IdentityMove{{
 			Line: line, PhoneNumberID: number, PreviousBSUID: "US.1", BSUID: "US.2", EventTime: w.clock(),
 		}}})

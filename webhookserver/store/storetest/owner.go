@@ -7,8 +7,8 @@ import (
 )
 
 // echo is what a person of the business wrote to the customer on the phone.
-func (w *world) echo(wamid, bsuid string, at time.Time) store.InboundMessage {
-	m := w.text(wamid, bsuid)
+func (w *world) echo(wamid string, at time.Time) store.InboundMessage {
+	m := w.text(wamid, "US.1")
 	m.Source, m.ReplyWorthy, m.OpensWindow, m.EventTime = store.SourceEcho, false, false, at
 	return m
 }
@@ -31,7 +31,7 @@ func (w *world) notDue(reason string) {
 var ownerCases = map[string]func(*world){
 	"a person answers on the phone": func(w *world) {
 		w.ingest(w.text("m1", "US.1"))
-		w.ingest(w.echo("e1", "US.1", w.clock()))
+		w.ingest(w.echo("e1", w.clock()))
 		c := w.conversation()
 		w.equal([]any{store.ConversationHuman, w.clock()}, []any{c.State, c.LastPersonMessageAt}, "a person answers")
 		w.notDue("what the customer wrote before is not answered")
@@ -42,7 +42,7 @@ var ownerCases = map[string]func(*world){
 		w.must(w.store.Resume(w.Context(), line, c.ID))
 		w.equal(store.ConversationActive, w.conversation().State, "somebody gives it back")
 		w.notDue("the person has seen what was there")
-		w.ingest(w.echo("e0", "US.1", w.clock().Add(-time.Minute)))
+		w.ingest(w.echo("e0", w.clock().Add(-time.Minute)))
 		w.equal(store.ConversationActive, w.conversation().State, "an echo from before that comes late")
 		w.ingest(w.text("m3", "US.1"))
 		w.equal([]string{"text of m3"}, textsOf(w.claim().Unanswered), "the assistant answers again")
@@ -50,21 +50,21 @@ var ownerCases = map[string]func(*world){
 	"a person answers while a reply is made": func(w *world) {
 		w.ingest(w.text("m1", "US.1"))
 		turn := w.claim()
-		w.ingest(w.echo("e1", "US.1", w.clock()))
+		w.ingest(w.echo("e1", w.clock()))
 		w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("r1"), answered()), store.ErrLeaseLost, "the reply comes too late")
 		w.notDue("and is not made again")
 	},
 	"the echo of a message of ours": func(w *world) {
 		w.reply("m1", "US.1", "r1")
 		w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "w1"))
-		w.ingest(w.echo("w1", "US.1", w.clock()))
+		w.ingest(w.echo("w1", w.clock()))
 		w.equal(store.ConversationActive, w.conversation().State, "is no person's")
 	},
 	"the echo of a message of ours that is faster than the answer to its send": func(w *world) {
 		w.reply("m1", "US.1", "r1")
 		send := w.claimSend()
 		w.ingest(w.text("m2", "US.1"))
-		w.ingest(w.echo("w1", "US.1", w.clock()))
+		w.ingest(w.echo("w1", w.clock()))
 		w.equal(store.ConversationHuman, w.conversation().State, "it looks like a person's")
 		w.must(w.store.MarkAccepted(w.Context(), send, "w1"))
 		w.equal(store.ConversationActive, w.conversation().State, "until the send knows its id")
@@ -73,7 +73,7 @@ var ownerCases = map[string]func(*world){
 	"an echo of ours beside one of a person": func(w *world) {
 		w.reply("m1", "US.1", "r1")
 		send := w.claimSend()
-		w.ingest(w.echo("w1", "US.1", w.clock()), w.echo("e1", "US.1", w.clock().Add(-time.Second)))
+		w.ingest(w.echo("w1", w.clock()), w.echo("e1", w.clock().Add(-time.Second)))
 		w.must(w.store.MarkAccepted(w.Context(), send, "w1"))
 		c := w.conversation()
 		w.equal([]any{store.ConversationHuman, w.clock().Add(-time.Second)}, []any{c.State, c.LastPersonMessageAt}, "the person's counts")
@@ -81,7 +81,7 @@ var ownerCases = map[string]func(*world){
 	"a waiting conversation that a person takes": func(w *world) {
 		w.ingest(w.text("m1", "US.1"))
 		w.must(w.store.CommitReply(w.Context(), w.claim(), nil, store.Outcome{Kind: store.OutcomeHandOff, Reason: "asked"}))
-		w.ingest(w.echo("e1", "US.1", w.clock()))
+		w.ingest(w.echo("e1", w.clock()))
 		c := w.conversation()
 		w.equal([]any{store.ConversationHuman, "asked"}, []any{c.State, c.WaitingReason}, "is Human, and remembers why it waited")
 		w.must(w.store.Resume(w.Context(), line, c.ID))
@@ -112,7 +112,7 @@ var ownerCases = map[string]func(*world){
 		w.equal(false, w.conversation().OwnedElsewhere, "an idle thread is not another's")
 	},
 	"a handover to us ends what a person began": func(w *world) {
-		w.ingest(w.echo("e1", "US.1", w.clock()))
+		w.ingest(w.echo("e1", w.clock()))
 		w.advance(time.Minute)
 		w.handOver("US.1", store.OwnerNone, w.clock())
 		w.equal(store.ConversationHuman, w.conversation().State, "a thread that nobody owns is still the person's")
@@ -139,7 +139,7 @@ var ownerCases = map[string]func(*world){
 		old := w.text("m1", "US.1")
 		old.Source, old.ReplyWorthy, old.OpensWindow = store.SourceHistory, false, false
 		w.equal(store.Receipt{New: 1}, w.ingest(old), "history")
-		w.equal(store.Receipt{Upgraded: 1}, w.ingest(w.echo("m1", "US.1", w.clock())), "is replaced by an echo")
+		w.equal(store.Receipt{Upgraded: 1}, w.ingest(w.echo("m1", w.clock())), "is replaced by an echo")
 		w.equal(store.Receipt{Duplicates: 1}, w.ingest(old), "and replaces none")
 		w.equal([]string{"text of m1"}, w.texts(w.conversation()), "one message remains")
 		w.equal(store.SourceEcho, w.messages(w.conversation())[0].Source, "the echo")
@@ -152,7 +152,7 @@ var ownerCases = map[string]func(*world){
 	},
 	"two of one customer become one": func(w *world) {
 		w.ingest(w.from("m1", "", "49151", w.clock()))
-		w.ingest(w.echo("e1", "US.1", w.clock()))
+		w.ingest(w.echo("e1", w.clock()))
 		w.ingest(w.from("m2", "US.1", "49151", w.clock()))
 		w.equal(store.ConversationHuman, w.conversation().State, "the person who answers the one answers both")
 		w.notDue("nothing of it is answered")

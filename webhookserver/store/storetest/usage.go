@@ -8,8 +8,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-func bound(n int64) *int64 { return &n }
-
 func charged(q store.Quota) store.Outcome {
 	return store.Outcome{Kind: store.OutcomeAnswered, Quota: &q}
 }
@@ -60,18 +58,18 @@ var usageCases = map[string]func(*world){
 	},
 	"a limit refuses the reply and leaves the turn": func(w *world) {
 		for name, q := range map[store.Limit]store.Quota{
-			store.LimitMessages: {MessagesPerMonth: bound(1)}, store.LimitDay: {MessagesPerDay: bound(1)},
-			store.LimitCustomer: {CustomerMessagesPerHour: bound(1)}, store.LimitConversations: {ConversationsPerMonth: bound(0)},
+			store.LimitMessages: {MessagesPerMonth: new(int64(1))}, store.LimitDay: {MessagesPerDay: new(int64(1))},
+			store.LimitCustomer: {CustomerMessagesPerHour: new(int64(1))}, store.LimitConversations: {ConversationsPerMonth: new(int64(0))},
 		} {
 			turn := w.asks("m-"+string(name), "US."+string(name))
 			w.wantLimit(w.store.CommitReply(w.Context(), turn, drafts("a", "b"), charged(q)), name, "two messages above "+string(name))
 			w.must(w.store.CommitReply(w.Context(), turn, drafts("limit"), store.Outcome{Kind: store.OutcomeHandOff, Reason: "LimitReached"}))
 		}
 		w.equal(map[string][5]int64{}, w.usages(), "nothing was counted")
-		w.equal(store.LimitDay, w.reached(w.asks("m9", "US.9"), store.Quota{MessagesPerDay: bound(0)}), "Reached tells before")
+		w.equal(store.LimitDay, w.reached(w.asks("m9", "US.9"), store.Quota{MessagesPerDay: new(int64(0))}), "Reached tells before")
 	},
 	"an AI conversation lasts a day": func(w *world) {
-		q := store.Quota{ConversationsPerMonth: bound(2)}
+		q := store.Quota{ConversationsPerMonth: new(int64(2))}
 		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a"), charged(q)))
 		w.advance(store.ConversationLength - time.Hour)
 		w.must(w.store.CommitReply(w.Context(), w.asks("m2", "US.1"), drafts("b"), charged(q)))
@@ -83,7 +81,7 @@ var usageCases = map[string]func(*world){
 		w.equal([5]int64{2, 4, 0, 0, 0}, w.usages()["2026-03"], "those under way go on")
 	},
 	"a customer's rate begins anew each hour": func(w *world) {
-		q := store.Quota{CustomerMessagesPerHour: bound(2)}
+		q := store.Quota{CustomerMessagesPerHour: new(int64(2))}
 		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b"), charged(q)))
 		turn := w.asks("m2", "US.1")
 		w.wantLimit(w.store.CommitReply(w.Context(), turn, drafts("c"), charged(q)), store.LimitCustomer, "a third message")
@@ -154,7 +152,7 @@ var usageCases = map[string]func(*world){
 		errs := make([]error, workers)
 		for i, turn := range turns {
 			group.Go(func() {
-				errs[i] = w.store.CommitReply(w.Context(), turn, drafts("a"), charged(store.Quota{MessagesPerMonth: bound(limit), ConversationsPerMonth: bound(limit)}))
+				errs[i] = w.store.CommitReply(w.Context(), turn, drafts("a"), charged(store.Quota{MessagesPerMonth: new(int64(limit)), ConversationsPerMonth: new(int64(limit))}))
 			})
 		}
 		group.Wait()
