@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,11 +42,11 @@ type offboarding struct {
 
 // knowAssets says what is to be undone.
 func (o *offboarding) knowAssets() {
+	// Status knows what an entry that was lost, or lost and made again, does not.
 	status := &o.request.Status
-	o.wabaID, o.phoneID, o.ownerID = o.entry.WABAID, o.entry.PhoneNumberID, o.entry.OwnerBusinessID
-	if !o.entry.Exists() {
-		o.wabaID, o.phoneID, o.ownerID = status.WABAID, status.PhoneNumberID, status.OwnerBusinessID
-	}
+	o.wabaID = cmp.Or(o.entry.WABAID, status.WABAID)
+	o.phoneID = cmp.Or(o.entry.PhoneNumberID, status.PhoneNumberID)
+	o.ownerID = cmp.Or(o.entry.OwnerBusinessID, status.OwnerBusinessID)
 }
 
 // reconcileDelete lets a deleted request go: at once with Retain, and with Offboard when nothing of it is left at Meta.

@@ -72,16 +72,18 @@ func Start(ctx context.Context, dir string, fixtures []Fixture) (*Server, error)
 	if err := s.child.Start(); err != nil {
 		return nil, fmt.Errorf("aimock: start it with node (hack/prerequisites.sh node npm): %w", err)
 	}
+	var said []string // beside tail, which is another goroutine's until the server has ended
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		fmt.Fprintln(&tail, lines.Text())
+		said = append(said, lines.Text())
 		if _, url, found := strings.Cut(lines.Text(), "listening on "); found {
 			s.URL = strings.TrimSpace(url)
 			go func() { _, _ = io.Copy(io.Discard, out) }() // or it would wait for a reader of its log
 			return s, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("aimock: it did not start:\n%s", tail.String()), s.Stop())
+	stopped := s.Stop()
+	return nil, errors.Join(fmt.Errorf("aimock: it did not start:\n%s\n%s", strings.Join(said, "\n"), tail.String()), stopped)
 }
 
 // Stop ends the server.
