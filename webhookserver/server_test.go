@@ -372,7 +372,7 @@ func TestRoles(t *testing.T) {
 		}
 	}
 	for _, list := range []string{"", "ingress,", "console", "Worker"} {
-		if _, err := ParseRoles(list); err == nil || !strings.Contains(err.Error(), `"ingress" and "worker"`) {
+		if _, err := ParseRoles(list); err == nil || !strings.Contains(err.Error(), `"ingress", "worker" and "signup"`) {
 			t.Errorf("%q must be refused with what there is, got %v", list, err)
 		}
 	}

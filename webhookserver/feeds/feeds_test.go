@@ -30,7 +30,7 @@ type world struct {
 	*testing.T
 	store  *sqlite.Store
 	server *httptest.Server
-	answer http.HandlerFunc
+	answer atomic.Pointer[http.HandlerFunc] // a request that was given up may still read it
 	asked  atomic.Int32
 
 	mu  sync.Mutex
@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 	})
 	w.server = httptest.NewServer(http.HandlerFunc(func(res http.ResponseWriter, req *http.Request) {
 		w.asked.Add(1)
-		w.answer(res, req)
+		(*w.answer.Load())(res, req)
 	}))
 	t.Cleanup(w.server.Close)
 	return w
@@ -151,7 +151,7 @@ func TestFetchedOnceForAllReplicas(t *testing.T) {
 	w := newWorld(t)
 	feed := goodFeed
 	var conditional []string
-	w.answer = func(res http.ResponseWriter, req *http.Request) {
+	w.answers(func(res http.ResponseWriter, req *http.Request) {
 		conditional = append(conditional, req.Header.Get("If-None-Match"))
 		res.Header().Set("ETag", fmt.Sprintf("%q", feed[len(feed)-9:]))
 		if req.Header.Get("If-None-Match") == res.Header().Get("ETag") {
@@ -159,7 +159,7 @@ func TestFetchedOnceForAllReplicas(t *testing.T) {
 			return
 		}
 		_, _ = res.Write([]byte(feed))
-	}
+	})
 	src := w.feed()
 	one, two := w.replica(loopback, channel(src)), w.replica(loopback, channel(src))
 	for range 3 {
@@ -193,6 +193,9 @@ func TestFetchedOnceForAllReplicas(t *testing.T) {
 	}
 }
 
+// answers sets what the server answers from now on.
+func (w *world) answers(h http.HandlerFunc) { w.answer.Store(&h) }
+
 func TestBadURLs(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect to another origin was followed") }))
 	defer other.Close()
@@ -225,7 +228,7 @@ func TestBadURLs(t *testing.T) {
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := newWorld(t)
-			w.answer = tc.answer
+			w.answers(tc.answer)
 			src := w.feed()
 			f := w.replica(tc.policy, channel(src))
 			w.sweep(f)
@@ -237,14 +240,14 @@ func TestBadURLs(t *testing.T) {
 				t.Errorf("the server was asked %d times", w.asked.Load())
 			}
 			// A copy from before goes on serving, and a URL that works again makes good.
-			w.answer = func(res http.ResponseWriter, _ *http.Request) { _, _ = res.Write([]byte(goodFeed)) }
+			w.answers(func(res http.ResponseWriter, _ *http.Request) { _, _ = res.Write([]byte(goodFeed)) })
 			good := w.replica(loopback, channel(src))
 			w.advance(time.Hour)
 			w.sweep(good)
 			if load(t, good, src) != goodFeed {
 				t.Fatal("the URL works and was not fetched")
 			}
-			w.answer = tc.answer
+			w.answers(tc.answer)
 			w.advance(time.Hour)
 			w.sweep(f)
 			if load(t, f, src) != goodFeed {
@@ -309,16 +312,16 @@ func TestCatalogsAreChecked(t *testing.T) {
 func TestPages(t *testing.T) {
 	w := newWorld(t)
 	page := runtimeconfig.Source{Field: "spec.assistant.knowledge[0].url", URL: w.server.URL + "/faq.md"}
-	w.answer = func(res http.ResponseWriter, _ *http.Request) { _, _ = res.Write([]byte("# Shipping\n\nTwo days.\n")) }
+	w.answers(func(res http.ResponseWriter, _ *http.Request) { _, _ = res.Write([]byte("# Shipping\n\nTwo days.\n")) })
 	f := w.replica(loopback, channel(page))
 	w.sweep(f)
 	if load(t, f, page) != "# Shipping\n\nTwo days.\n" {
 		t.Error("the page is not served")
 	}
-	w.answer = func(res http.ResponseWriter, _ *http.Request) {
+	w.answers(func(res http.ResponseWriter, _ *http.Request) {
 		res.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = res.Write([]byte("<p>Log in</p>"))
-	}
+	})
 	w.advance(time.Hour)
 	w.sweep(f)
 	all := w.reports()
@@ -331,7 +334,7 @@ func TestPages(t *testing.T) {
 func TestStoppedWhileFetching(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	w.answer = func(_ http.ResponseWriter, req *http.Request) { cancel(); <-req.Context().Done() }
+	w.answers(func(_ http.ResponseWriter, req *http.Request) { cancel(); <-req.Context().Done() })
 	f := w.replica(loopback, channel(w.feed()))
 	if err := f.sweep(ctx); err != nil {
 		t.Fatal(err)

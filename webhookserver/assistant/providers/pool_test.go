@@ -96,6 +96,8 @@ func newPool(t *testing.T) (*Pool, *ledger, *[]time.Duration) {
 	p, err := NewPool(PoolOptions{
 		Client: loopback(), Budget: l, Metrics: prometheus.NewRegistry(),
 		Report: func(_ context.Context, ch *runtimeconfig.Channel, c runtimeconfig.Capability, kind Kind) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
 			l.reports = append(l.reports, fmt.Sprintf("%s %s %q", ch.LineID, c, kind))
 		},
 	})
