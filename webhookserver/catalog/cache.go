@@ -25,11 +25,14 @@ type entry struct {
 	key      string
 	revision string
 	index    *Index
-	err      error
-	built    chan struct{} // closed when index or err is set
-	users    int
-	evicted  bool
-	element  *list.Element
+	// bytes is what the index took when it was built. The search engine's own count changes later, and what is taken off
+	// the total must be what was added.
+	bytes   int64
+	err     error
+	built   chan struct{} // closed when index or err is set
+	users   int
+	evicted bool
+	element *list.Element
 }
 
 // NewCache makes a Cache whose indexes together take about maxBytes of memory. One index is always kept, however large.
@@ -107,7 +110,8 @@ func (c *Cache) finish(ctx context.Context, e *entry, source func(context.Contex
 	if e.evicted {
 		return // replaced while it was built; release closes it
 	}
-	c.bytes += index.Bytes()
+	e.bytes = index.Bytes()
+	c.bytes += e.bytes
 	for c.bytes > c.maxBytes && c.recent.Len() > 1 {
 		oldest, ok := c.recent.Back().Value.(*entry)
 		if !ok || oldest == e {
@@ -127,9 +131,7 @@ func (c *Cache) evict(e *entry) {
 	if c.entries[e.key] == e {
 		delete(c.entries, e.key)
 	}
-	if e.index != nil {
-		c.bytes -= e.index.Bytes()
-	}
+	c.bytes -= e.bytes
 	c.closeUnused(e)
 }
 

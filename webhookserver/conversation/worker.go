@@ -119,6 +119,8 @@ type Worker struct {
 	turns   *prometheus.CounterVec
 	limits  *prometheus.CounterVec
 	seconds prometheus.Histogram
+	// served is the line that was claimed last. Only claim uses it.
+	served string
 
 	mu sync.Mutex
 	// toldLimits is when a limit of a line was last reported, by line and limit.
@@ -214,14 +216,18 @@ func (w *Worker) claim(ctx context.Context) (func(), error) {
 	claimCtx, cancel := detached(ctx)
 	defer cancel()
 	turn, err := w.opts.Store.ClaimConversation(claimCtx, store.ClaimRequest{
-		Owner: w.opts.Owner, Lease: w.opts.Lease, PerLineLimit: perLine, History: history,
+		Owner: w.opts.Owner, Lease: w.opts.Lease, PerLineLimit: perLine, History: history, After: w.served,
 	})
-	if errors.Is(err, store.ErrNothingDue) {
+	switch {
+	case errors.Is(err, store.ErrNothingDue) && w.served != "":
+		w.served = "" // the next round
+		return w.claim(ctx)
+	case errors.Is(err, store.ErrNothingDue):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
+	w.served = turn.Line
 	return func() {
 		started := time.Now()
 		w.turns.WithLabelValues(w.work(ctx, turn)).Inc()

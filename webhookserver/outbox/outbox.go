@@ -81,6 +81,8 @@ type Outbox struct {
 	pace     *pace
 	loop     *dispatch.Loop
 	metrics  *metrics
+	// served is the line that was claimed last. Only claim uses it.
+	served string
 	// failuresSeen is the newest failed status that was acted on. Only tend uses it.
 	failuresSeen int64
 }
@@ -172,14 +174,18 @@ func (b *Outbox) claim(ctx context.Context) (func(), error) {
 	defer cancel()
 	claimed := b.now()
 	send, err := b.store.ClaimSend(claimCtx, store.ClaimSendRequest{
-		Owner: b.owner, Lease: lease, PerLineLimit: perLine, ExcludeLines: b.pace.blocked(),
+		Owner: b.owner, Lease: lease, PerLineLimit: perLine, ExcludeLines: b.pace.blocked(), After: b.served,
 	})
-	if errors.Is(err, store.ErrNothingDue) {
+	switch {
+	case errors.Is(err, store.ErrNothingDue) && b.served != "":
+		b.served = "" // the next round
+		return b.claim(ctx)
+	case errors.Is(err, store.ErrNothingDue):
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
+	b.served = send.Line
 	return func() {
 		b.deliver(ctx, send, claimed)
 		// The next message of this conversation has waited for this one.

@@ -270,7 +270,7 @@ func TestSendsWaitForARotatedAppSecret(t *testing.T) {
 }
 
 func TestBusyLineDoesNotStarveOthers(t *testing.T) {
-	const customers, each, few = 100, 20, 5
+	const customers, each, few = 100, 100, 5
 	w := newWorld(t)
 	unlimited := func(c *runtimeconfig.Channel) { c.MessagesPerSecond = 1_000_000 }
 	w.serve("1555", "line-a", unlimited)

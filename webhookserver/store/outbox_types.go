@@ -66,6 +66,10 @@ type ClaimSendRequest struct {
 	PerLineLimit int
 	// ExcludeLines are not claimed.
 	ExcludeLines []string
+	// After leaves out its line and those before it, by their ids. A caller that
+	// goes on after the line that was served last, and begins again when nothing is
+	// due there, serves the lines in turn, however much one of them has waiting.
+	After string
 }
 
 // Send is a claimed outbox row.

@@ -21,16 +21,29 @@ var (
 		store.OwnershipLapses.Milliseconds())
 )
 
-// claimable locks the conversation that has been due longest. Its parameters:
-// now, the excluded lines, and the limit of leases per line. This statement is
-// the only one that skips what others have locked: they are claiming it.
+// claimable locks the conversation that is answered next. Its parameters: now,
+// the excluded lines, the limit of leases per line, and the line after which to
+// look. It and sendable are the statements that skip what others have locked:
+// they are claiming it.
+//
+// The lines where something is due are found by one probe each, in their order,
+// and the first that has room is served: of its conversations the one that has
+// been due longest.
 const claimable = `
-	SELECT id, line, attempts FROM conversations
-	WHERE reply_due_at > 0 AND reply_due_at <= $1 AND retry_at <= $1 AND lease_until <= $1
-	  AND line NOT IN (SELECT line FROM parked_lines)
-	  AND line <> ALL ($2::text[])
-	  AND line NOT IN (SELECT line FROM conversations WHERE lease_until > 0 AND lease_until > $1 GROUP BY line HAVING count(*) >= $3)
-	ORDER BY reply_due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED`
+	WITH RECURSIVE waiting (line) AS (
+	  SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > $4
+	  UNION ALL
+	  SELECT (SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
+	)
+	SELECT n.* FROM waiting w CROSS JOIN LATERAL (
+	    SELECT c.id, c.line, c.attempts FROM conversations c
+	    WHERE c.line = w.line AND c.reply_due_at > 0 AND c.reply_due_at <= $1 AND c.retry_at <= $1 AND c.lease_until <= $1
+	    ORDER BY c.reply_due_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) n
+	WHERE w.line IS NOT NULL
+	  AND w.line NOT IN (SELECT line FROM parked_lines)
+	  AND w.line <> ALL ($2::text[])
+	  AND (SELECT count(*) FROM conversations b WHERE b.line = w.line AND b.lease_until > 0 AND b.lease_until > $1) < $3
+	LIMIT 1`
 
 // ClaimConversation implements store.Turns.
 func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
@@ -42,7 +55,7 @@ func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (
 		var line string
 		var attempts int
 		limit := max(1, req.PerLineLimit)
-		if found, err := t.found(claimable, []any{t.now, exclude, limit}, &id, &line, &attempts); err != nil || !found {
+		if found, err := t.found(claimable, []any{t.now, exclude, limit, req.After}, &id, &line, &attempts); err != nil || !found {
 			return "", false, err
 		}
 		if attempts >= store.MaxTurnAttempts {

@@ -12,38 +12,35 @@ import (
 var burstMillis = (store.PairBurst - 1) * store.PairInterval.Milliseconds()
 
 // sendable locks the row that is sent next, with its conversation. Its
-// parameters: now, the burst's end, the excluded lines, and the limit per line.
+// parameters: now, the burst's end, the excluded lines, the limit per line, and
+// the line after which to look.
 //
-// The lines that have something pending are found by one probe each, so that ten
-// thousand rows of one cost the others nothing, and of each line the first row
-// that may be sent, by urgency and age. The line with the fewest sends under way
-// goes first. A person's reply waits only for an earlier one of a person. Like
-// claimable it skips what others have locked.
+// The lines that have something pending are found by one probe each, in their
+// order, and the first that may send does, so that ten thousand rows of one cost
+// the others nothing: of its rows the first that may be sent, by urgency and age.
+// A person's reply waits only for an earlier one of a person. Like claimable it
+// skips what others have locked.
 var sendable = `
 	WITH RECURSIVE waiting (line) AS (
-	  SELECT min(line) FROM outbox WHERE state = 'pending'
+	  SELECT min(line) FROM outbox WHERE state = 'pending' AND line > $5
 	  UNION ALL
 	  SELECT (SELECT min(line) FROM outbox WHERE state = 'pending' AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
-	), busy (line, sends) AS (
-	  SELECT line, count(*) FROM outbox WHERE state = 'sending' AND lease_until > $1 GROUP BY line
-	), heads (sends, sequence) AS (
-	  SELECT coalesce(b.sends, 0), (
-	    SELECT o.sequence FROM outbox o JOIN conversations c ON c.id = o.conversation_id
+	)
+	SELECT n.* FROM waiting w CROSS JOIN LATERAL (
+	    SELECT o.sequence, o.id, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at,
+	           o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
+	    FROM outbox o JOIN conversations c ON c.id = o.conversation_id
 	    WHERE o.line = w.line AND o.state = 'pending' AND o.not_before <= $1 AND c.pair_next_at <= $2
 	      AND NOT EXISTS (
 	        SELECT 1 FROM outbox e WHERE e.conversation_id = o.conversation_id AND e.sequence < o.sequence
-	          AND (o.author <> 'person' AND e.state IN ('pending', 'sending', 'unknown')
-	            OR o.author = 'person' AND e.author = 'person' AND e.state IN ('pending', 'sending')))
-	    ORDER BY o.urgency, o.sequence LIMIT 1)
-	  FROM waiting w LEFT JOIN busy b ON b.line = w.line
-	  WHERE w.line IS NOT NULL AND w.line <> ALL ($3::text[]) AND coalesce(b.sends, 0) < $4
-	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
-	)
-	SELECT o.sequence, o.id, o.line, o.answers_at, o.max_age, o.test_key, c.last_user_at,
-	       o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
-	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
-	WHERE o.state = 'pending'
-	ORDER BY h.sends, o.urgency, o.sequence LIMIT 1 FOR UPDATE OF o, c SKIP LOCKED`
+	          AND e.state IN ('pending', 'sending', 'unknown')
+	          AND (o.author <> 'person' OR e.author = 'person' AND e.state <> 'unknown'))
+	    ORDER BY o.urgency, o.sequence LIMIT 1 FOR UPDATE OF o, c SKIP LOCKED) n
+	WHERE w.line IS NOT NULL
+	  AND w.line NOT IN (SELECT line FROM parked_lines)
+	  AND w.line <> ALL ($3::text[])
+	  AND (SELECT count(*) FROM outbox b WHERE b.line = w.line AND b.state = 'sending' AND b.lease_until > $1) < $4
+	LIMIT 1`
 
 // candidate is a row that sendable has picked.
 type candidate struct {
@@ -61,7 +58,7 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 		var c candidate
 		var line string
 		limit := max(1, req.PerLineLimit)
-		found, err := t.found(sendable, []any{t.now, t.now + burstMillis, exclude, limit},
+		found, err := t.found(sendable, []any{t.now, t.now + burstMillis, exclude, limit, req.After},
 			&c.sequence, &c.id, &line, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
 		if err != nil || !found {
 			return "", false, err

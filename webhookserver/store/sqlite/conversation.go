@@ -18,16 +18,28 @@ var (
 		store.OwnershipLapses.Milliseconds())
 )
 
-// claimable picks the conversation that has been due longest. Its parameters:
-// now three times, the excluded lines as a JSON array, now, and the limit of
-// leases per line.
+// claimable picks the conversation that is answered next. Its parameters: the
+// line after which to look, now three times, the excluded lines as a JSON array,
+// now, and the limit of leases per line.
+//
+// The lines where something is due are found by one probe each, in their order,
+// and the first that has room is served: of its conversations the one that has
+// been due longest.
 const claimable = `
-	SELECT id, attempts FROM conversations
-	WHERE reply_due_at > 0 AND reply_due_at <= ? AND retry_at <= ? AND lease_until <= ?
-	  AND line NOT IN (SELECT line FROM parked_lines)
-	  AND line NOT IN (SELECT value FROM json_each(?))
-	  AND line NOT IN (SELECT line FROM conversations WHERE lease_until > 0 AND lease_until > ? GROUP BY line HAVING count(*) >= ?)
-	ORDER BY reply_due_at LIMIT 1`
+	WITH RECURSIVE waiting (line) AS (
+	  SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > ?
+	  UNION ALL
+	  SELECT (SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
+	)
+	SELECT c.id, c.attempts FROM waiting w CROSS JOIN conversations c ON c.id = (
+	    SELECT d.id FROM conversations d
+	    WHERE d.line = w.line AND d.reply_due_at > 0 AND d.reply_due_at <= ? AND d.retry_at <= ? AND d.lease_until <= ?
+	    ORDER BY d.reply_due_at LIMIT 1)
+	WHERE w.line IS NOT NULL
+	  AND w.line NOT IN (SELECT line FROM parked_lines)
+	  AND w.line NOT IN (SELECT value FROM json_each(?))
+	  AND (SELECT count(*) FROM conversations b WHERE b.line = w.line AND b.lease_until > 0 AND b.lease_until > ?) < ?
+	LIMIT 1`
 
 // ClaimConversation implements store.Turns.
 func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
@@ -36,7 +48,7 @@ func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (
 		return nil, err
 	}
 	args := func(now int64) []any {
-		return []any{now, now, now, exclude, now, max(1, req.PerLineLimit)}
+		return []any{req.After, now, now, now, exclude, now, max(1, req.PerLineLimit)}
 	}
 	// Looking first without writing keeps an idle server from committing.
 	if due, err := s.anyRow(ctx, claimable, args(s.clock().UnixMilli())); err != nil || !due {

@@ -10,37 +10,36 @@ import (
 // burstMillis is how far ahead of the steady pace a pair may be.
 var burstMillis = (store.PairBurst - 1) * store.PairInterval.Milliseconds()
 
-// sendable picks the row that is sent next. Its parameters: now (twice), the
-// burst's end, the excluded lines as a JSON array, and the limit per line.
+// sendable picks the row that is sent next. Its parameters: the line after which
+// to look, now, the burst's end, the excluded lines as a JSON array, now, and the
+// limit per line.
 //
-// The lines that have something pending are found by one probe each, so that ten
-// thousand rows of one cost the others nothing, and of each line the first row
-// that may be sent, by urgency and age. The line with the fewest sends under way
-// goes first. A person's reply waits only for an earlier one of a person.
+// The lines that have something pending are found by one probe each, in their
+// order, and the first that may send does, so that ten thousand rows of one cost
+// the others nothing: of its rows the first that may be sent, by urgency and age.
+// A person's reply waits only for an earlier one of a person.
 var sendable = `
 	WITH RECURSIVE waiting (line) AS (
-	  SELECT min(line) FROM outbox WHERE state = 'pending'
+	  SELECT min(line) FROM outbox WHERE state = 'pending' AND line > ?
 	  UNION ALL
 	  SELECT (SELECT min(line) FROM outbox WHERE state = 'pending' AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
-	), busy (line, sends) AS (
-	  SELECT line, count(*) FROM outbox WHERE state = 'sending' AND lease_until > ? GROUP BY line
-	), heads (sends, sequence) AS (
-	  SELECT coalesce(b.sends, 0), (
-	    SELECT o.sequence FROM outbox o JOIN conversations c ON c.id = o.conversation_id
-	    WHERE o.line = w.line AND o.state = 'pending' AND o.not_before <= ? AND c.pair_next_at <= ?
-	      AND NOT EXISTS (
-	        SELECT 1 FROM outbox e WHERE e.conversation_id = o.conversation_id AND e.sequence < o.sequence
-	          AND (o.author <> 'person' AND e.state IN ('pending', 'sending', 'unknown')
-	            OR o.author = 'person' AND e.author = 'person' AND e.state IN ('pending', 'sending')))
-	    ORDER BY o.urgency, o.sequence LIMIT 1)
-	  FROM waiting w LEFT JOIN busy b ON b.line = w.line
-	  WHERE w.line IS NOT NULL AND w.line NOT IN (SELECT value FROM json_each(?)) AND coalesce(b.sends, 0) < ?
-	    AND NOT EXISTS (SELECT 1 FROM parked_lines p WHERE p.line = w.line)
 	)
 	SELECT o.sequence, o.id, o.answers_at, o.max_age, o.test_key, c.last_user_at,
 	       o.author = 'assistant' AND ` + personAnswers + `, o.author = 'assistant' AND ` + ownedElsewhere + `
-	FROM heads h JOIN outbox o ON o.sequence = h.sequence JOIN conversations c ON c.id = o.conversation_id
-	ORDER BY h.sends, o.urgency, o.sequence LIMIT 1`
+	FROM waiting w CROSS JOIN outbox o ON o.sequence = (
+	    SELECT p.sequence FROM outbox p JOIN conversations d ON d.id = p.conversation_id
+	    WHERE p.line = w.line AND p.state = 'pending' AND p.not_before <= ? AND d.pair_next_at <= ?
+	      AND NOT EXISTS (
+	        SELECT 1 FROM outbox e WHERE e.conversation_id = p.conversation_id AND e.sequence < p.sequence
+	          AND e.state IN ('pending', 'sending', 'unknown')
+	          AND (p.author <> 'person' OR e.author = 'person' AND e.state <> 'unknown'))
+	    ORDER BY p.urgency, p.sequence LIMIT 1)
+	  JOIN conversations c ON c.id = o.conversation_id
+	WHERE w.line IS NOT NULL
+	  AND w.line NOT IN (SELECT line FROM parked_lines)
+	  AND w.line NOT IN (SELECT value FROM json_each(?))
+	  AND (SELECT count(*) FROM outbox b WHERE b.line = w.line AND b.state = 'sending' AND b.lease_until > ?) < ?
+	LIMIT 1`
 
 // candidate is a row that sendable has picked.
 type candidate struct {
@@ -57,7 +56,7 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 		return nil, err
 	}
 	args := func(now int64) []any {
-		return []any{now, now, now + burstMillis, exclude, max(1, req.PerLineLimit)}
+		return []any{req.After, now, now + burstMillis, exclude, now, max(1, req.PerLineLimit)}
 	}
 	if due, err := s.anyRow(ctx, sendable, args(s.clock().UnixMilli())); err != nil || !due {
 		return nil, cmpErr(err, store.ErrNothingDue)

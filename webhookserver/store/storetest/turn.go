@@ -194,6 +194,28 @@ var turnCases = map[string]func(*world){
 		_, err = w.store.ClaimConversation(w.Context(), req)
 		w.wantErr(err, store.ErrNothingDue, "an excluded line is not claimed")
 	},
+	"lines in turn": func(w *world) {
+		for i := range 4 {
+			m := w.text(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i))
+			if i == 3 {
+				m.Line, m.PhoneNumberID = "line-b", "15550000002"
+			}
+			w.ingest(m)
+			w.advance(time.Millisecond)
+		}
+		w.advance(store.ReplyDebounce)
+		req := claimRequest()
+		var lines []string
+		for range 2 {
+			turn, err := w.store.ClaimConversation(w.Context(), req)
+			w.must(err)
+			lines = append(lines, turn.Line)
+			req.After = turn.Line
+		}
+		w.equal([]string{line, "line-b"}, lines, "who has waited longer on the other line waits a turn, not until that line is done")
+		_, err := w.store.ClaimConversation(w.Context(), req)
+		w.wantErr(err, store.ErrNothingDue, "nothing is due after the last line")
+	},
 	"newer messages supersede": func(w *world) {
 		w.ingest(w.text("m0", "US.1"))
 		for i := range store.MaxSupersedes {
