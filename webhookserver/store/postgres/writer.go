@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -199,13 +200,11 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	record.Sort(items)
-	err := w.s.transact(w.ctx, w.pool, func(t *tx) error {
-		kept, err := t.dropErased(items)
-		if err != nil || len(kept) == 0 {
-			return err
-		}
-		return t.bisect(kept)
-	})
+	// Nearly every group is sound, and spares the round trips of a savepoint.
+	err := w.deliver(items, (*tx).apply)
+	if errors.Is(err, store.ErrInvalid) {
+		err = w.deliver(items, (*tx).bisect)
+	}
 	if err != nil {
 		for _, j := range group {
 			j.err = err
@@ -213,6 +212,17 @@ func (w *writer) commit(group []*job) {
 		return
 	}
 	w.s.hints.tell()
+}
+
+// deliver applies the items in one transaction.
+func (w *writer) deliver(items []*record.Item, apply func(*tx, []*record.Item) error) error {
+	return w.s.transact(w.ctx, w.pool, func(t *tx) error {
+		kept, err := t.dropErased(items)
+		if err != nil || len(kept) == 0 {
+			return err
+		}
+		return apply(t, kept)
+	})
 }
 
 // close lets the writer finish its queue, and closes its connection.

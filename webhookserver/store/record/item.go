@@ -177,6 +177,9 @@ func compare(a, b *Item) int {
 	return cmp.Or(cmp.Compare(aRank, bRank), cmp.Compare(aNumber, bNumber), cmp.Compare(aKey, bKey), cmp.Compare(aAt, bAt))
 }
 
+// OfThread tells whether the item belongs to a customer's thread.
+func (it *Item) OfThread() bool { return it.Move != nil || it.Handover != nil || it.Message != nil }
+
 func (it *Item) order() (rank int, number, key string, at int64) {
 	switch {
 	case it.Move != nil:

@@ -9,6 +9,9 @@ import (
 type thread struct {
 	record.Thread
 
+	// number is set in a thread that has begun, and has no row yet.
+	number string
+	begun  bool
 	// told says that what is known of who answers has changed.
 	dirty, told bool
 }
@@ -41,6 +44,8 @@ type batch struct {
 	byBSUID map[lineKey]*thread
 	byPhone map[lineKey]*thread
 	traffic map[traffic]bool
+	// lastID is that of the last thread that began, 0 if none did.
+	lastID int64
 	// dirty lists the threads to write, in the order of their first change.
 	dirty []*thread
 	// testers lists the threads whose customer may be awaited by a test message.
@@ -172,11 +177,7 @@ func (b *batch) touch(h *thread) {
 // flush writes the changed threads, then the test messages that they allow.
 func (b *batch) flush() error {
 	for _, h := range b.dirty {
-		_, err := b.t.exec(`
-			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?
-			WHERE id = ?`,
-			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.ID)
-		if err != nil {
+		if err := b.t.writeThread(h); err != nil {
 			return err
 		}
 		if h.told {
@@ -184,7 +185,7 @@ func (b *batch) flush() error {
 				return err
 			}
 		}
-		h.dirty, h.told = false, false
+		h.begun, h.dirty, h.told = false, false, false
 	}
 	b.dirty = b.dirty[:0]
 	for _, h := range b.testers {
@@ -194,6 +195,25 @@ func (b *batch) flush() error {
 	}
 	b.testers = b.testers[:0]
 	return nil
+}
+
+// writeThread writes what a message changes of a thread, or all of one that has
+// begun.
+func (t *tx) writeThread(h *thread) error {
+	if !h.begun {
+		_, err := t.exec(`
+			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?
+			WHERE id = ?`,
+			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.ID)
+		return err
+	}
+	_, err := t.exec(`
+		INSERT INTO conversations (id, line, phone_number_id, bsuid, phone, phone_at, name, username, last_seq,
+		                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		h.ID, h.Line, h.number, h.BSUID, h.Phone, h.PhoneAt, h.Name, h.Username, h.LastSeq,
+		h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, t.now)
+	return err
 }
 
 // noteTraffic reports, once per line, way and hour, that messages come in.

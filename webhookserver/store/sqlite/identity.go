@@ -21,9 +21,19 @@ func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thre
 	}
 	// A name is worth a write only if it is as new as what we know.
 	if h.TakeNames(id, at) {
-		_, err = b.t.exec(`UPDATE conversations SET name = ?, username = ? WHERE id = ?`, h.Name, h.Username, h.ID)
+		err = b.change(h, `UPDATE conversations SET name = ?, username = ? WHERE id = ?`, h.Name, h.Username, h.ID)
 	}
 	return h, err
+}
+
+// change writes a member of a thread at once, unless the thread itself is yet
+// to be written.
+func (b *batch) change(h *thread, update string, args ...any) error {
+	if h.begun {
+		return nil
+	}
+	_, err := b.t.exec(update, args...)
+	return err
 }
 
 // find looks a customer up by BSUID, else by phone. A thread known by its phone
@@ -55,32 +65,36 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 	return b.begin(line, number, id.BSUID, "", at)
 }
 
-// begin makes a new thread.
+// begin makes a new thread. It becomes a row with the flush, once all is known
+// of it.
 func (b *batch) begin(line, number, bsuid, phone string, at int64) (*thread, error) {
-	h := &thread{Thread: record.Thread{Line: line, BSUID: bsuid, Phone: phone, State: store.ConversationActive}}
-	if phone != "" {
-		h.PhoneAt = at
+	if b.lastID == 0 {
+		// Nobody else writes, so the next ids are ours.
+		if err := b.t.row(`SELECT coalesce(max(id), 0) FROM conversations`, nil, &b.lastID); err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	h.ID, err = b.t.insert(`INSERT INTO conversations (line, phone_number_id, bsuid, phone, phone_at, created_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		line, number, bsuid, phone, h.PhoneAt, b.t.now)
-	if err != nil {
-		return nil, err
+	b.lastID++
+	h := &thread{
+		Thread: record.Thread{ID: b.lastID, Line: line, BSUID: bsuid, Phone: phone, State: store.ConversationActive},
+		number: number, begun: true,
 	}
 	b.byID[h.ID] = h
+	b.touch(h)
 	if phone != "" {
+		h.PhoneAt = at
 		b.byPhone[lineKey{line, phone}] = h
 	}
 	if bsuid != "" {
-		err = b.addBSUID(h, bsuid)
+		return h, b.addBSUID(h, bsuid)
 	}
-	return h, err
+	return h, nil
 }
 
 // adopt gives the thread a BSUID, which is the one to send to from now on.
 func (b *batch) adopt(h *thread, bsuid string) error {
 	h.BSUID = bsuid
-	if _, err := b.t.exec(`UPDATE conversations SET bsuid = ? WHERE id = ?`, bsuid, h.ID); err != nil {
+	if err := b.change(h, `UPDATE conversations SET bsuid = ? WHERE id = ?`, bsuid, h.ID); err != nil {
 		return err
 	}
 	return b.addBSUID(h, bsuid)
@@ -119,15 +133,14 @@ func (b *batch) setPhone(h *thread, phone string, at int64) (*thread, error) {
 	}
 	if holder != nil {
 		holder.Phone = ""
-		if _, err := b.t.exec(`UPDATE conversations SET phone = '' WHERE id = ?`, holder.ID); err != nil {
+		if err := b.change(holder, `UPDATE conversations SET phone = '' WHERE id = ?`, holder.ID); err != nil {
 			return nil, err
 		}
 	}
 	delete(b.byPhone, lineKey{h.Line, h.Phone})
 	h.Phone, h.PhoneAt = phone, at
 	b.byPhone[lineKey{h.Line, phone}] = h
-	_, err = b.t.exec(`UPDATE conversations SET phone = ?, phone_at = ? WHERE id = ?`, phone, at, h.ID)
-	return h, err
+	return h, b.change(h, `UPDATE conversations SET phone = ?, phone_at = ? WHERE id = ?`, phone, at, h.ID)
 }
 
 // moveIdentity joins two BSUIDs of one person for good.
@@ -211,40 +224,32 @@ const (
 )
 
 func (b *batch) loadByBSUID(line, bsuid string) (*thread, error) {
-	key := lineKey{line, bsuid}
-	if h := b.byBSUID[key]; h != nil {
-		return h, nil
-	}
-	h, err := b.load(threadByBSUID, line, bsuid)
-	if h != nil {
-		b.byBSUID[key] = h
-	}
-	return h, err
+	return b.load(b.byBSUID, threadByBSUID, lineKey{line, bsuid})
 }
 
 func (b *batch) loadByPhone(line, phone string) (*thread, error) {
-	key := lineKey{line, phone}
-	if h := b.byPhone[key]; h != nil && h.Phone == phone {
-		return h, nil
-	}
-	h, err := b.load(threadByPhone, line, phone)
-	if h != nil {
-		b.byPhone[key] = h
-	}
-	return h, err
+	return b.load(b.byPhone, threadByPhone, lineKey{line, phone})
 }
 
 // load reads a thread, or finds the copy that another key has led to: there
-// must be only one, or one would overwrite the other's changes.
-func (b *batch) load(query, line, value string) (*thread, error) {
-	var h thread
-	found, err := b.t.found(query, []any{line, value}, h.fields()...)
-	if err != nil || !found {
+// must be only one, or one would overwrite the other's changes. What a key leads
+// to, if only to nobody, is read once.
+func (b *batch) load(known map[lineKey]*thread, query string, key lineKey) (*thread, error) {
+	if h, ok := known[key]; ok {
+		return h, nil
+	}
+	h := &thread{}
+	found, err := b.t.found(query, []any{key.line, key.value}, h.fields()...)
+	if err != nil {
 		return nil, err
 	}
-	if known := b.byID[h.ID]; known != nil {
-		return known, nil
+	if !found {
+		h = nil
+	} else if copied := b.byID[h.ID]; copied != nil {
+		h = copied
+	} else {
+		b.byID[h.ID] = h
 	}
-	b.byID[h.ID] = &h
-	return &h, nil
+	known[key] = h
+	return h, nil
 }

@@ -39,6 +39,14 @@ func (t *tx) ingest(group []*job) error {
 		return err
 	}
 	record.Sort(items)
+	// Nearly every group is sound, and goes without a savepoint: its journal
+	// would copy each page that the group changes.
+	if err := t.apply(items); !isDataError(err) {
+		return err
+	}
+	if err := t.restart(); err != nil {
+		return err
+	}
 	return t.bisect(items)
 }
 
@@ -60,10 +68,16 @@ func (t *tx) bisect(items []*record.Item) error {
 	return t.insertDeadLetter(items[0].DeadLetter())
 }
 
-// apply writes the items, and the conversations that they changed.
+// apply writes the items, and the conversations that they changed: before what
+// else may change them.
 func (t *tx) apply(items []*record.Item) error {
 	b := newBatch(t)
 	for _, it := range items {
+		if !it.OfThread() {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
 		if err := b.applyItem(it); err != nil {
 			return err
 		}

@@ -285,6 +285,15 @@ func (t *tx) runGroup(group []*job) error {
 	return nil
 }
 
+// restart undoes everything and begins anew.
+func (t *tx) restart() error {
+	t.afterCommit = t.afterCommit[:0]
+	if err := t.exec0("ROLLBACK"); err != nil {
+		return err
+	}
+	return t.exec0("BEGIN IMMEDIATE")
+}
+
 // savepoint runs fn, and undoes all of it if it fails.
 func (t *tx) savepoint(fn func() error) error {
 	if err := t.exec0("SAVEPOINT s"); err != nil {
