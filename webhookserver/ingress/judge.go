@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -134,13 +135,12 @@ func (j *judgement) report(reason serverapi.SecurityReason, c *runtimeconfig.Cha
 
 // open decodes a verified body and judges each change.
 func (j *judgement) open(body []byte) {
-	keys, err := webhook.DuplicateKeys(body)
-	if err == nil && len(keys) > 0 {
+	envelope, err := webhook.Decode(body)
+	if errors.Is(err, webhook.ErrAmbiguous) {
 		j.report(serverapi.DuplicateKeys, nil)
 		j.deadLetter("", kindBody, "a routing key is spelled twice or not in lower case", body)
 		return
 	}
-	envelope, err := webhook.Decode(body)
 	if err != nil {
 		j.report(serverapi.Unreadable, nil)
 		j.deadLetter("", kindBody, "the body is not a readable webhook", body)

@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
@@ -162,18 +161,11 @@ func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {
 	}
 	row := store.Status{
 		Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, WAMID: s.ID, Kind: store.StatusKind(s.Status),
-		Participant: s.RecipientParticipantID, CallbackData: s.CallbackData, EventTime: timeOr(s.Timestamp, j.now), Raw: s.Raw,
+		Participant: s.RecipientParticipantID, CallbackData: s.CallbackData, EventTime: timeOr(s.Timestamp, j.now),
+		Pricing: s.RawPricing, Raw: s.Raw,
 	}
 	if len(s.Errors) > 0 {
 		row.ErrorCode = s.Errors[0].Code
-	}
-	if s.Pricing != nil {
-		var raw struct {
-			Pricing json.RawMessage `json:"pricing"`
-		}
-		if json.Unmarshal(s.Raw, &raw) == nil {
-			row.Pricing = raw.Pricing
-		}
 	}
 	j.delivery.Statuses = append(j.delivery.Statuses, row)
 }

@@ -100,6 +100,7 @@ func TestDecodeStatus(t *testing.T) {
 		Pricing:      &Pricing{Billable: true, PricingModel: "PMP", Type: "regular", Category: "service"},
 		Conversation: &Conversation{ID: "c", ExpirationTimestamp: "1763800000"},
 		Errors:       []Problem{{Code: 131047, Title: "T", Message: "M", Href: "/h"}},
+		RawPricing:   json.RawMessage(`{"billable":true,"pricing_model":"PMP","type":"regular","category":"service"}`),
 	}
 	want.Conversation.Origin.Type = "service"
 	want.Errors[0].ErrorData.Details = "D"

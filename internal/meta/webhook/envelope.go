@@ -41,15 +41,24 @@ type Change struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// Decode reads a body. Verify it first. The error does not quote the body.
+// Decode reads a body. Verify it first. The result refers to the body, the error does not quote it. A body that two parsers could
+// read differently is refused with ErrAmbiguous, see DuplicateKeys.
 //
 // See developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components.
 func Decode(body []byte) (Envelope, error) {
-	// encoding/json itself allows ten thousand levels.
-	if err := scan(body, ignore{}); err != nil {
+	// This also bounds the depth: encoding/json itself allows ten thousand levels.
+	keys, err := DuplicateKeys(body)
+	if err != nil {
 		return Envelope{}, err
 	}
+	if len(keys) > 0 {
+		return Envelope{}, ErrAmbiguous
+	}
 	var e Envelope
+	if readPlain(body, &e, (*plain).envelope) {
+		return e, nil
+	}
+	e = Envelope{}
 	if err := decode(body, &e); err != nil {
 		return Envelope{}, err
 	}
@@ -77,9 +86,13 @@ func decode(data []byte, out any) error {
 	return ErrShape
 }
 
-// Messages reads the value of a change of FieldMessages.
+// Messages reads the value of a change of FieldMessages. The result refers to the change.
 func (c Change) Messages() (Value, error) {
 	var v Value
+	if readPlain(c.Value, &v, (*plain).value) {
+		return v, nil
+	}
+	v = Value{}
 	err := decode(c.Value, &v)
 	return v, err
 }

@@ -1,9 +1,6 @@
 package webhook
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Identity is what a webhook tells about a user. Any member may be empty.
 type Identity struct {
@@ -19,25 +16,50 @@ type Identity struct {
 	Name string
 }
 
-var (
-	phonePattern = regexp.MustCompile(`^\+?([0-9]{5,20})$`)
-	// userIDPattern is an ISO country code, a dot and up to 128 letters and digits.
-	userIDPattern       = regexp.MustCompile(`^[A-Z]{2}\.[A-Za-z0-9]{1,128}$`)
-	parentUserIDPattern = regexp.MustCompile(`^[A-Z]{2}\.ENT\.[A-Za-z0-9]{1,128}$`)
-)
-
 // add sorts an id into the member that it fits by its form, unless that is filled in. A BSUID has been seen in members
 // that are documented to hold a phone number.
 func (i *Identity) add(id string) {
-	switch {
-	case phonePattern.MatchString(id):
-		setOnce(&i.Phone, strings.TrimPrefix(id, "+"))
-	case parentUserIDPattern.MatchString(id):
+	if digits := strings.TrimPrefix(id, "+"); isPhone(digits) {
+		setOnce(&i.Phone, digits)
+	} else if user, ok := afterCountry(id); !ok {
+		return
+	} else if parent, ok := strings.CutPrefix(user, "ENT."); ok && isAlphanumeric(parent) {
 		setOnce(&i.ParentUserID, id)
-	case userIDPattern.MatchString(id):
+	} else if isAlphanumeric(user) {
 		setOnce(&i.UserID, id)
 	}
 }
+
+// afterCountry cuts the ISO country code and the dot that a user id begins with.
+func afterCountry(id string) (rest string, ok bool) {
+	if len(id) < 3 || id[2] != '.' || !isUpper(id[0]) || !isUpper(id[1]) {
+		return "", false
+	}
+	return id[3:], true
+}
+
+// isPhone reports whether a text is the digits of a phone number.
+func isPhone(s string) bool {
+	return len(s) >= 5 && len(s) <= 20 && all(s, isDigit)
+}
+
+// isAlphanumeric reports whether a text has up to 128 letters and digits, as user ids have after the country.
+func isAlphanumeric(s string) bool {
+	return len(s) >= 1 && len(s) <= 128 && all(s, func(c byte) bool { return isDigit(c) || isUpper(c) || c >= 'a' && c <= 'z' })
+}
+
+func all(s string, is func(byte) bool) bool {
+	for n := range len(s) {
+		if !is(s[n]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isUpper(c byte) bool { return c >= 'A' && c <= 'Z' }
 
 func setOnce(member *string, value string) {
 	if *member == "" {
@@ -74,8 +96,14 @@ func (v *Value) Sender(m *Message) Identity {
 
 // completed adds what the contact of the same person tells.
 func (v *Value) completed(i Identity) Identity {
-	for n := range v.Contacts {
-		contact := v.Contacts[n].Identity()
+	if len(v.people) != len(v.Contacts) {
+		v.people = make([]Identity, len(v.Contacts))
+		for n := range v.Contacts {
+			v.people[n] = v.Contacts[n].Identity()
+		}
+	}
+	for n := range v.people {
+		contact := &v.people[n]
 		if !i.same(contact) {
 			continue
 		}
@@ -90,7 +118,7 @@ func (v *Value) completed(i Identity) Identity {
 
 // same reports whether two identities are of one person. The user id decides where both have one: a phone number may
 // have changed hands.
-func (i Identity) same(other Identity) bool {
+func (i *Identity) same(other *Identity) bool {
 	if i.UserID != "" && other.UserID != "" {
 		return i.UserID == other.UserID
 	}

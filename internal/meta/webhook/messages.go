@@ -16,6 +16,9 @@ type Value struct {
 	Statuses []Status `json:"statuses"`
 	// Errors concern the number or the app as a whole.
 	Errors []Problem `json:"errors"`
+
+	// people are who Contacts are, once that was asked.
+	people []Identity
 }
 
 // Metadata names the business number.
@@ -117,6 +120,8 @@ type Status struct {
 	Pricing                *Pricing      `json:"pricing"`
 	Conversation           *Conversation `json:"conversation"`
 	Errors                 []Problem     `json:"errors"`
+	// RawPricing is Pricing as received.
+	RawPricing json.RawMessage `json:"-"`
 	// Raw is the whole status as received.
 	Raw json.RawMessage `json:"-"`
 	// Err is set if the status is not of the documented shape; then only Raw can be relied on.
@@ -129,6 +134,11 @@ func (s *Status) UnmarshalJSON(data []byte) error {
 	*s = Status{}
 	err := decode(data, (*plain)(s))
 	s.Raw, s.Err = append(json.RawMessage(nil), data...), err
+	if s.Pricing != nil {
+		s.RawPricing = member[struct {
+			Pricing json.RawMessage `json:"pricing"`
+		}](s.Raw).Pricing
+	}
 	return nil
 }
 

@@ -28,6 +28,8 @@ var (
 	ErrTooMany = errors.New("webhook: JSON has too many elements")
 	// ErrSyntax means that a body is no JSON.
 	ErrSyntax = errors.New("webhook: malformed JSON")
+	// ErrAmbiguous means that a body spells a routing key twice, or in another case.
+	ErrAmbiguous = errors.New("webhook: ambiguous keys")
 	// ErrShape means that a body is JSON, but not as documented.
 	ErrShape = errors.New("webhook: unexpected shape")
 	// errStop ends a scan early.
