@@ -103,9 +103,8 @@ type Reply struct {
 	HandOff bool
 	// Reason says in a word why it is handed off.
 	Reason string
-	// Order, if set, is a draft that the parts ask the customer to confirm.
-	Order *Order
-	// Action, if set, is a call with a side effect that the parts ask the customer to confirm.
+	// Order, if set, is a draft, and Action a call with a side effect, that the customer is asked to confirm below the parts.
+	Order  *Order
 	Action *Action
 	// Summary, if set, is what to remember of the messages up to SummaryThrough.
 	Summary        string

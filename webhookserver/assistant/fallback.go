@@ -66,7 +66,7 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 		if reply.HandOff && len(reply.Parts) == 0 {
 			reply.Parts = f.builtin.HandOff(turn).Parts // the customer is told in any case
 		}
-		return f.withQuestions(turn, reply), nil
+		return reply, nil
 	}
 	if ctx.Err() != nil {
 		return Reply{}, err // it is not the model that failed
@@ -75,17 +75,6 @@ func (f *Fallback) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	f.failed.WithLabelValues(string(kind)).Inc()
 	f.answers.WithLabelValues("fallback").Inc()
 	return f.withoutModel(ctx, turn)
-}
-
-// withQuestions puts what the customer has to decide below the model's words.
-func (f *Fallback) withQuestions(turn Turn, reply Reply) Reply {
-	if reply.Order != nil {
-		reply.Parts = append(reply.Parts, OrderSummary(reply.Order, f.builtin.Words(turn)))
-	}
-	if reply.Action != nil {
-		reply.Parts = append(reply.Parts, ActionQuestion(reply.Action, f.builtin.Words(turn)))
-	}
-	return reply
 }
 
 // withoutModel answers without the model. What was done is told also without it.

@@ -32,7 +32,17 @@ const menuWord = "Menu"
 // Fit makes a reply sendable: no part exceeds a limit of WhatsApp, none is empty, and there are at most MaxParts. More
 // than three buttons become a list, long texts are split at sentence ends or go before the buttons, titles are
 // shortened, and what cannot be shown is left out. A reply that is fit stays as it is.
-func Fit(parts []Part) []Part {
+func Fit(parts []Part) []Part { return fitIn(parts, MaxParts) }
+
+// FitAbove is Fit for parts with something below them that the customer has to decide: that is sent as a whole, and what it leaves no
+// room for is left out above.
+func FitAbove(parts, decision []Part) []Part {
+	decision = Fit(decision)
+	return append(fitIn(parts, MaxParts-len(decision)), decision...)
+}
+
+// fitIn is Fit for so many parts.
+func fitIn(parts []Part, most int) []Part {
 	var out []Part
 	for _, part := range parts {
 		switch p := part.(type) {
@@ -46,17 +56,20 @@ func Fit(parts []Part) []Part {
 			out = append(out, fitList(p)...)
 		}
 	}
-	if len(out) <= MaxParts {
+	if len(out) <= most {
 		return out
 	}
-	return truncate(out)
+	return truncate(out, most)
 }
 
 // truncate keeps the first parts and the last one, which holds what the customer may tap, and shows in the text before
 // it that something is missing.
-func truncate(parts []Part) []Part {
-	kept := append(slices.Clone(parts[:MaxParts-1]), parts[len(parts)-1])
-	for i := MaxParts - 2; i >= 0; i-- {
+func truncate(parts []Part, most int) []Part {
+	if most <= 0 {
+		return nil
+	}
+	kept := append(slices.Clone(parts[:most-1]), parts[len(parts)-1])
+	for i := most - 2; i >= 0; i-- {
 		if text, ok := kept[i].(Text); ok {
 			kept[i] = Text{Body: strings.TrimSuffix(cut(text.Body, maxText-length(ellipsis)), ellipsis) + ellipsis}
 			break

@@ -2,7 +2,6 @@ package assistant
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"slices"
 
@@ -43,7 +42,7 @@ func (m *Model) rounds(ctx context.Context, chat providers.Chat, box *toolbox, w
 			return Reply{}, err
 		}
 		if len(res.Calls) > 0 {
-			results := w.call(ctx, box, res.Calls)
+			results := m.call(ctx, box, w, res.Calls)
 			if err := ctx.Err(); err != nil {
 				return Reply{}, err
 			}
@@ -57,7 +56,7 @@ func (m *Model) rounds(ctx context.Context, chat providers.Chat, box *toolbox, w
 		}
 		if answer, ok := parseReply(res.Text); ok {
 			reply, err := m.reply(ctx, w, answer)
-			if err != nil || len(reply.Parts) > 0 || reply.HandOff {
+			if err != nil || len(reply.Parts) > 0 || reply.HandOff || reply.Order != nil || reply.Action != nil {
 				return reply, err
 			}
 		}
@@ -73,7 +72,7 @@ func (m *Model) rounds(ctx context.Context, chat providers.Chat, box *toolbox, w
 }
 
 // call makes the calls of one round, in order. Each has a result, also those that are not made.
-func (w *work) call(ctx context.Context, box *toolbox, calls []providers.ToolCall) []providers.ToolResult {
+func (m *Model) call(ctx context.Context, box *toolbox, w *work, calls []providers.ToolCall) []providers.ToolResult {
 	results := make([]providers.ToolResult, 0, len(calls))
 	for i, c := range calls {
 		w.calls++
@@ -88,22 +87,13 @@ func (w *work) call(ctx context.Context, box *toolbox, calls []providers.ToolCal
 		case problem != "":
 			r.Text, r.Failed = problem, true
 		case tool.SideEffect:
-			r.Text, r.Failed = w.propose(tool, c.Arguments)
+			r.Text, r.Failed = m.propose(ctx, w, tool, c.Arguments)
 		default:
 			r.Text, r.Failed = tool.run(ctx, c.Arguments)
 		}
 		results = append(results, r)
 	}
 	return results
-}
-
-// propose notes a call with a side effect, to be confirmed by the customer. It is not made.
-func (w *work) propose(tool *Tool, arguments json.RawMessage) (text string, failed bool) {
-	if w.action != nil {
-		return "Another action waits for the customer's confirmation already; one at a time.", true
-	}
-	w.action = &Action{ID: rand.Text(), Ordinal: w.calls, Tool: tool.Name, Arguments: arguments}
-	return "Not done yet: the customer is asked to confirm with a button below your answer. Say shortly what will happen.", false
 }
 
 // doneMessages tell the model of a call that was made, as if it had asked for it just now.
@@ -121,6 +111,9 @@ func doneMessages(d *Done) []providers.Message {
 
 // reply builds the reply from what the model wrote and what tools have left. Products, photos and links are those of the content.
 func (m *Model) reply(ctx context.Context, w *work, answer modelReply) (Reply, error) {
+	if recites(w.turn.Channel, answer.Text) {
+		answer.Text = "" // nothing of it is for customers
+	}
 	var body string
 	var titles []string
 	err := m.library.Use(ctx, w.turn.Channel, func(x *catalog.Index) error {

@@ -3,6 +3,7 @@ package assistant
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,15 +40,28 @@ func (m *Model) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
+	reply, err := m.ask(ctx, chat, &turn, memory)
+	if providers.KindOf(err) == providers.ContextTooLong && len(memory.recent) > len(turn.Unanswered) {
+		memory.recent = turn.Unanswered // what was said before is worth less than an answer
+		reply, err = m.ask(ctx, chat, &turn, memory)
+	}
+	if err == nil && memory.renewed {
+		reply.Summary, reply.SummaryThrough = memory.summary, memory.through
+	}
+	return reply, err
+}
+
+// ask asks the model with what it is to remember.
+func (m *Model) ask(ctx context.Context, chat providers.Chat, turn *Turn, memory memory) (Reply, error) {
 	messages := dialogue(memory.recent)
 	if len(messages) == 0 || messages[len(messages)-1].Role != providers.RoleUser {
 		// Only media or signs: there is nothing that a text model could be asked.
 		return Reply{}, &providers.Error{Kind: providers.BadRequest}
 	}
-	w := &work{turn: &turn}
+	w := &work{turn: turn}
 	var system string
-	err = m.library.Use(ctx, turn.Channel, func(x *catalog.Index) error {
-		data, found, err := search(ctx, x, &turn)
+	err := m.library.Use(ctx, turn.Channel, func(x *catalog.Index) error {
+		data, found, err := search(ctx, x, turn)
 		if err != nil {
 			return err
 		}
@@ -66,13 +80,9 @@ func (m *Model) Answer(ctx context.Context, turn Turn) (Reply, error) {
 	if turn.Done != nil {
 		messages = append(messages, doneMessages(turn.Done)...)
 	}
-	reply, err := m.rounds(ctx, chat, box, w, providers.Request{
+	return m.rounds(ctx, chat, box, w, providers.Request{
 		System: system, Messages: messages, MaxTokens: answerTokens, Schema: replySchema, Tools: box.offer(),
 	})
-	if err == nil && memory.renewed {
-		reply.Summary, reply.SummaryThrough = memory.summary, memory.through
-	}
-	return reply, err
 }
 
 // search finds what the model is told. A question that names no product ("and in red?") is searched for together with
@@ -110,22 +120,36 @@ func search(ctx context.Context, x *catalog.Index, turn *Turn) (promptData, map[
 	return data, products, nil
 }
 
-// parseReply reads the structure, or takes prose as the text of a reply, since not every provider knows structures. What
-// looks like the structure and can't be read is no prose that a customer should see.
+// parseReply reads the structure, also from between other words, or takes prose as the text of a reply, since not every provider
+// knows structures. What looks like the structure or like a call and can't be read is no prose that a customer should see, and neither
+// is what some models write down while they think.
 func parseReply(text string) (modelReply, bool) {
-	text = strings.TrimSpace(text)
-	if fenced, ok := strings.CutPrefix(text, "```json"); ok {
-		text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(fenced), "```"))
+	if _, after, thought := strings.Cut(text, "</think>"); thought {
+		text = after
 	}
-	if !strings.HasPrefix(text, "{") {
-		return modelReply{Text: text}, text != ""
+	text = strings.TrimSpace(text)
+	if fence := structureFence.FindStringSubmatch(text); fence != nil {
+		text = fence[1]
 	}
 	var answer modelReply
-	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		return modelReply{}, false
+	switch start := strings.Index(text, `{"text"`); {
+	case strings.HasPrefix(text, "{"):
+		return answer, json.Unmarshal([]byte(text), &answer) == nil
+	case start >= 0:
+		return answer, json.NewDecoder(strings.NewReader(text[start:])).Decode(&answer) == nil
+	case markup.MatchString(text):
+		return answer, false
+	default:
+		return modelReply{Text: text}, text != ""
 	}
-	return answer, true
 }
+
+var (
+	// structureFence is a code block that holds an object, whatever its language.
+	structureFence = regexp.MustCompile("(?s)^```[a-zA-Z]*\\s*(\\{.*\\})\\s*```$")
+	// markup is what models write for their server, which has not understood it.
+	markup = regexp.MustCompile(`<think>|</?tool_call>|<\|[a-z_]+\|>|\[TOOL_CALLS\]`)
+)
 
 // quickReplies makes buttons whose title is what the customer says by tapping them.
 func quickReplies(titles []string) []Button {

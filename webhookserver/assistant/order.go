@@ -18,6 +18,8 @@ const (
 	maxOrderTotal = int64(1e15)
 	// maxNote bounds a customer's note in characters.
 	maxNote = 500
+	// maxSummaryTitle bounds a product's title in a summary, so that the longest order can be shown as a whole.
+	maxSummaryTitle = 100
 )
 
 // OrderLine is what a customer wants: how many of what.
@@ -150,7 +152,8 @@ func equalFold(a, b string) bool {
 func OrderSummary(o *Order, words *Words) Part {
 	lines := []string{"*" + words.OrderTitle + "*"}
 	for _, item := range o.Items {
-		lines = append(lines, fmt.Sprintf("%d × %s: %s", item.Quantity, strings.ReplaceAll(item.Title, "*", ""), item.Amount))
+		title := shrink(oneLine(strings.ReplaceAll(item.Title, "*", "")), maxSummaryTitle)
+		lines = append(lines, fmt.Sprintf("%d × %s: %s", item.Quantity, title, item.Amount))
 	}
 	if o.Note != "" {
 		lines = append(lines, "_"+oneLine(strings.ReplaceAll(o.Note, "_", " "))+"_")
@@ -161,12 +164,4 @@ func OrderSummary(o *Order, words *Words) Part {
 		{ID: TapChangeOrder + o.ID, Title: words.Change},
 		{ID: TapCancelOrder + o.ID, Title: words.Cancel},
 	}}
-}
-
-// ActionQuestion asks whether to make a call with a side effect, and shows with what.
-func ActionQuestion(a *Action, words *Words) Part {
-	return Buttons{
-		Body:    words.ActionAsk + "\n```" + strings.ReplaceAll(shrink(a.Tool+" "+string(a.Arguments), 700), "`", "'") + "```",
-		Buttons: []Button{{ID: TapDoAction + a.ID, Title: words.Yes}, {ID: TapDropAction + a.ID, Title: words.No}},
-	}
 }

@@ -168,7 +168,14 @@ func (m *Model) createOrder(ctx context.Context, w *work, arguments json.RawMess
 	if err := json.Unmarshal(arguments, &q); err != nil {
 		return "", err
 	}
-	order, err := m.library.Order(ctx, w.turn.Channel, q.Items, q.Note)
+	if w.order == nil && w.action != nil {
+		return "", &ToolError{Text: oneDecision}
+	}
+	note, err := m.written(ctx, w, q.Note)
+	if err != nil {
+		return "", err
+	}
+	order, err := m.library.Order(ctx, w.turn.Channel, q.Items, note)
 	if problem, ok := errors.AsType[*OrderError](err); ok {
 		return "", &ToolError{Text: problem.Error()}
 	}

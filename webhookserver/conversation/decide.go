@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
@@ -18,6 +19,10 @@ const (
 	reasonToolOutcomeUnknown = "ToolOutcomeUnknown"
 	reasonOrderProblem       = "OrderProblem"
 )
+
+// decideWithin is how long a customer may take to decide. Prices and what a call is for change; a question that is older is not open
+// any more.
+const decideWithin = 24 * time.Hour
 
 // typeOrder is Meta's type of a cart that a customer sends.
 const typeOrder = "order"
@@ -44,7 +49,7 @@ type plan struct {
 func (w *Worker) decide(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message) (*plan, error) {
 	words := w.opts.Builtin.Words(newTurn(ch, turn, unanswered))
 	for i, m := range slices.Backward(unanswered) {
-		p := &plan{rest: slices.Delete(slices.Clone(unanswered), i, i+1), decided: true}
+		p := &plan{rest: besides(unanswered, i), decided: true}
 		if m.Type == typeOrder {
 			return p, w.cart(ctx, ch, &m, words, p)
 		}
@@ -53,10 +58,22 @@ func (w *Worker) decide(ctx context.Context, ch *runtimeconfig.Channel, turn *st
 		case assistant.TapConfirmOrder, assistant.TapChangeOrder, assistant.TapCancelOrder:
 			return p, w.decideOrder(ctx, ch, turn, verb, id, words, p)
 		case assistant.TapDoAction, assistant.TapDropAction:
-			return p, w.decideAction(ctx, turn, verb, id, words, p)
+			return p, w.decideAction(ctx, turn, unanswered, verb, id, words, p)
 		}
 	}
 	return &plan{rest: unanswered}, nil
+}
+
+// besides are the messages without the one by which the customer decided, and without his earlier taps: who taps twice, or first one
+// button and then another, has one wish.
+func besides(unanswered []store.Message, decision int) []store.Message {
+	var rest []store.Message
+	for i := range unanswered {
+		if verb, _ := action(tapped(&unanswered[i])); i != decision && verb == "" {
+			rest = append(rest, unanswered[i])
+		}
+	}
+	return rest
 }
 
 // action splits the id of a button by which something is decided; verb is empty for all others.
@@ -81,7 +98,7 @@ func (w *Worker) decideOrder(ctx context.Context, ch *runtimeconfig.Channel, tur
 	switch {
 	case order.State == store.OrderConfirmed && verb == assistant.TapConfirmOrder:
 		p.say(words.OrderPlaced) // the button was tapped twice
-	case order.State != store.OrderDraft:
+	case order.State != store.OrderDraft, turn.ClaimedAt.Sub(order.CreatedAt) > decideWithin:
 		p.say(words.OrderGone)
 	case verb == assistant.TapConfirmOrder:
 		p.decision = &store.OrderDecision{ID: id, State: store.OrderConfirmed, Notify: ch.Orders.Notify != nil}
@@ -95,7 +112,8 @@ func (w *Worker) decideOrder(ctx context.Context, ch *runtimeconfig.Channel, tur
 	return nil
 }
 
-func (w *Worker) decideAction(ctx context.Context, turn *store.Turn, verb, id string, words *assistant.Words, p *plan) error {
+func (w *Worker) decideAction(ctx context.Context, turn *store.Turn, unanswered []store.Message, verb, id string, words *assistant.Words,
+	p *plan) error {
 	call, err := w.opts.Store.ToolCall(ctx, turn.Line, turn.ConversationID, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -105,7 +123,7 @@ func (w *Worker) decideAction(ctx context.Context, turn *store.Turn, verb, id st
 		// Whoever opened it has died, or his outcome was lost: nobody knows whether it was made.
 		p.say(words.ActionFailed)
 		p.handOff = reasonToolOutcomeUnknown
-	case call.State != store.ToolCallProposed:
+	case call.State != store.ToolCallProposed, turn.ClaimedAt.Sub(call.CreatedAt) > decideWithin:
 		p.say(words.ActionGone)
 	case verb == assistant.TapDropAction:
 		p.settlement = &store.ToolSettlement{ID: id, State: store.ToolCallDeclined}
@@ -118,6 +136,7 @@ func (w *Worker) decideAction(ctx context.Context, turn *store.Turn, verb, id st
 		// From here on the turn has an effect, and its answer must not be discarded.
 		turn.AllowSupersede = false
 		p.call = &call
+		p.rest = unanswered // the tap is what the assistant answers, if there is nothing else
 	}
 	return nil
 }
@@ -158,7 +177,6 @@ func (w *Worker) cart(ctx context.Context, ch *runtimeconfig.Channel, m *store.M
 		return err
 	default:
 		p.order = order
-		p.before = append(p.before, assistant.OrderSummary(order, words))
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (w *Worker) answer(ctx context.Context, snapshot *runtimeconfig.Snapshot, c
 	helpers.Go(func() { w.keepLease(ctx, work, stop, turn) })
 	var receipt sync.WaitGroup
 	receipt.Go(func() { w.markRead(work, snapshot, ch, turn, unanswered) })
-	reply, err := w.perform(work, ch, turn, p)
+	reply, err := w.perform(work, ch, turn, unanswered, p)
 	// A typing indicator that came after the reply would stay for 25 seconds.
 	receipt.Wait()
 	broken := context.Cause(work)
@@ -129,15 +129,16 @@ func (w *Worker) reply(ctx context.Context, ch *runtimeconfig.Channel, turn *sto
 	asked := newTurn(ch, turn, understood.Messages)
 	asked.Done = done
 	reply, err := w.opts.Assistant.Answer(ctx, asked)
-	if err == nil && (len(reply.Parts) > 0 || reply.HandOff) {
+	if err == nil && (len(reply.Parts) > 0 || reply.HandOff || reply.Order != nil || reply.Action != nil) {
 		reply.Parts = append(understood.Notices, reply.Parts...)
 	}
 	return reply, err
 }
 
 // perform carries the plan out and lets the assistant answer the rest.
-func (w *Worker) perform(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, p *plan) (assistant.Reply, error) {
-	rest := p.rest
+func (w *Worker) perform(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message,
+	p *plan) (assistant.Reply, error) {
+	words := w.opts.Builtin.Words(newTurn(ch, turn, unanswered))
 	var done *assistant.Done
 	if p.call != nil {
 		result, err := w.act(ctx, ch, p.call)
@@ -148,27 +149,43 @@ func (w *Worker) perform(ctx context.Context, ch *runtimeconfig.Channel, turn *s
 			p.settlement = &store.ToolSettlement{ID: p.call.ID, State: store.ToolCallFailed}
 		case err != nil:
 			// It stays open: nobody knows, so nobody makes it again.
-			p.say(w.opts.Builtin.Words(newTurn(ch, turn, turn.Unanswered)).ActionFailed)
+			p.say(words.ActionFailed)
 			p.handOff = reasonToolOutcomeUnknown
 		default:
 			done = &assistant.Done{Tool: p.call.Tool, Arguments: p.call.Arguments, Result: result}
 			p.settlement = &store.ToolSettlement{ID: p.call.ID, State: store.ToolCallDone}
 		}
-		// The tap is what the assistant answers, if there is nothing else.
-		rest = turn.Unanswered
 	}
 	var reply assistant.Reply
-	if p.handOff == "" && len(rest) > 0 {
+	if p.handOff == "" && len(p.rest) > 0 {
 		var err error
-		if reply, err = w.reply(ctx, ch, turn, rest, done); err != nil {
+		if reply, err = w.reply(ctx, ch, turn, p.rest, done); err != nil {
 			return reply, err
 		}
 	}
+	if p.order != nil {
+		reply.Order = p.order // a cart is the customer's own word
+	}
 	reply.Parts = append(p.before, reply.Parts...)
+	if questions := questions(&reply, words); len(questions) > 0 {
+		reply.Parts = assistant.FitAbove(reply.Parts, questions)
+	}
 	if p.handOff != "" {
 		reply.HandOff, reply.Reason = true, p.handOff
 	}
 	return reply, nil
+}
+
+// questions are what the customer has to decide.
+func questions(reply *assistant.Reply, words *assistant.Words) []assistant.Part {
+	var parts []assistant.Part
+	if reply.Order != nil {
+		parts = append(parts, assistant.OrderSummary(reply.Order, words))
+	}
+	if reply.Action != nil {
+		parts = append(parts, assistant.ActionQuestion(reply.Action, words))
+	}
+	return parts
 }
 
 // act makes a call with a side effect.
@@ -279,11 +296,7 @@ func outcomeOf(ch *runtimeconfig.Channel, p *plan, reply *assistant.Reply) (stor
 	if reply.HandOff {
 		o.Kind, o.Reason = store.OutcomeHandOff, reply.Reason
 	}
-	order := reply.Order
-	if order == nil {
-		order = p.order
-	}
-	if order != nil {
+	if order := reply.Order; order != nil {
 		items, err := json.Marshal(order.Items)
 		if err != nil {
 			return o, fmt.Errorf("encode an order: %w", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 )
@@ -30,6 +31,8 @@ const (
 	// maxDescription and maxSchema bound what a model is told of a tool, in bytes.
 	maxDescription = 1024
 	maxSchema      = 16 << 10
+	// minSecretWord is the shortest word of a header that is taken for a secret; "Bearer" is none.
+	minSecretWord = 8
 	// metaKey is the member of a call's _meta that has the idempotency key.
 	metaKey = "whatsapp-operator.dev/idempotency-key"
 )
@@ -191,7 +194,7 @@ func (m *MCP) call(ctx context.Context, s *runtimeconfig.ToolServer, tool string
 	if err != nil {
 		return "", classified(ctx, err)
 	}
-	text, err := data(result, int(s.MaxResultBytes))
+	text, err := data(result, s)
 	if err != nil {
 		return "", err
 	}
@@ -201,8 +204,9 @@ func (m *MCP) call(ctx context.Context, s *runtimeconfig.ToolServer, tool string
 	return text, nil
 }
 
-// data encodes a result as JSON, so that nothing in it reads like a word of ours.
-func data(result *mcp.CallToolResult, limit int) (string, error) {
+// data encodes a result as JSON, so that nothing in it reads like a word of ours. A server that gives its headers back, as some do to
+// help with debugging, does not tell them a model.
+func data(result *mcp.CallToolResult, s *runtimeconfig.ToolServer) (string, error) {
 	var texts []string
 	for _, c := range result.Content {
 		if text, ok := c.(*mcp.TextContent); ok {
@@ -217,6 +221,14 @@ func data(result *mcp.CallToolResult, limit int) (string, error) {
 		}
 		text = string(structured)
 	}
+	for _, value := range s.Headers {
+		for word := range strings.FieldsSeq(value.Reveal()) {
+			if len(word) >= minSecretWord {
+				text = strings.ReplaceAll(text, word, redact.Placeholder)
+			}
+		}
+	}
+	limit := int(s.MaxResultBytes)
 	encoded, err := json.Marshal(map[string]any{"result": cut(text, limit), "cut": len(text) > limit})
 	return string(encoded), err
 }

@@ -1,0 +1,171 @@
+package wholeturn
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+)
+
+const (
+	// Line is the line of the bakery, whose number everybody writes to.
+	Line = "line-of-the-bakery"
+	// Number is its phone number id.
+	Number = metasim.DemoDirectPhone
+	// OtherLine and OtherNumber are those of a shop of another tenant.
+	OtherLine   = "line-of-the-florist"
+	OtherNumber = "106540352242998"
+
+	hookHost = "hooks.example.test"
+	// patience bounds waits that take moments on an idle machine.
+	patience = 90 * time.Second
+)
+
+// Feed and FAQ are the bakery's catalog and knowledge.
+const (
+	Feed = "id,title,description,price,availability,image_link,link\n" +
+		"fern,Boston Fern,An evergreen green fern in a pot,9.99 USD,in stock,https://shop.example/fern.jpg,https://shop.example/fern\n" +
+		"chair,Blue Oak Chair,A chair of oak with a blue seat,120.00 USD,in stock,,\n" +
+		"lamp,Brass Lamp,A lamp of brass,45.50 USD,out of stock,,\n"
+	FAQ = "# Shipping\n\nShipping takes two days.\n\n# Opening hours\n\nWe open at nine.\n"
+)
+
+// Options change a World. The zero value is a bakery without models.
+type Options struct {
+	// Feed and FAQ replace the bakery's; empty for the usual ones.
+	Feed, FAQ string
+	// Change changes the bakery's channel; may be nil.
+	Change func(*runtimeconfig.Channel)
+	// OtherFeed serves the shop of another tenant with this catalog; empty for none.
+	OtherFeed string
+	// Path of the store's file, to start again with what it holds; empty for a new one.
+	Path string
+}
+
+// World is a server between Meta and whatever the channel names.
+type World struct {
+	Sim   *metasim.Server
+	Store store.Store
+
+	t    *testing.T
+	view *source.View
+	opts Options
+}
+
+// fixed is a source that a test publishes to.
+type fixed struct{ view *source.View }
+
+// View implements webhookserver.Source.
+func (f fixed) View() *source.View { return f.view }
+
+// Run implements webhookserver.Source.
+func (f fixed) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+
+// New starts all of it until the test ends.
+func New(t *testing.T, o Options) *World {
+	t.Helper()
+	demo := metasim.DemoWorld()
+	demo.Apps[1].Subscription = &metasim.AppSubscription{CallbackURL: "https://" + hookHost + ingress.Path, Fields: []string{"messages", "smb_message_echoes"}}
+	waba := &demo.WABAs[1]
+	waba.SubscribedApps = []metasim.SubscribedApp{{AppID: metasim.DemoDirectAppID}}
+	waba.PhoneNumbers = append(waba.PhoneNumbers, metasim.PhoneNumber{
+		ID: OtherNumber, DisplayPhoneNumber: "+1 555-078-3998", VerifiedName: "Florist", Registered: true, PIN: "135790",
+	})
+	sim, err := metasim.Start("127.0.0.1:0", metasim.Options{World: demo, Seed: 7})
+	must(t, err)
+	w := &World{Sim: sim, t: t, view: source.NewView(), opts: o}
+	t.Cleanup(func() { must(t, sim.Close(context.WithoutCancel(t.Context()))) })
+	w.Store, err = sqlite.Open(t.Context(), sqlite.Options{Path: cmp.Or(o.Path, filepath.Join(t.TempDir(), "messages.db"))})
+	must(t, err)
+	t.Cleanup(func() { must(t, w.Store.Close()) })
+	w.Publish(o.Change)
+	w.Serve()
+	return w
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Publish serves the bakery's channel as change leaves it.
+func (w *World) Publish(change func(*runtimeconfig.Channel)) {
+	w.t.Helper()
+	bakery := w.channel("bakery", Line, Number, cmp.Or(w.opts.Feed, Feed), cmp.Or(w.opts.FAQ, FAQ), change)
+	if w.opts.OtherFeed != "" {
+		bakery = append(bakery, w.channel("florist", OtherLine, OtherNumber, w.opts.OtherFeed, "# Secret\n\nRoses like the midnight compost of the florist.\n", nil)...)
+	}
+	w.view.Publish(bakery)
+}
+
+func (w *World) channel(namespace, line, number, feed, faq string, change func(*runtimeconfig.Channel)) []runtimeconfig.Object {
+	w.t.Helper()
+	content := &runtimeconfig.Content{CatalogFormat: "CSV", Catalog: []byte(feed), Knowledge: []runtimeconfig.Document{{Name: "faq.md", Text: faq}}}
+	packed, err := content.Object(number)
+	must(w.t, err)
+	channel := &runtimeconfig.Channel{
+		Namespace: namespace, Name: "sales", LineID: line, PhoneNumberID: number, WABAID: metasim.DemoDirectWABA, AppID: metasim.DemoDirectAppID, Direct: true,
+		Graph: runtimeconfig.Graph{BaseURL: w.Sim.URL, Version: "v25.0"}, MessagesPerSecond: 80, PlanActive: true,
+		Assistant: runtimeconfig.Assistant{Enabled: true, Languages: []string{"en"}, Content: packed.Name, MaxReplyAge: runtimeconfig.Duration(time.Hour)},
+		AppSecret: redact.New(w.Sim.AppSecret(metasim.DemoDirectAppID)), AccessToken: redact.New(w.Sim.SystemToken(metasim.DemoDirectSystemUser)),
+	}
+	if change != nil {
+		change(channel)
+	}
+	object, err := channel.Object()
+	must(w.t, err)
+	return []runtimeconfig.Object{object, packed}
+}
+
+// Serve runs ingress and worker until the test ends or stop is called.
+func (w *World) Serve() (stop func()) {
+	w.t.Helper()
+	registry := prometheus.NewRegistry()
+	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
+		View: w.view, Store: w.Store, Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		Owner: "test", Registry: registry, Log: logr.Discard(),
+	})
+	must(w.t, err)
+	server, err := webhookserver.New(w.t.Context(), webhookserver.Options{
+		Source: fixed{w.view}, Store: w.Store, Roles: webhookserver.Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
+		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: logr.Discard(),
+		Received: answering.Received, Workers: []webhookserver.Worker{answering},
+	})
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(w.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	var stopped bool
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		must(w.t, <-ended)
+	}
+	w.t.Cleanup(stop)
+	address, err := url.Parse(server.URL())
+	must(w.t, err)
+	must(w.t, w.Sim.AddRoute(hookHost, address.Host))
+	return stop
+}
