@@ -23,6 +23,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/feeds"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/orders"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
@@ -46,7 +47,7 @@ const (
 	shopTimeout = 30 * time.Second
 )
 
-// AnsweringOptions make an Answering. All but Hints are required.
+// AnsweringOptions make an Answering. All but Blobs and Hints are required.
 type AnsweringOptions struct {
 	View  *source.View
 	Store store.Store
@@ -58,6 +59,8 @@ type AnsweringOptions struct {
 	Owner    string
 	Registry prometheus.Registerer
 	Log      logr.Logger
+	// Blobs keeps customers' files and images to send; nil if there is no blob store.
+	Blobs *media.Blobs
 	// Hints receives when another process may have made work in the store.
 	Hints <-chan struct{}
 }
@@ -66,6 +69,7 @@ type AnsweringOptions struct {
 type Answering struct {
 	conversations *conversation.Worker
 	outbox        *outbox.Outbox
+	fetcher       *media.Fetcher // nil without a blob store
 	graph         *graphClients
 	models        *providers.Pool
 	tools         *http.Client
@@ -85,12 +89,23 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 		indexes: catalog.NewCache(cmp.Or(o.IndexMemory, DefaultIndexMemory)),
 		hints:   o.Hints,
 	}
-	var err error
-	a.outbox, err = outbox.New(outbox.Options{
+	files := media.Graph{Snapshot: o.View.Snapshot, Client: func(g runtimeconfig.Graph) (media.Client, error) { return a.graph.at(g) }}
+	sends := outbox.Options{
 		Store: o.Store, Snapshot: o.View.Snapshot, Owner: o.Owner, Log: o.Log.WithName("outbox"), Metrics: o.Registry,
 		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) { return a.graph.at(g) },
-	})
-	if err != nil {
+	}
+	var err error
+	if o.Blobs != nil {
+		sends.Blobs = o.Blobs
+		a.fetcher, err = media.New(media.Options{
+			Store: o.Store, Blobs: o.Blobs, Graph: files, Owner: o.Owner, Log: o.Log.WithName("media"), Metrics: o.Registry,
+			Fetched: func() { a.conversations.Hint() },
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if a.outbox, err = outbox.New(sends); err != nil {
 		return nil, err
 	}
 	a.feeds, err = feeds.New(feeds.Options{
@@ -109,10 +124,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 		return nil, err
 	}
 	senses, err := understanding.New(understanding.Options{
-		Models: a.models, Keeper: o.Store, Metrics: o.Registry, Files: understanding.Graph{
-			Snapshot: o.View.Snapshot,
-			Client:   func(g runtimeconfig.Graph) (understanding.MediaClient, error) { return a.graph.at(g) },
-		},
+		Models: a.models, Keeper: o.Store, Metrics: o.Registry, Files: media.Reader{Graph: files, Blobs: o.Blobs},
 	})
 	if err != nil {
 		return nil, err
@@ -127,7 +139,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	}
 	a.conversations, err = conversation.New(conversation.Options{
 		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Actions: more,
-		Committed: a.committed, Owner: o.Owner,
+		Committed: a.committed, Owner: o.Owner, AwaitMedia: o.Blobs != nil,
 		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})
@@ -170,6 +182,9 @@ func (a *Answering) Run(ctx context.Context) error {
 	group.Go(func() error { return a.outbox.Run(ctx) })
 	group.Go(func() error { return a.feeds.Run(ctx) })
 	group.Go(func() error { return a.orders.Run(ctx) })
+	if a.fetcher != nil {
+		group.Go(func() error { return a.fetcher.Run(ctx) })
+	}
 	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
 	a.indexes.Close()
@@ -189,6 +204,9 @@ func (a *Answering) passHints(ctx context.Context) {
 			a.conversations.Hint()
 			a.outbox.Hint()
 			a.expectDue()
+			if a.fetcher != nil {
+				a.fetcher.Hint()
+			}
 		case <-ctx.Done():
 			return
 		}

@@ -25,6 +25,7 @@ type config struct {
 	runtimeNamespace, signupNamespace string
 	store                             storeFlag
 	migrate                           bool
+	blobs                             string
 	roles                             webhookserver.Roles
 	addr, internalAddr, opsAddr       string
 	drainDelay                        time.Duration
@@ -49,6 +50,8 @@ func parse(args []string) (config, error) {
 	fs.TextVar(&cfg.logLevel, "log-level", slog.LevelInfo, "DEBUG, INFO, WARN or ERROR")
 	fs.Var(&cfg.store, "store", "where messages are kept: sqlite:/path/to/file.db, on a local disk, or postgres:/path/to/file, which holds the DSN (required)")
 	fs.BoolVar(&cfg.migrate, "migrate", true, `bring an older schema up to date at start; with false the server refuses it, and "webhook-server migrate" does it`)
+	fs.StringVar(&cfg.blobs, "blobs", "", "where customers' files are kept: file:///path or s3://bucket?region=REGION (default the directory blobs beside a SQLite store, "+
+		"and nowhere with PostgreSQL)")
 	fs.Func("roles", "what this process does: ingress, worker, signup, separated by commas (default all; signup needs Kubernetes)", func(v string) (err error) {
 		rolesGiven = true
 		cfg.roles, err = webhookserver.ParseRoles(v)

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
@@ -76,8 +77,17 @@ func run(ctx context.Context, cfg config) (err error) {
 		PublicAddr: cfg.addr, InternalAddr: cfg.internalAddr, OpsAddr: cfg.opsAddr, Registry: registry, Log: log,
 	}
 	if cfg.roles.Worker {
+		var blobs *media.Blobs
+		if blobs, err = openBlobs(ctx, cfg); err != nil {
+			return err
+		}
+		if blobs != nil {
+			defer func() { err = errors.Join(err, blobs.Close()) }()
+		} else {
+			log.Info("Customers' files are not kept: set --blobs")
+		}
 		answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
-			View: from.View(), Store: messages, Egress: cfg.egress, IndexMemory: cfg.indexMemory, Owner: owner(), Registry: registry, Log: log, Hints: hints,
+			View: from.View(), Store: messages, Egress: cfg.egress, IndexMemory: cfg.indexMemory, Owner: owner(), Registry: registry, Log: log, Hints: hints, Blobs: blobs,
 		})
 		if err != nil {
 			return err

@@ -105,6 +105,9 @@ func TestProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(filepath.Join(dir, "blobs")); err != nil {
+		t.Errorf("customers' files have no place beside the database: %v", err)
+	}
 	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
 		t.Errorf("not ready: %d, %v", res.StatusCode, err)
 	}

@@ -167,8 +167,8 @@ const maxRedirects = 3
 // mediaHosts are the domains of Meta that serve media.
 var mediaHosts = []string{"fbsbx.com", "fbcdn.net", "whatsapp.net", "facebook.com"}
 
-// DownloadMedia copies media to dst, at most limit bytes; beyond that it fails with ClassMediaTooLarge, after a part was
-// written. mediaURL comes from Media or a webhook, so it is not trusted: only https URLs at Meta's hosts (or at
+// DownloadMedia copies media to dst, at most limit bytes; beyond that it fails with ClassMediaTooLarge, at once if the
+// host says so in advance, else after a part was written. mediaURL comes from Media or a webhook, so it is not trusted: only https URLs at Meta's hosts (or at
 // Config.MediaOrigins) are fetched, redirects included, and the token goes nowhere else. When the URL is too old the
 // error is of ClassObjectNotVisible: look the media up again.
 func (c *Client) DownloadMedia(ctx context.Context, cred Credential, mediaURL string, dst io.Writer, limit int64) (Download, error) {
@@ -195,6 +195,9 @@ func (c *Client) download(ctx context.Context, cl *call, mediaURL string, dst io
 	defer closeBody(resp.Body)
 	if resp.StatusCode != http.StatusOK {
 		return Download{}, mediaFailure(cl, resp)
+	}
+	if resp.ContentLength > limit {
+		return Download{}, tooLarge(cl)
 	}
 	digest := sha256.New()
 	sink := &sinkWriter{dst: dst, digest: digest}
@@ -234,14 +237,16 @@ func atEnd(ctx context.Context, cl *call, body io.Reader) *Error {
 	n, err := io.ReadFull(body, make([]byte, 1))
 	switch {
 	case n > 0:
-		return &Error{
-			Action: cl.action, Outcome: Rejected, Class: ClassMediaTooLarge, meaning: "the media exceeds the limit",
-		}
+		return tooLarge(cl)
 	case err != io.EOF:
 		return networkError(ctx, cl, true, err)
 	default:
 		return nil
 	}
+}
+
+func tooLarge(cl *call) *Error {
+	return &Error{Action: cl.action, Outcome: Rejected, Class: ClassMediaTooLarge, meaning: "the media exceeds the limit"}
 }
 
 // fetch gets a URL of a media host, following redirects between media hosts.

@@ -93,6 +93,8 @@ type Options struct {
 	Reader func(runtimeconfig.Graph) (Reader, error)
 	// Committed is called when there is something new to send. It must not block. Required.
 	Committed func()
+	// AwaitMedia lets a turn wait for the files of its messages: set it if something fetches them.
+	AwaitMedia bool
 	// Owner names this process in leases.
 	Owner string
 	// Workers is how many turns are worked on at a time; 0 for a default.
@@ -217,6 +219,7 @@ func (w *Worker) claim(ctx context.Context) (func(), error) {
 	defer cancel()
 	turn, err := w.opts.Store.ClaimConversation(claimCtx, store.ClaimRequest{
 		Owner: w.opts.Owner, Lease: w.opts.Lease, PerLineLimit: perLine, History: history, After: w.served,
+		AwaitMedia: w.opts.AwaitMedia,
 	})
 	switch {
 	case errors.Is(err, store.ErrNothingDue) && w.served != "":

@@ -157,7 +157,7 @@ func (w *world) worker(change ...func(*Options)) *Worker {
 type noFiles struct{}
 
 // Fetch implements understanding.Files.
-func (noFiles) Fetch(context.Context, *runtimeconfig.Channel, understanding.File) ([]byte, error) {
+func (noFiles) Fetch(context.Context, *runtimeconfig.Channel, *store.Media, int64) ([]byte, error) {
 	return nil, errors.New("no file")
 }
 

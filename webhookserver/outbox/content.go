@@ -22,10 +22,14 @@ type Text struct {
 	Body string `json:"body"`
 }
 
-// Image is an image by link.
+// Image is an image by link, or by the key of a blob that is uploaded before the message is sent. Whoever makes a row of
+// such content names the blob in its draft, too: see store.OutboxDraft.
 type Image struct {
-	Link    string `json:"link"`
-	Caption string `json:"caption,omitempty"`
+	Link string `json:"link,omitempty"`
+	Blob string `json:"blob,omitempty"`
+	// MIMEType of the blob is image/jpeg or image/png.
+	MIMEType string `json:"mimeType,omitempty"`
+	Caption  string `json:"caption,omitempty"`
 }
 
 // Buttons is a text with reply buttons.
@@ -54,7 +58,7 @@ type Row struct {
 	Description string `json:"description,omitempty"`
 }
 
-var errContent = errors.New("the payload of an outbox row must hold exactly one of text, image, buttons and list")
+var errContent = errors.New("the payload of an outbox row must hold exactly one of text, image, buttons and list, and an image a link or a blob")
 
 // TextPayload is the payload of a plain text message.
 func TextPayload(body string) ([]byte, error) { return Content{Text: &Text{Body: body}}.Payload() }
@@ -99,16 +103,24 @@ func (c Content) valid() bool {
 			n++
 		}
 	}
-	return n == 1
+	return n == 1 && (c.Image == nil || (c.Image.Link == "") != (c.Image.Blob == ""))
 }
 
-// fill puts the content into a message for the Graph API.
-func (c Content) fill(m *meta.Message) {
+// blob is what has to be uploaded before the content can be sent, nil if nothing.
+func (c Content) blob() *Image {
+	if c.Image == nil || c.Image.Blob == "" {
+		return nil
+	}
+	return c.Image
+}
+
+// fill puts the content into a message for the Graph API. mediaID is what Meta calls the content's blob, if it has one.
+func (c Content) fill(m *meta.Message, mediaID string) {
 	switch {
 	case c.Text != nil:
 		m.Text = &meta.Text{Body: c.Text.Body}
 	case c.Image != nil:
-		m.Image = &meta.Image{Link: c.Image.Link, Caption: c.Image.Caption}
+		m.Image = &meta.Image{MediaID: mediaID, Link: c.Image.Link, Caption: c.Image.Caption}
 	case c.Buttons != nil:
 		m.Buttons = &meta.Buttons{Body: c.Buttons.Body}
 		for _, b := range c.Buttons.Buttons {

@@ -21,6 +21,8 @@ const (
 	reasonThroughput    = "Throughput"
 	reasonStopping      = "Stopping"
 	reasonLeaseTooShort = "LeaseTooShort"
+	reasonBlobMissing   = "ImageMissing"
+	reasonBlobStore     = "BlobStoreUnavailable"
 )
 
 const (
@@ -111,6 +113,11 @@ func (b *Outbox) attempt(ctx context.Context, send *store.Send, claimed time.Tim
 	if !sleep(ctx, wait) {
 		return pending(reasonStopping, 0)
 	}
+	if image := content.blob(); image != nil && send.MediaID == "" {
+		if r, ok := b.upload(ctx, client, CredentialOf(snapshot, ch), ch, send, image); !ok {
+			return r
+		}
+	}
 	left := lease - leaseMargin - b.now().Sub(claimed)
 	if left < callTimeout {
 		// The process was held up so long that the call might end after the lease, when it counts as unknown.
@@ -124,7 +131,7 @@ func (b *Outbox) call(ctx context.Context, client Sender, snapshot *runtimeconfi
 	m := meta.Message{
 		To: recipient(send.To), ReplyTo: send.ContextWAMID, CallbackData: send.ID, MessagingAccountID: ch.MessagingAccountID,
 	}
-	content.fill(&m)
+	content.fill(&m, send.MediaID)
 	// Detached: a call under way is finished on a shutdown, since breaking it off would make its outcome unknown.
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()

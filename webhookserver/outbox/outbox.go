@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -19,6 +20,14 @@ import (
 type Sender interface {
 	// SendMessage is meta.Client's. Its errors are *meta.Error.
 	SendMessage(ctx context.Context, cred meta.Credential, phoneNumberID string, m meta.Message) (meta.SendResult, error)
+	// UploadMedia is meta.Client's, likewise.
+	UploadMedia(ctx context.Context, cred meta.Credential, phoneNumberID string, m meta.MediaUpload) (meta.ID, error)
+}
+
+// Blobs reads what is to be uploaded.
+type Blobs interface {
+	// Get opens a blob, whose size is in bytes.
+	Get(ctx context.Context, key string) (content io.ReadCloser, size int64, err error)
 }
 
 // Store is what the outbox needs of the store.
@@ -26,6 +35,7 @@ type Store interface {
 	store.Outbox
 	store.Replicas
 	Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, error)
+	SetUploaded(ctx context.Context, s *store.Send, mediaID string) error
 	AppendReport(ctx context.Context, r store.Report) error
 }
 
@@ -56,6 +66,8 @@ type Options struct {
 	Snapshot func() *runtimeconfig.Snapshot
 	// Client returns the Graph client for an address and version. Required.
 	Client func(runtimeconfig.Graph) (Sender, error)
+	// Blobs holds images to upload; nil if there is no blob store, and then messages that need one fail.
+	Blobs Blobs
 	// Owner names this process in leases.
 	Owner string
 	// Workers is how many sends are under way at a time; 0 for a default.
@@ -75,6 +87,7 @@ type Outbox struct {
 	store    Store
 	snapshot func() *runtimeconfig.Snapshot
 	client   func(runtimeconfig.Graph) (Sender, error)
+	blobs    Blobs
 	owner    string
 	now      func() time.Time
 	log      logr.Logger
@@ -103,7 +116,7 @@ func New(o Options) (*Outbox, error) {
 		return nil, err
 	}
 	b := &Outbox{
-		store: o.Store, snapshot: o.Snapshot, client: o.Client, owner: o.Owner, now: o.Now, log: o.Log,
+		store: o.Store, snapshot: o.Snapshot, client: o.Client, blobs: o.Blobs, owner: o.Owner, now: o.Now, log: o.Log,
 		pace: newPace(o.Now), metrics: m,
 	}
 	b.loop = dispatch.New(o.Workers, o.Poll, b.claim, func(err error) {

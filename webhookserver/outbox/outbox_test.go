@@ -362,7 +362,8 @@ func TestNumberThatIsNotServedForAWhile(t *testing.T) {
 }
 
 func TestBadPayloadFails(t *testing.T) {
-	for _, payload := range []string{"", "{}", `{"text":{"body":"a"},"image":{"link":"b"}}`, "[]"} {
+	for _, payload := range []string{"", "{}", `{"text":{"body":"a"},"image":{"link":"b"}}`, "[]", `{"image":{"caption":"no image"}}`,
+		`{"image":{"link":"https://a.example/b.jpg","blob":"c"}}`} {
 		if _, err := decodeContent([]byte(payload)); err == nil {
 			t.Errorf("%q was taken", payload)
 		}
@@ -384,7 +385,7 @@ func TestEveryContentReachesMeta(t *testing.T) {
 			continue
 		}
 		var got meta.Message
-		c.fill(&got)
+		c.fill(&got, "")
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", payload, diff)
 		}

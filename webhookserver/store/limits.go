@@ -58,6 +58,12 @@ const (
 	// less than they could, which costs nothing but time.
 	ReplicaBeat    = 5 * time.Second
 	ReplicaSilence = 20 * time.Second
+	// MediaPatience is how long a reply waits for the files of its messages,
+	// counted from when each was received.
+	MediaPatience = 20 * time.Second
+	// BlobGrace is how long a blob is kept that no row names: whoever writes it
+	// takes less to have its row written.
+	BlobGrace = time.Hour
 
 	// QuarantineBytes is what one app may keep in quarantine.
 	QuarantineBytes = 64 << 20

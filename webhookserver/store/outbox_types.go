@@ -88,6 +88,8 @@ type Send struct {
 	ContextWAMID string
 	// Routed says that another responder was seen in the thread.
 	Routed bool
+	// MediaID is what an earlier attempt has uploaded; see Files.SetUploaded.
+	MediaID string
 
 	Owner      string
 	Epoch      int64

@@ -16,6 +16,7 @@ type Store interface {
 	Ingester
 	Turns
 	Outbox
+	Files
 	TestMessages
 	Replicas
 	Eraser

@@ -129,6 +129,14 @@ type Media struct {
 	Filename string
 	// Voice tells a voice message from other audio.
 	Voice bool
+
+	// What follows is set by the store: how far fetching it has come, why it is not
+	// there, and under which key it lies in the blob store, in which size, once
+	// State is MediaStored.
+	State   MediaState
+	Reason  string
+	BlobKey string
+	Size    int64
 }
 
 // SavedContact is a customer as the business has saved him on its phone. The
@@ -416,6 +424,9 @@ type ClaimRequest struct {
 	// goes on after the line that was served last, and begins again when nothing is
 	// due there, serves the lines in turn, however much one of them has waiting.
 	After string
+	// AwaitMedia leaves a conversation alone, for MediaPatience, while files of its
+	// customer's messages are on their way.
+	AwaitMedia bool
 }
 
 // Turn is a claimed conversation: what the customer wrote and what was said
@@ -503,6 +514,9 @@ type OutboxDraft struct {
 	// MaxReplyAge is how old the newest message that is answered may be when
 	// it is sent; 0 = no limit. The store measures it.
 	MaxReplyAge time.Duration
+	// BlobKey names the blob that the payload refers to, empty if none. It is the
+	// row's from then on, and goes with it; see Files.NoteBlob.
+	BlobKey string
 }
 
 // Erasure names a person of a line, by at least one of Phone and BSUID.

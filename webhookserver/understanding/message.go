@@ -52,31 +52,17 @@ func kindOf(messageType string) kind {
 	}
 }
 
-// File is a file that a message has, as the webhook tells of it.
-type File struct {
-	// ID is Meta's.
-	ID string `json:"id"`
-	// MIMEType such as "audio/ogg; codecs=opus".
-	MIMEType string `json:"mime_type"`
-	// Caption is the customer's text below it; empty if there is none.
-	Caption string `json:"caption"`
-}
-
-func fileOf(m *store.Message) File {
+// captionOf is the customer's text below a photo; empty if there is none.
+func captionOf(m *store.Message) string {
 	var raw struct {
-		Audio File `json:"audio"`
-		Voice File `json:"voice"`
-		Image File `json:"image"`
+		Image struct {
+			Caption string `json:"caption"`
+		} `json:"image"`
 	}
 	if json.Unmarshal(m.Raw, &raw) != nil {
-		return File{}
+		return ""
 	}
-	for _, f := range []File{raw.Audio, raw.Voice, raw.Image} {
-		if f.ID != "" {
-			return f
-		}
-	}
-	return File{}
+	return raw.Image.Caption
 }
 
 // describe writes a place or a contact down; empty if there is nothing in it.

@@ -23,12 +23,13 @@ const (
 
 // Files fetches the files of customers' messages.
 type Files interface {
-	// Fetch returns a file of at most MaxFileBytes. Its errors hold no secret and nothing of the customer's.
-	Fetch(ctx context.Context, ch *runtimeconfig.Channel, f File) ([]byte, error)
+	// Fetch returns a file of at most limit bytes; m is nil if the message has none. Its errors hold no secret and nothing of
+	// the customer's.
+	Fetch(ctx context.Context, ch *runtimeconfig.Channel, m *store.Media, limit int64) ([]byte, error)
 }
 
-// MaxFileBytes is Meta's bound of voice notes; photos have a lower one.
-const MaxFileBytes = 16 << 20
+// maxFileBytes is Meta's bound of voice notes; photos have a lower one.
+const maxFileBytes = 16 << 20
 
 // Keeper keeps what was understood of a message of a turn; a store.Turns is one.
 type Keeper interface {
@@ -136,35 +137,35 @@ func (r *reading) message(ctx context.Context, m *store.Message) (answerable boo
 
 // file understands a voice note or a photo. A photo whose caption says something can be answered even if it can't be seen.
 func (r *reading) file(ctx context.Context, m *store.Message, kind kind) (answerable bool, err error) {
-	file := fileOf(m)
-	if m.Text != "" && m.Text != file.Caption {
+	caption := captionOf(m)
+	if m.Text != "" && m.Text != caption {
 		return true, nil // understood by an earlier attempt at this turn
 	}
-	understood, result := r.look(ctx, m, file, kind)
+	understood, result := r.look(ctx, m, kind)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	r.messages.WithLabelValues(string(kind), result).Inc()
 	if understood == "" {
 		r.tell(r.words.unread(kind, result == resultOff, r.ch))
-		return file.Caption != "", nil
+		return caption != "", nil
 	}
-	m.Text = clip(strings.TrimSpace(file.Caption + "\n" + understood))
+	m.Text = clip(strings.TrimSpace(caption + "\n" + understood))
 	return true, r.keep(ctx, m)
 }
 
 // look returns what is said or seen in a file, empty if nothing was understood, and the result for the metrics. Why a model
 // failed is reported where it is called.
-func (r *reading) look(ctx context.Context, m *store.Message, file File, kind kind) (understood, result string) {
+func (r *reading) look(ctx context.Context, m *store.Message, kind kind) (understood, result string) {
 	if r.skip > 0 {
 		r.skip--
 		return "", resultFailed
 	}
 	var err error
 	if kind == kindVoice {
-		understood, err = r.listen(ctx, file)
+		understood, err = r.listen(ctx, m)
 	} else {
-		understood, err = r.see(ctx, m, file)
+		understood, err = r.see(ctx, m)
 	}
 	switch {
 	case providers.KindOf(err) == providers.NotConfigured:

@@ -94,10 +94,10 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 }
 
 func TestMessagesThatAreNotOfTheirShape(t *testing.T) {
-	for _, raw := range []string{``, `null`, `[]`, `{"location":[]}`, `{"location":{}}`, `{"contacts":{}}`, `{"contacts":[{}]}`, `{"contacts":[{"phones":[{}]}]}`, `{"audio":"x"}`} {
+	for _, raw := range []string{``, `null`, `[]`, `{"location":[]}`, `{"location":{}}`, `{"contacts":{}}`, `{"contacts":[{}]}`, `{"contacts":[{"phones":[{}]}]}`, `{"image":"x"}`, `{"image":{"caption":1}}`} {
 		m := &store.Message{Raw: []byte(raw)}
-		if p, c, f := describe(m, kindPlace), describe(m, kindContact), fileOf(m); p != "" || c != "" || f != (File{}) {
-			t.Errorf("%s: place %q, contact %q, file %+v", raw, p, c, f)
+		if p, c, f := describe(m, kindPlace), describe(m, kindContact), captionOf(m); p != "" || c != "" || f != "" {
+			t.Errorf("%s: place %q, contact %q, caption %q", raw, p, c, f)
 		}
 	}
 	m := &store.Message{Raw: []byte(`{"location":{"latitude":0,"longitude":0}}`)}

@@ -30,6 +30,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/catalog"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/conversation"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
@@ -217,7 +218,7 @@ func (b *turnBench) worker(indexes *catalog.Cache) (*conversation.Worker, error)
 	if err != nil {
 		return nil, err
 	}
-	senses, err := understanding.New(understanding.Options{Models: models, Files: understanding.Graph{}, Keeper: b.store, Metrics: registry})
+	senses, err := understanding.New(understanding.Options{Models: models, Files: media.Reader{}, Keeper: b.store, Metrics: registry})
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,8 @@ var (
 )
 
 // claimable locks the conversation that is answered next. Its parameters: now,
-// the excluded lines, the limit of leases per line, and the line after which to
-// look. It and sendable are the statements that skip what others have locked:
+// the excluded lines, the limit of leases per line, the line after which to look,
+// and since when a file must have been received to be waited for. It and sendable are the statements that skip what others have locked:
 // they are claiming it.
 //
 // The lines where something is due are found by one probe each, in their order,
@@ -38,6 +38,7 @@ const claimable = `
 	SELECT n.* FROM waiting w CROSS JOIN LATERAL (
 	    SELECT c.id, c.line, c.attempts FROM conversations c
 	    WHERE c.line = w.line AND c.reply_due_at > 0 AND c.reply_due_at <= $1 AND c.retry_at <= $1 AND c.lease_until <= $1
+	      AND NOT EXISTS (SELECT 1 FROM media f WHERE f.conversation_id = c.id AND f.state IN ('pending', 'fetching') AND f.received_at > $5)
 	    ORDER BY c.reply_due_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) n
 	WHERE w.line IS NOT NULL
 	  AND w.line NOT IN (SELECT line FROM parked_lines)
@@ -55,7 +56,7 @@ func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (
 		var line string
 		var attempts int
 		limit := max(1, req.PerLineLimit)
-		if found, err := t.found(claimable, []any{t.now, exclude, limit, req.After}, &id, &line, &attempts); err != nil || !found {
+		if found, err := t.found(claimable, []any{t.now, exclude, limit, req.After, record.AwaitedSince(req, t.now)}, &id, &line, &attempts); err != nil || !found {
 			return "", false, err
 		}
 		if attempts >= store.MaxTurnAttempts {

@@ -45,10 +45,14 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		maxAge = 0
 	}
 	_, err = t.exec(`
-		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13)`,
+		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14)`,
 		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
-		e.counted.month, e.counted.day)
+		e.counted.month, e.counted.day, d.BlobKey)
+	if err != nil || d.BlobKey == "" {
+		return id, err
+	}
+	_, err = t.exec(`DELETE FROM blob_garbage WHERE key = $1`, d.BlobKey)
 	return id, err
 }
 

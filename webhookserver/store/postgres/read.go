@@ -59,7 +59,7 @@ var messagesQuery = `
 	       m.seq, m.event_at, m.received_at, m.status, m.outbox_id, m.raw,
 	       ` + told("edit", sameSide) + `, ` + told("revoke", sameSide) + `,
 	       coalesce(` + told("reaction", `t.author = 'customer'`) + `, ''), coalesce(` + told("reaction", `t.author <> 'customer'`) + `, ''),
-	       f.media_id, f.mime_type, f.sha256, f.filename, f.voice
+	       f.media_id, f.mime_type, f.sha256, f.filename, f.voice, f.state, f.reason, f.blob_key, f.size
 	FROM messages m JOIN conversations c ON c.id = m.conversation_id
 	LEFT JOIN media f ON f.phone_number_id = m.phone_number_id AND f.wamid = m.wamid `
 
@@ -71,7 +71,7 @@ func (s *Store) messages(ctx context.Context, where string, args ...any) ([]stor
 		err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
 			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw,
 			&shown.Edit, &shown.Revocation, &m.CustomerReaction, &m.BusinessReaction,
-			&shown.MediaID, &shown.MIMEType, &shown.SHA256, &shown.Filename, &shown.Voice)
+			&shown.MediaID, &shown.MIMEType, &shown.SHA256, &shown.Filename, &shown.Voice, &shown.State, &shown.Reason, &shown.BlobKey, &shown.Size)
 		m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
 		shown.Apply(&m)
 		return m, err

@@ -122,11 +122,11 @@ func (t *tx) leaseSend(sequence int64, req store.ClaimSendRequest) (*store.Send,
 	var resends int
 	err = t.row(`
 		SELECT o.id, o.line, o.phone_number_id, o.conversation_id, o.author, o.epoch, o.attempts, o.resends, c.bsuid, c.phone, c.name, c.username,
-		       m.type, m.context_wamid, m.raw, c.other_at > 0 OR c.standby_at > 0
+		       m.type, m.context_wamid, m.raw, c.other_at > 0 OR c.standby_at > 0, o.media_id
 		FROM outbox o JOIN conversations c ON c.id = o.conversation_id JOIN messages m ON m.id = o.message_id WHERE o.sequence = $1`,
 		[]any{sequence},
 		&s.ID, &s.Line, &s.PhoneNumberID, &s.ConversationID, &s.Author, &s.Epoch, &s.Attempt, &resends, &s.To.BSUID, &s.To.Phone, &s.To.Name, &s.To.Username,
-		&s.Type, &s.ContextWAMID, &s.Payload, &s.Routed)
+		&s.Type, &s.ContextWAMID, &s.Payload, &s.Routed, &s.MediaID)
 	if err != nil {
 		return nil, err
 	}

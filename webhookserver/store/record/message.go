@@ -15,6 +15,8 @@ type Shown struct {
 	Edit, Revocation                    *string
 	MediaID, MIMEType, SHA256, Filename *string
 	Voice                               *bool
+	State, Reason, BlobKey              *string
+	Size                                *int64
 }
 
 // Apply shows it in the message.
@@ -27,6 +29,16 @@ func (s *Shown) Apply(m *store.Message) {
 		return
 	}
 	if s.MediaID != nil {
-		m.Media = &store.Media{ID: *s.MediaID, MIMEType: *s.MIMEType, SHA256: *s.SHA256, Filename: *s.Filename, Voice: *s.Voice}
+		m.Media = &store.Media{ID: *s.MediaID, MIMEType: *s.MIMEType, SHA256: *s.SHA256, Filename: *s.Filename, Voice: *s.Voice,
+			State: store.MediaState(*s.State), Reason: *s.Reason, BlobKey: *s.BlobKey, Size: *s.Size}
 	}
+}
+
+// MediaState is what becomes of the file of a message of a delivery: only what
+// customers write to the line is fetched.
+func MediaState(m *store.InboundMessage) store.MediaState {
+	if m.Source == store.SourceMessages {
+		return store.MediaPending
+	}
+	return store.MediaSkipped
 }

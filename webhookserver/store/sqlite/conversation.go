@@ -19,8 +19,9 @@ var (
 )
 
 // claimable picks the conversation that is answered next. Its parameters: the
-// line after which to look, now three times, the excluded lines as a JSON array,
-// now, and the limit of leases per line.
+// line after which to look, now three times, since when a file must have been
+// received to be waited for, the excluded lines as a JSON array, now, and the
+// limit of leases per line.
 //
 // The lines where something is due are found by one probe each, in their order,
 // and the first that has room is served: of its conversations the one that has
@@ -34,6 +35,7 @@ const claimable = `
 	SELECT c.id, c.attempts FROM waiting w CROSS JOIN conversations c ON c.id = (
 	    SELECT d.id FROM conversations d
 	    WHERE d.line = w.line AND d.reply_due_at > 0 AND d.reply_due_at <= ? AND d.retry_at <= ? AND d.lease_until <= ?
+	      AND NOT EXISTS (SELECT 1 FROM media f WHERE f.conversation_id = d.id AND f.state IN ('pending', 'fetching') AND f.received_at > ?)
 	    ORDER BY d.reply_due_at LIMIT 1)
 	WHERE w.line IS NOT NULL
 	  AND w.line NOT IN (SELECT line FROM parked_lines)
@@ -48,7 +50,7 @@ func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (
 		return nil, err
 	}
 	args := func(now int64) []any {
-		return []any{req.After, now, now, now, exclude, now, max(1, req.PerLineLimit)}
+		return []any{req.After, now, now, now, record.AwaitedSince(req, now), exclude, now, max(1, req.PerLineLimit)}
 	}
 	// Looking first without writing keeps an idle server from committing.
 	if due, err := s.anyRow(ctx, claimable, args(s.clock().UnixMilli())); err != nil || !due {

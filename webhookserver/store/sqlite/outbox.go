@@ -43,10 +43,14 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		maxAge = 0
 	}
 	_, err = t.exec(`
-		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)`,
 		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
-		e.counted.month, e.counted.day)
+		e.counted.month, e.counted.day, d.BlobKey)
+	if err != nil || d.BlobKey == "" {
+		return id, err
+	}
+	_, err = t.exec(`DELETE FROM blob_garbage WHERE key = ?`, d.BlobKey)
 	return id, err
 }
 

@@ -71,8 +71,10 @@ var inboundCases = map[string]func(*world){
 		copied.Source, copied.ReplyWorthy = store.SourceStandby, false
 		w.ingest(copied)
 		w.ingest(m)
-		w.equal(m.Media, w.messages(w.conversation())[0].Media, "a file keeps its names, whatever copy stays")
-		w.equal(m.Media, w.claim().Unanswered[0].Media, "and a turn has them")
+		want := *m.Media
+		want.State = store.MediaPending
+		w.equal(&want, w.messages(w.conversation())[0].Media, "a file keeps its names, whatever copy stays")
+		w.equal(&want, w.claim().Unanswered[0].Media, "and a turn has them")
 		nul := w.text("m2", "US.1")
 		nul.Media = &store.Media{ID: "1", Filename: "a\x00b"}
 		w.equal(store.Receipt{DeadLettered: 1}, w.ingest(nul), "one that no database can hold is a dead letter")

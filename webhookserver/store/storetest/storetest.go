@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 		{"Identity", identityCases},
 		{"Owner", ownerCases},
 		{"Inbound", inboundCases},
+		{"Files", fileCases},
 		{"Turns", turnCases},
 		{"Outbox", outboxCases},
 		{"Statuses", statusCases},

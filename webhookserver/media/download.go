@@ -1,0 +1,127 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"strings"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+)
+
+// Client reads media; *meta.Client is one. Its errors are *meta.Error.
+type Client interface {
+	// Media is meta.Client's.
+	Media(ctx context.Context, cred meta.Credential, mediaID, phoneNumberID string) (meta.Media, error)
+	// DownloadMedia is meta.Client's.
+	DownloadMedia(ctx context.Context, cred meta.Credential, mediaURL string, dst io.Writer, limit int64) (meta.Download, error)
+}
+
+// Graph is where files come from.
+type Graph struct {
+	// Snapshot returns what is served now. Required.
+	Snapshot func() *runtimeconfig.Snapshot
+	// Client returns the Graph client for an address and version. Required.
+	Client func(runtimeconfig.Graph) (Client, error)
+}
+
+var (
+	// errTooLarge means that the file is larger than it may be, whoever said so.
+	errTooLarge = errors.New("the file is larger than WhatsApp allows")
+	// errDigest means that the bytes are not those that the digest was made of.
+	errDigest = errors.New("the file is another one than Meta announced")
+)
+
+const mib = 1 << 20
+
+// limitOf is the size that WhatsApp allows for a type, see
+// developers.facebook.com/docs/whatsapp/cloud-api/reference/media#supported-media-types.
+func limitOf(mimeType string) int64 {
+	base, _, err := mime.ParseMediaType(mimeType)
+	if err != nil {
+		base = mimeType
+	}
+	kind, _, _ := strings.Cut(base, "/")
+	switch {
+	case base == "image/webp": // a sticker, animated at most
+		return mib / 2
+	case kind == "image":
+		return 5 * mib
+	case kind == "audio", kind == "video":
+		return 16 * mib
+	default:
+		return 100 * mib
+	}
+}
+
+// file is what a webhook tells of a file.
+type file struct {
+	// id is Meta's, number is the phone number id that received it.
+	id, number string
+	// mimeType and digest may be empty.
+	mimeType, digest string
+}
+
+// sink takes a file. Nothing is kept of it before commit.
+type sink interface {
+	io.Writer
+	commit() error
+	discard()
+}
+
+// download copies a file of at most most bytes from Meta into a sink, and returns its type and size. It is the only place
+// that does. It never uses the URL of a webhook: the one that Meta gives for the id is fresh. That one lasts five minutes
+// and may be dead before: then there is another one, once. Errors: errTooLarge, errDigest, those of the sink, *meta.Error.
+func download(ctx context.Context, client Client, cred meta.Credential, f file, most int64, open func(mimeType string) (sink, error)) (string, int64, error) {
+	for retried := false; ; retried = true {
+		about, err := client.Media(ctx, cred, f.id, f.number)
+		if err != nil {
+			return "", 0, err
+		}
+		mimeType := f.mimeType
+		if mimeType == "" {
+			mimeType = about.MIMEType
+		}
+		// Both are asked: the webhook's word is signed, but either may leave it out.
+		limit := min(limitOf(mimeType), limitOf(about.MIMEType), most)
+		if about.Size > limit {
+			return "", 0, errTooLarge
+		}
+		to, err := open(mimeType)
+		if err != nil {
+			return "", 0, err
+		}
+		size, err := pour(ctx, client, cred, about.URL, limit, [][]byte{meta.DecodeDigest(f.digest), about.SHA256}, to)
+		if !retried && meta.ClassOf(err) == meta.ClassObjectNotVisible {
+			continue
+		}
+		return mimeType, size, err
+	}
+}
+
+// pour downloads once. Nothing is kept unless all of it came and is what it should be.
+func pour(ctx context.Context, client Client, cred meta.Credential, url string, limit int64, digests [][]byte, to sink) (int64, error) {
+	d, err := client.DownloadMedia(ctx, cred, url, to, limit)
+	for _, want := range digests {
+		if err == nil && want != nil && !bytes.Equal(want, d.SHA256) {
+			err = errDigest
+		}
+	}
+	if meta.ClassOf(err) == meta.ClassMediaTooLarge {
+		err = errTooLarge
+	}
+	if err != nil {
+		to.discard()
+		return 0, err
+	}
+	return d.Size, to.commit()
+}
+
+// memory is a sink for small files.
+type memory struct{ bytes.Buffer }
+
+func (*memory) commit() error { return nil }
+func (m *memory) discard()    { m.Reset() }

@@ -1,0 +1,202 @@
+package media
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+func TestFetch(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.sim.Switch(func(s *metasim.Switches) {
+		s.MediaNeedsUserAgent, s.MediaRedirects, s.FileSizeAsString = true, true, true
+	}))
+	wamid := w.arrive("image/jpeg", []byte("<script>a photo</script>"), nil)
+	w.run(w.fetcher())
+	w.eventually(wamid, "stored")
+	m := w.media(wamid)
+	if content := w.blob(m.BlobKey); content != "<script>a photo</script>" || m.MIMEType != "image/jpeg" {
+		t.Errorf("kept %q as %s", content, m.MIMEType)
+	}
+	if m.Size != 24 || strings.Contains(m.BlobKey, "wamid") {
+		t.Errorf("the row says %+v", m)
+	}
+	if n := w.sim.Counters().Calls["download_media"]; n != 2 { // the redirect and the file
+		t.Errorf("%d downloads", n)
+	}
+}
+
+func TestFetchedOnceByTwoProcesses(t *testing.T) {
+	w := newWorld(t)
+	var all []string
+	for range 20 {
+		all = append(all, w.arrive("audio/ogg; codecs=opus", []byte("a voice"), nil))
+	}
+	w.run(w.fetcher())
+	w.run(w.fetcher())
+	for _, wamid := range all {
+		w.eventually(wamid, "stored")
+	}
+	if n := w.sim.Counters().Calls["download_media"]; n != len(all) {
+		t.Errorf("%d downloads of %d files", n, len(all))
+	}
+}
+
+func TestWhatIsNotFetched(t *testing.T) {
+	for _, tc := range []struct {
+		reason  string
+		kind    string
+		content string
+		tell    func(*store.Media)
+		prepare func(*world)
+		want    string
+	}{
+		{"a photo above WhatsApp's limit", "image/jpeg", strings.Repeat("x", 5*mib+1), nil, nil, "failed TooLarge"},
+		{"another file than the webhook told of", "image/jpeg", "a photo", func(m *store.Media) { m.SHA256 = strings.Repeat("ab", 32) }, nil, "failed DigestMismatch"},
+		{"a number that moved", "image/jpeg", "a photo", nil, func(w *world) { w.serve("line-of-another-tenant") }, "failed NumberMoved"},
+		{"an id that Meta does not know", "image/jpeg", "a photo", func(m *store.Media) { m.ID = "1" }, nil, "failed ObjectNotVisible"},
+		{"an address that is always dead", "image/jpeg", "a photo", nil, func(w *world) {
+			w.must(w.sim.Switch(func(s *metasim.Switches) { s.MediaURLLifetime = metasim.Duration(time.Nanosecond) }))
+		}, "failed ObjectNotVisible"},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t)
+			if tc.prepare != nil {
+				tc.prepare(w)
+			}
+			wamid := w.arrive(tc.kind, []byte(tc.content), tc.tell)
+			w.run(w.fetcher())
+			for end := time.Now().Add(patience); !strings.HasPrefix(w.state(wamid), "failed"); w.advance(time.Minute) {
+				if time.Now().After(end) {
+					t.Fatalf("it is never given up: %s", w.state(wamid))
+				}
+				<-time.After(5 * time.Millisecond)
+			}
+			if got := w.state(wamid); got != tc.want {
+				t.Errorf("it ended as %s, want %s", got, tc.want)
+			}
+			if content := w.blob(w.media(wamid).BlobKey); content != "" {
+				t.Errorf("%d bytes are kept of it", len(content))
+			}
+		})
+	}
+}
+
+func TestDeadAddressIsReplacedOnce(t *testing.T) {
+	w := newWorld(t)
+	if _, err := w.sim.AddFault(metasim.Fault{Call: "download_media", Action: metasim.ActionHTTPStatus, Status: 404}); err != nil {
+		t.Fatal(err)
+	}
+	wamid := w.arrive("image/png", []byte("a photo"), nil)
+	w.run(w.fetcher())
+	w.eventually(wamid, "stored")
+	if c := w.sim.Counters().Calls; c["get_media"] != 2 || c["download_media"] != 2 {
+		t.Errorf("%d look-ups and %d downloads", c["get_media"], c["download_media"])
+	}
+}
+
+func TestDeadTokenWaitsForAnother(t *testing.T) {
+	w := newWorld(t)
+	w.serve("line-a", func(c *runtimeconfig.Channel) { c.AccessToken = redact.New("EAAGdead") })
+	wamid := w.arrive("image/png", []byte("a photo"), nil)
+	w.run(w.fetcher())
+	w.eventually(wamid, "pending TokenInvalid")
+	w.serve("line-a")
+	w.advance(maxDelay)
+	w.eventually(wamid, "stored")
+}
+
+func TestReplyWaitsForTheFile(t *testing.T) {
+	w := newWorld(t)
+	w.arrive("image/png", []byte("a photo"), nil)
+	claim := func(await bool) error {
+		_, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10, AwaitMedia: await})
+		return err
+	}
+	w.advance(store.ReplyDueAtMost)
+	if err := claim(true); !errors.Is(err, store.ErrNothingDue) {
+		t.Errorf("the reply does not wait: %v", err)
+	}
+	w.advance(store.MediaPatience - store.ReplyDueAtMost)
+	if err := claim(true); err != nil {
+		t.Errorf("it waits for ever: %v", err)
+	}
+	other := newWorld(t)
+	other.arrive("image/png", []byte("a photo"), nil)
+	other.advance(store.ReplyDueAtMost)
+	if _, err := other.store.ClaimConversation(other.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}); err != nil {
+		t.Errorf("without a blob store nothing is waited for: %v", err)
+	}
+}
+
+func TestBlobGoesWithItsMessage(t *testing.T) {
+	w := newWorld(t)
+	wamid := w.arrive("image/png", []byte("a photo"), nil)
+	k := w.fetcher()
+	w.run(k)
+	w.eventually(wamid, "stored")
+	key := w.media(wamid).BlobKey
+	w.advance(store.MinRetention + time.Hour)
+	for {
+		n, err := w.store.Expire(w.Context(), store.Retention{Default: store.MinRetention, BatchSize: 100})
+		w.must(err)
+		if n == 0 {
+			break
+		}
+	}
+	w.must(k.sweep(w.Context()))
+	if content := w.blob(key); content == "" {
+		t.Error("it is gone at once, while somebody may still be fetching it")
+	}
+	w.advance(store.BlobGrace)
+	w.must(k.sweep(w.Context()))
+	if content := w.blob(key); content != "" {
+		t.Error("it outlives its message")
+	}
+}
+
+func TestBlobThatNobodyAdoptsGoes(t *testing.T) {
+	w := newWorld(t)
+	k := w.fetcher()
+	w.must(w.store.NoteBlob(w.Context(), "made/image"))
+	w.must(w.blobs.Put(w.Context(), "made/image", "image/png", []byte("an image")))
+	w.must(k.sweep(w.Context()))
+	if content := w.blob("made/image"); content != "an image" {
+		t.Errorf("%q", content)
+	}
+	w.advance(store.BlobGrace)
+	w.must(k.sweep(w.Context()))
+	if content := w.blob("made/image"); content != "" {
+		t.Error("it stays")
+	}
+	w.must(w.blobs.Delete(w.Context(), "made/image"))
+}
+
+func TestOpenBlobsNamesTheRemedy(t *testing.T) {
+	for location, want := range map[string]string{
+		"":                         "must begin with file:/// or s3://",
+		"blobs":                    "must begin with file:/// or s3://",
+		"gs://bucket":              "must begin with file:/// or s3://",
+		"file://blobs":             "three slashes",
+		"file:///dev/null/blobs":   "not a directory",
+		"s3://bucket?no-such=flag": "blob store",
+	} {
+		b, err := OpenBlobs(t.Context(), location)
+		if err == nil {
+			t.Errorf("%q was opened", location)
+			if err := b.Close(); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", location, err, want)
+		}
+	}
+}

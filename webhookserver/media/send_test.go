@@ -1,0 +1,85 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// TestImageOfOursIsUploadedOnce lets the first send of an image be refused for a while.
+func TestImageOfOursIsUploadedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.arrive("image/png", []byte("like this?"), nil)
+	w.advance(store.ReplyDebounce)
+	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10})
+	w.must(err)
+	draft, err := Outgoing{Store: w.store, Blobs: w.blobs}.Draft(w.Context(), "image/png", []byte("an image"), "yours")
+	w.must(err)
+	key := draft.BlobKey
+	w.must(w.store.CommitReply(w.Context(), turn, []store.OutboxDraft{draft}, store.Outcome{Kind: store.OutcomeAnswered}))
+	_, err = w.sim.AddFault(metasim.Fault{Call: "send", Action: metasim.ActionGraphError, Error: &metasim.FaultError{HTTP: 500, Code: 131057}})
+	w.must(err)
+
+	b, err := outbox.New(outbox.Options{
+		Store: w.store, Snapshot: w.snapshot, Blobs: w.blobs, Owner: "test", Workers: 2, Poll: 2 * time.Millisecond, Now: w.clock,
+		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) {
+			return meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version})
+		},
+		Log: logr.Discard(), Metrics: prometheus.NewRegistry(),
+	})
+	w.must(err)
+	ctx, cancel := context.WithCancel(w.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	defer func() {
+		cancel()
+		w.must(<-done)
+	}()
+	for end := time.Now().Add(patience); w.sim.Counters().Sends[metasim.DemoDirectPhone] == 0; w.advance(time.Second) {
+		if time.Now().After(end) {
+			t.Fatalf("it is never sent: %+v", w.sim.Counters().Calls)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	if c := w.sim.Counters().Calls; c["upload_media"] != 1 || c["send"] != 2 {
+		t.Errorf("%d uploads and %d sends", c["upload_media"], c["send"])
+	}
+	chat := w.sim.Conversation(metasim.DemoDirectPhone, metasim.DemoCustomer)
+	if last := chat[len(chat)-1]; last.Type != "image" || last.Text != "yours" {
+		t.Errorf("the customer got %+v", last)
+	}
+	w.advance(store.BlobGrace)
+	w.must(w.fetcher().sweep(w.Context()))
+	if content := w.blob(key); content != "an image" {
+		t.Error("the blob of a message that is kept is gone")
+	}
+}
+
+func TestImageThatCantBeSentIsRefusedBefore(t *testing.T) {
+	w := newWorld(t)
+	for reason, image := range map[string]struct {
+		kind    string
+		content []byte
+	}{
+		"a type that WhatsApp doesn't take": {"image/gif", []byte("GIF89a")},
+		"nothing":                           {"image/png", nil},
+		"more than WhatsApp takes":          {"image/png", make([]byte, outbox.MaxImageBytes+1)},
+	} {
+		if _, err := (Outgoing{Store: w.store, Blobs: w.blobs}).Draft(w.Context(), image.kind, image.content, ""); !errors.Is(err, ErrImage) {
+			t.Errorf("%s: %v", reason, err)
+		}
+	}
+	if _, err := (Outgoing{Store: w.store}).Draft(w.Context(), "image/png", []byte("an image"), ""); !errors.Is(err, ErrBlobs) {
+		t.Errorf("without a blob store: %v", err)
+	}
+}

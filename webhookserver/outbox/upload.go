@@ -1,0 +1,67 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// MaxImageBytes is the size of an image that may be sent, WhatsApp's limit, see developers.facebook.com/docs/whatsapp/cloud-api/reference/media.
+const MaxImageBytes = 5 << 20
+
+// errImage means that the image can't be sent at all.
+var errImage = errors.New("the image is missing or too large")
+
+// upload hands a blob to Meta and notes its id, so that a send that is repeated uploads nothing again. It reports whether
+// the send may go on. An upload that was lost costs nothing: nobody has seen it, and Meta forgets it after 30 days.
+func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential, ch *runtimeconfig.Channel, send *store.Send, image *Image) (result, bool) {
+	content, err := b.read(ctx, image.Blob)
+	switch {
+	case errors.Is(err, errImage):
+		b.log.Error(err, "An image can't be sent", "line", send.Line, "send", send.ID)
+		return failed(reasonBlobMissing, 0), false
+	case err != nil:
+		b.log.Error(err, "An image could not be read", "line", send.Line, "send", send.ID)
+		return pending(reasonBlobStore, backoff(send.Attempt, 2, maxBackoff)), false
+	}
+	callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+	id, err := client.UploadMedia(callCtx, cred, send.PhoneNumberID, meta.MediaUpload{MIMEType: image.MIMEType, Content: content})
+	cancel()
+	if err != nil {
+		b.log.Info("An image could not be uploaded", "line", send.Line, "send", send.ID, "error", err.Error(), "attempt", send.Attempt)
+		r := b.judge(ctx, ch, send, err)
+		if r.state == store.SendUnknown { // of the upload, not of the message
+			r = pending(r.reason, backoff(send.Attempt, 2, maxBackoff))
+		}
+		return r, false
+	}
+	send.MediaID = string(id)
+	// If this fails the image may be uploaded once more.
+	if err := b.store.SetUploaded(ctx, send, send.MediaID); err != nil && ctx.Err() == nil {
+		b.log.Error(err, "The id of an uploaded image could not be written down", "line", send.Line, "send", send.ID)
+	}
+	return result{}, true
+}
+
+// read loads an image. Only a blob that is not there is errImage, as the rest may pass.
+func (b *Outbox) read(ctx context.Context, key string) (content []byte, err error) {
+	if b.blobs == nil {
+		return nil, errImage
+	}
+	r, size, err := b.blobs.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) || (err == nil && size > MaxImageBytes) {
+		if r != nil {
+			err = errors.Join(err, r.Close())
+		}
+		return nil, errors.Join(errImage, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return io.ReadAll(io.LimitReader(r, MaxImageBytes))
+}

@@ -1,0 +1,126 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// fetchable locks the file that has waited longest. Its parameters: now, and the
+// limit per line. Like claimable it skips what others have locked.
+const fetchable = `
+	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts FROM media f
+	WHERE (f.state = 'pending' AND f.not_before <= $1 OR f.state = 'fetching' AND f.lease_until <= $1)
+	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > $1 GROUP BY line HAVING count(*) >= $2)
+	ORDER BY f.received_at LIMIT 1 FOR UPDATE SKIP LOCKED`
+
+// ClaimMedia implements store.Files.
+func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*store.MediaFetch, error) {
+	var f *store.MediaFetch
+	err := s.write(ctx, func(t *tx) error {
+		f = nil
+		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
+		var received int64
+		found, err := t.found(fetchable, []any{t.now, max(1, req.PerLineLimit)},
+			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt)
+		if err != nil || !found {
+			return err
+		}
+		c.ReceivedAt, c.BlobKey, c.Epoch, c.Attempt = record.Instant(received), record.BlobKey(c.Line, c.PhoneNumberID, c.WAMID), c.Epoch+1, c.Attempt+1
+		if _, err := t.exec(`DELETE FROM blob_garbage WHERE key = $1`, c.BlobKey); err != nil {
+			return err
+		}
+		f = &c
+		return t.exec1(`
+			UPDATE media SET state = 'fetching', owner = $1, epoch = $2, attempts = $3, lease_until = $4, blob_key = $5
+			WHERE phone_number_id = $6 AND wamid = $7`,
+			req.Owner, c.Epoch, c.Attempt, t.now+req.Lease.Milliseconds(), c.BlobKey, c.PhoneNumberID, c.WAMID)
+	})
+	if err != nil || f == nil {
+		return nil, cmp.Or(err, store.ErrNothingDue)
+	}
+	return f, nil
+}
+
+// MarkMediaStored implements store.Files.
+func (s *Store) MarkMediaStored(ctx context.Context, f *store.MediaFetch, mimeType string, size int64) error {
+	return s.settleMedia(ctx, f, `state = 'stored', reason = '', mime_type = $1, size = $2`, mimeType, size)
+}
+
+// MarkMediaFailed implements store.Files.
+func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'failed', reason = $1, size = $2`, reason, 0)
+}
+
+// MarkMediaPendingAgain implements store.Files.
+func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, retryAt time.Time, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'pending', reason = $1, not_before = $2`, reason, record.Millis(retryAt))
+}
+
+// settleMedia ends a claim with what set (a constant of two parameters) says.
+func (s *Store) settleMedia(ctx context.Context, f *store.MediaFetch, set string, a, b any) error {
+	err := s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = $3 AND wamid = $4 AND epoch = $5 AND state = 'fetching'`,
+			a, b, f.PhoneNumberID, f.WAMID, f.Epoch)
+		if err == nil && n == 0 {
+			err = store.ErrLeaseLost
+		}
+		return err
+	})
+	if err == nil {
+		s.hints.tell() // a reply may have waited for it
+	}
+	return err
+}
+
+// NoteBlob implements store.Files.
+func (s *Store) NoteBlob(ctx context.Context, key string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO blob_garbage (key, due_at) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at`,
+			key, t.now+store.BlobGrace.Milliseconds())
+		return err
+	})
+}
+
+// SetUploaded implements store.Files.
+func (s *Store) SetUploaded(ctx context.Context, send *store.Send, mediaID string) error {
+	return s.settle(ctx, send, func(t *tx) error {
+		return t.exec1(`UPDATE outbox SET media_id = $1 WHERE id = $2`, mediaID, send.ID)
+	})
+}
+
+// BlobGarbage implements store.Files.
+func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
+	fresh, err := s.anyRow(ctx, `SELECT 1 FROM blob_garbage WHERE due_at = 0 LIMIT 1`, nil)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		err := s.write(ctx, func(t *tx) error {
+			_, err := t.exec(`UPDATE blob_garbage SET due_at = $1 WHERE due_at = 0`, t.now+store.BlobGrace.Milliseconds())
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list(ctx, s, func(row pgx.CollectableRow) (key string, err error) {
+		err = row.Scan(&key)
+		return key, err
+	}, `SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= `+clockNow+`
+		  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key) AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key)
+		ORDER BY due_at LIMIT $2`, s.clockOverride(), limit)
+}
+
+// ForgetBlobs implements store.Files.
+func (s *Store) ForgetBlobs(ctx context.Context, keys []string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`DELETE FROM blob_garbage WHERE key = ANY ($1)`, keys)
+		return err
+	})
+}

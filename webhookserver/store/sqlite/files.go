@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// fetchable picks the file that has waited longest. Its parameters: now, now,
+// now, and the limit per line.
+const fetchable = `
+	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts FROM media f
+	WHERE (f.state = 'pending' AND f.not_before <= ? OR f.state = 'fetching' AND f.lease_until <= ?)
+	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > ? GROUP BY line HAVING count(*) >= ?)
+	ORDER BY f.received_at LIMIT 1`
+
+// ClaimMedia implements store.Files.
+func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*store.MediaFetch, error) {
+	args := func(now int64) []any { return []any{now, now, now, max(1, req.PerLineLimit)} }
+	if due, err := s.anyRow(ctx, fetchable, args(s.clock().UnixMilli())); err != nil || !due {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	var f *store.MediaFetch
+	err := s.write(ctx, func(t *tx) error {
+		f = nil
+		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
+		var received int64
+		found, err := t.found(fetchable, args(t.now),
+			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt)
+		if err != nil || !found {
+			return err
+		}
+		c.ReceivedAt, c.BlobKey, c.Epoch, c.Attempt = record.Instant(received), record.BlobKey(c.Line, c.PhoneNumberID, c.WAMID), c.Epoch+1, c.Attempt+1
+		if _, err := t.exec(`DELETE FROM blob_garbage WHERE key = ?`, c.BlobKey); err != nil {
+			return err
+		}
+		f = &c
+		return t.exec1(`
+			UPDATE media SET state = 'fetching', owner = ?, epoch = ?, attempts = ?, lease_until = ?, blob_key = ?
+			WHERE phone_number_id = ? AND wamid = ?`,
+			req.Owner, c.Epoch, c.Attempt, t.now+req.Lease.Milliseconds(), c.BlobKey, c.PhoneNumberID, c.WAMID)
+	})
+	if err != nil || f == nil {
+		return nil, cmpErr(err, store.ErrNothingDue)
+	}
+	return f, nil
+}
+
+// MarkMediaStored implements store.Files.
+func (s *Store) MarkMediaStored(ctx context.Context, f *store.MediaFetch, mimeType string, size int64) error {
+	return s.settleMedia(ctx, f, `state = 'stored', reason = '', mime_type = ?, size = ?`, mimeType, size)
+}
+
+// MarkMediaFailed implements store.Files.
+func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'failed', reason = ?, size = ?`, reason, 0)
+}
+
+// MarkMediaPendingAgain implements store.Files.
+func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, retryAt time.Time, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'pending', reason = ?, not_before = ?`, reason, record.Millis(retryAt))
+}
+
+// settleMedia ends a claim with what set (a constant of two parameters) says.
+func (s *Store) settleMedia(ctx context.Context, f *store.MediaFetch, set string, a, b any) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = ? AND wamid = ? AND epoch = ? AND state = 'fetching'`,
+			a, b, f.PhoneNumberID, f.WAMID, f.Epoch)
+		if err == nil && n == 0 {
+			err = store.ErrLeaseLost
+		}
+		return err
+	})
+}
+
+// NoteBlob implements store.Files.
+func (s *Store) NoteBlob(ctx context.Context, key string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO blob_garbage (key, due_at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET due_at = excluded.due_at`,
+			key, t.now+store.BlobGrace.Milliseconds())
+		return err
+	})
+}
+
+// SetUploaded implements store.Files.
+func (s *Store) SetUploaded(ctx context.Context, send *store.Send, mediaID string) error {
+	return s.settle(ctx, send, func(t *tx) error {
+		return t.exec1(`UPDATE outbox SET media_id = ? WHERE id = ?`, mediaID, send.ID)
+	})
+}
+
+// BlobGarbage implements store.Files.
+func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
+	fresh, err := s.anyRow(ctx, `SELECT 1 FROM blob_garbage WHERE due_at = 0 LIMIT 1`, nil)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		err := s.write(ctx, func(t *tx) error {
+			_, err := t.exec(`UPDATE blob_garbage SET due_at = ? WHERE due_at = 0`, t.now+store.BlobGrace.Milliseconds())
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list(ctx, s, func(row *sql.Rows) (key string, err error) {
+		err = row.Scan(&key)
+		return key, err
+	}, `SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= ?
+		  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key) AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key)
+		ORDER BY due_at LIMIT ?`, s.clock().UnixMilli(), limit)
+}
+
+// ForgetBlobs implements store.Files.
+func (s *Store) ForgetBlobs(ctx context.Context, keys []string) error {
+	return s.write(ctx, func(t *tx) error {
+		for _, key := range keys {
+			if _, err := t.exec(`DELETE FROM blob_garbage WHERE key = ?`, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,218 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+var fileCases = map[string]func(*world){
+	"a file is fetched once and shown with its message":       fileOnce,
+	"who fetched too long has fetched in vain":                fileLease,
+	"a file that failed is shown with its reason":             fileFailures,
+	"one line has so many at a time, the oldest first":        fileLimit,
+	"only what a customer writes to the line is fetched":      fileSources,
+	"a reply waits for files, but not for ever":               filePatience,
+	"a blob goes with its message, and not at once":           fileRetention,
+	"a blob goes with its customer":                           fileErased,
+	"a blob of ours goes with its message, or if it has none": fileOfOurs,
+	"what was uploaded is not uploaded again":                 fileUpload,
+}
+
+// photo is a reply-worthy photo of a customer, sent now.
+func (w *world) photo(wamid, bsuid string) store.InboundMessage {
+	m := w.text(wamid, bsuid)
+	m.Type, m.Media = "image", &store.Media{ID: "media-" + wamid, MIMEType: "image/jpeg", SHA256: "digest"}
+	return m
+}
+
+func mediaRequest() store.ClaimMediaRequest {
+	return store.ClaimMediaRequest{Owner: "fetcher", Lease: time.Minute, PerLineLimit: 2}
+}
+
+func (w *world) claimMedia() *store.MediaFetch {
+	w.Helper()
+	f, err := w.store.ClaimMedia(w.Context(), mediaRequest())
+	w.must(err)
+	return f
+}
+
+func (w *world) nothingToFetch(reason string) {
+	w.Helper()
+	f, err := w.store.ClaimMedia(w.Context(), mediaRequest())
+	if f != nil {
+		w.Errorf("%s: claimed %s", reason, f.WAMID)
+	}
+	w.wantErr(err, store.ErrNothingDue, reason)
+}
+
+// file is what the usual line's first message says of its file.
+func (w *world) file() store.Media {
+	w.Helper()
+	m := w.messages(w.conversation())[0].Media
+	if m == nil {
+		w.Fatal("the message has no file")
+	}
+	return *m
+}
+
+// garbage waits until it would be due and returns what is to be deleted.
+func (w *world) garbage() []string {
+	w.Helper()
+	keys, err := w.store.BlobGarbage(w.Context(), 100)
+	w.must(err)
+	w.equal(0, len(keys), "blobs to delete before somebody could have finished fetching them")
+	w.advance(store.BlobGrace)
+	keys, err = w.store.BlobGarbage(w.Context(), 100)
+	w.must(err)
+	return keys
+}
+
+func fileOnce(w *world) {
+	w.ingest(w.photo("m1", "US.1"))
+	w.ingest(w.photo("m1", "US.1"))
+	f := w.claimMedia()
+	w.equal([]string{line, number, "m1", "media-m1", "image/jpeg", "digest"}, []string{f.Line, f.PhoneNumberID, f.WAMID, f.MediaID, f.MIMEType, f.SHA256}, "what is to be fetched")
+	w.equal(true, f.Attempt == 1 && f.BlobKey != "" && f.ReceivedAt.Equal(w.clock()) && f.ClaimedAt.Equal(w.clock()), fmt.Sprintf("the claim %+v", f))
+	w.nothingToFetch("while it is being fetched")
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/png", 7))
+	w.equal(store.Media{
+		ID: "media-m1", MIMEType: "image/png", SHA256: "digest", State: store.MediaStored, BlobKey: f.BlobKey, Size: 7,
+	}, w.file(), "the file")
+	w.wantErr(w.store.MarkMediaFailed(w.Context(), f, "Odd"), store.ErrLeaseLost, "a second result")
+	w.ingest(w.photo("m1", "US.1"))
+	w.reopen()
+	w.nothingToFetch("after another copy of the message")
+	w.equal(store.MediaStored, w.file().State, "the file after another copy")
+}
+
+func fileLease(w *world) {
+	w.ingest(w.photo("m1", "US.1"))
+	slow := w.claimMedia()
+	w.advance(time.Minute)
+	f := w.claimMedia()
+	w.equal(true, f.Attempt == 2 && f.BlobKey == slow.BlobKey, "the second claim has the same key")
+	w.wantErr(w.store.MarkMediaStored(w.Context(), slow, "image/png", 7), store.ErrLeaseLost, "the first result")
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/png", 8))
+	w.equal(int64(8), w.file().Size, "whose lease it is counts")
+}
+
+func fileFailures(w *world) {
+	w.ingest(w.photo("m1", "US.1"))
+	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), w.clock().Add(time.Second), "Network"))
+	w.equal([]string{"pending", "Network"}, []string{string(w.file().State), w.file().Reason}, "a file that waits")
+	w.nothingToFetch("before it is due")
+	w.advance(time.Second)
+	f := w.claimMedia()
+	w.equal(2, f.Attempt, "tries")
+	w.must(w.store.MarkMediaFailed(w.Context(), f, "TooLarge"))
+	w.equal([]string{"failed", "TooLarge"}, []string{string(w.file().State), w.file().Reason}, "a file that was given up")
+	w.advance(time.Hour)
+	w.nothingToFetch("after it was given up")
+}
+
+func fileLimit(w *world) {
+	for _, wamid := range []string{"m1", "m2", "m3"} {
+		w.ingest(w.photo(wamid, "US.1"))
+		w.advance(time.Second)
+	}
+	other := w.photo("o1", "US.1")
+	other.Line, other.PhoneNumberID = "line-b", "15550000002"
+	w.ingest(other)
+	first := w.claimMedia()
+	w.equal([]string{"m1", "m2", "o1"}, []string{first.WAMID, w.claimMedia().WAMID, w.claimMedia().WAMID}, "two of the line, then the other line's")
+	w.nothingToFetch("while two of the line are under way")
+	w.must(w.store.MarkMediaStored(w.Context(), first, "image/jpeg", 1))
+	w.equal("m3", w.claimMedia().WAMID, "the next")
+}
+
+func fileSources(w *world) {
+	for _, source := range []store.Source{store.SourceStandby, store.SourceEcho, store.SourceHistory} {
+		m := w.photo("m-"+string(source), "US.1")
+		m.Source, m.ReplyWorthy, m.OpensWindow = source, false, false
+		w.ingest(m)
+	}
+	w.nothingToFetch("of others")
+	m := w.photo("m-"+string(store.SourceStandby), "US.1")
+	w.ingest(m)
+	w.equal(m.WAMID, w.claimMedia().WAMID, "what became the line's after all")
+}
+
+func filePatience(w *world) {
+	await := claimRequest()
+	await.AwaitMedia = true
+	claimed := func() error {
+		turn, err := w.store.ClaimConversation(w.Context(), await)
+		if err == nil {
+			w.must(w.store.CommitReply(w.Context(), turn, drafts("an answer"), answered()))
+		}
+		return err
+	}
+	w.ingest(w.photo("m1", "US.1"))
+	w.advance(store.ReplyDueAtMost)
+	w.wantErr(claimed(), store.ErrNothingDue, "while the file waits")
+	f := w.claimMedia()
+	w.wantErr(claimed(), store.ErrNothingDue, "while it is being fetched")
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/jpeg", 1))
+	w.must(claimed())
+	w.ingest(w.photo("m2", "US.1"))
+	w.advance(store.MediaPatience)
+	w.must(claimed())
+	w.ingest(w.photo("m3", "US.1"))
+	w.advance(store.ReplyDueAtMost)
+	await.AwaitMedia = false
+	w.must(claimed())
+}
+
+func fileRetention(w *world) {
+	w.ingest(w.photo("m1", "US.1"))
+	f := w.claimMedia()
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/jpeg", 1))
+	w.equal(0, len(w.garbage()), "blobs to delete while the message is there")
+	w.advance(store.MinRetention)
+	w.expireAll(store.Retention{Default: store.MinRetention, BatchSize: 100})
+	w.equal([]string{f.BlobKey}, w.garbage(), "blobs to delete")
+	w.must(w.store.ForgetBlobs(w.Context(), []string{f.BlobKey, "another"}))
+	w.equal(0, len(w.garbage()), "blobs to delete when that is done")
+}
+
+func fileErased(w *world) {
+	w.ingest(w.photo("m1", erasedUser))
+	stored := w.claimMedia()
+	w.must(w.store.MarkMediaStored(w.Context(), stored, "image/jpeg", 1))
+	w.ingest(w.photo("m2", erasedUser))
+	slow := w.claimMedia()
+	w.ingest(w.photo("n1", "US.2"))
+	w.erase(store.Erasure{Line: line, PhoneNumberID: number, BSUID: erasedUser})
+	w.wantErr(w.store.MarkMediaStored(w.Context(), slow, "image/jpeg", 1), store.ErrLeaseLost, "what was being fetched")
+	w.must(w.store.NoteBlob(w.Context(), slow.BlobKey))
+	keys := w.garbage()
+	w.equal(true, len(keys) == 2 && (keys[0] == stored.BlobKey) != (keys[1] == stored.BlobKey), fmt.Sprintf("blobs to delete: %q", keys))
+	w.equal("n1", w.claimMedia().WAMID, "the neighbour's")
+	w.nothingToFetch("of who was erased")
+}
+
+func fileOfOurs(w *world) {
+	w.must(w.store.NoteBlob(w.Context(), "made/sent"))
+	w.must(w.store.NoteBlob(w.Context(), "made/lost"))
+	w.ingest(w.text("m1", erasedUser))
+	d := drafts("a picture")
+	d[0].Type, d[0].BlobKey = "image", "made/sent"
+	w.must(w.store.CommitReply(w.Context(), w.claim(), d, answered()))
+	w.equal([]string{"made/lost"}, w.garbage(), "blobs that no message names")
+	w.must(w.store.ForgetBlobs(w.Context(), []string{"made/lost"}))
+	w.erase(store.Erasure{Line: line, PhoneNumberID: number, BSUID: erasedUser})
+	w.equal([]string{"made/sent"}, w.garbage(), "blobs whose message is gone")
+}
+
+func fileUpload(w *world) {
+	w.reply("m1", "US.1", "a picture")
+	s := w.claimSend()
+	w.equal("", s.MediaID, "the upload of a first try")
+	w.must(w.store.SetUploaded(w.Context(), s, "777"))
+	w.must(w.store.MarkPendingAgain(w.Context(), s, w.clock(), "Throttled"))
+	w.wantErr(w.store.SetUploaded(w.Context(), s, "888"), store.ErrLeaseLost, "a claim that is over")
+	again := w.claimSend()
+	w.equal("777", again.MediaID, "the upload of the second try")
+}
