@@ -19,8 +19,8 @@ type observation struct {
 	first, received, sent time.Time
 	// tokenMismatch means that somebody shook hands with a verify token that nobody has.
 	tokenMismatch bool
-	// routing is the latest word on who owns the number's chats; nil if there was none.
-	routing *serverapi.Routing
+	// standby is the latest hour with copies of what another responder received; zero if messages of our own came after them.
+	standby time.Time
 	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
 	models  map[string]*serverapi.Assistant
 	catalog *serverapi.Assistant
@@ -41,9 +41,7 @@ func (o *observation) merge(later observation) {
 	o.signatureFailing = o.signatureFailing || later.signatureFailing
 	// A proof that came later answers the mismatch.
 	o.tokenMismatch = later.tokenMismatch || (o.tokenMismatch && later.proof == "")
-	if later.routing != nil {
-		o.routing = later.routing
-	}
+	o.standby = latestCopies(o.standby, o.received, &later)
 	if o.first.IsZero() {
 		o.first = later.first
 	}
@@ -55,6 +53,20 @@ func (o *observation) merge(later observation) {
 	}
 	o.mergeAssistant(later)
 	o.recheck = o.recheck || later.recheck
+}
+
+// latestCopies is the hour of the latest copies of what another responder received, if no message of our own came after them: copies and
+// received are what is known, zero meaning neither, and later is what came since. Reports can be read twice, so what is older than what is
+// known says nothing.
+func latestCopies(copies, received time.Time, later *observation) time.Time {
+	switch {
+	case !later.standby.IsZero() && !later.standby.Before(copies) && !later.standby.Before(received):
+		return later.standby
+	case later.standby.IsZero() && !later.received.IsZero() && !later.received.Before(copies):
+		return time.Time{}
+	default:
+		return copies
+	}
 }
 
 // mergeAssistant adds what a later observation says of the models and of what they are told.
@@ -104,7 +116,7 @@ func (o *observations) take(uid types.UID) observation {
 // empty says whether nothing was reported.
 func (o *observation) empty() bool {
 	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && len(o.models) == 0 &&
-		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.routing == nil
+		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.standby.IsZero()
 }
 
 // giveBack returns what could not be written into a status, below what came since.

@@ -14,6 +14,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -230,7 +231,9 @@ func observe(report *serverapi.Report) observation {
 	detail := &report.Detail
 	switch {
 	case detail.Traffic != nil:
-		return observation{first: detail.Traffic.FirstReceived, received: detail.Traffic.LastReceived, sent: detail.Traffic.LastSent}
+		return observation{
+			first: detail.Traffic.FirstReceived, received: detail.Traffic.LastReceived, sent: detail.Traffic.LastSent, standby: detail.Traffic.LastStandby,
+		}
 	case detail.Webhook != nil:
 		// A person has just entered the callback URL, perhaps: look what Meta says.
 		return observation{proof: detail.Webhook.Proof, recheck: detail.Webhook.Proof == serverapi.Handshake}
@@ -238,8 +241,6 @@ func observe(report *serverapi.Report) observation {
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
 	case detail.Assistant != nil && detail.Assistant.Source != nil:
 		return observation{sources: &sourceNews{byField: map[string]*serverapi.Assistant{detail.Assistant.Source.Field: detail.Assistant}}}
-	case detail.Routing != nil:
-		return observation{routing: detail.Routing}
 	case report.Kind == serverapi.KindVerifyTokenMismatch:
 		return observation{tokenMismatch: true}
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
@@ -257,22 +258,20 @@ func observe(report *serverapi.Report) observation {
 	}
 }
 
-// newsworthy says whether an observation can change a channel's status. Traffic within an hour that is shown already can't.
+// newsworthy says whether an observation can change a channel's status. Traffic of an hour before the one that is shown can't.
 func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
 	if seen.tokenMismatch {
 		return !hasReason(channel, v1alpha1.ConditionWebhookVerified, v1alpha1.ReasonVerifyTokenMismatch)
 	}
-	if seen.routing != nil {
-		return seen.routing.Standby != hasReason(channel, v1alpha1.ConditionAssistantReady, v1alpha1.ReasonRoutedToStandby)
-	}
 	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.sources != nil || seen.proof != "" && !verified(channel) {
 		return true
 	}
-	shown := v1alpha1.TrafficStatus{}
-	if channel.Status.Traffic != nil {
-		shown = *channel.Status.Traffic
+	if !seen.standby.IsZero() {
+		return true
 	}
-	return laterHour(shown, seen)
+	shown := ptr.Deref(channel.Status.Traffic, v1alpha1.TrafficStatus{})
+	// A second report of the same hour means that copies came in between, perhaps not shown yet.
+	return laterHour(shown, seen) || !seen.received.IsZero() && !seen.received.Before(timeOf(shown.LastReceivedAt))
 }
 
 // hasReason says whether a condition of the channel has a reason.

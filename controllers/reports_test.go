@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
+	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
 
@@ -81,6 +82,43 @@ func TestObservationsMerge(t *testing.T) {
 	store.giveBack("a", got)
 	if got := store.take("a"); got.signatureFailing || got.proof != serverapi.Delivery || !got.received.Equal(hour) {
 		t.Errorf("what is given back overrides what came later: %+v", got)
+	}
+}
+
+func TestLatestTrafficSaysWhoOwnsTheChats(t *testing.T) {
+	hour := func(n int) time.Time { return time.Date(2026, 11, 21, n, 0, 0, 0, time.UTC) }
+	own := func(n int) observation { return observation{received: hour(n)} }
+	copies := func(n int) observation { return observation{standby: hour(n)} }
+	for _, tc := range []struct {
+		why  string
+		seen []observation
+		want time.Time
+	}{
+		{"only copies", []observation{copies(9)}, hour(9)},
+		{"copies after messages of the same hour", []observation{own(9), copies(9)}, hour(9)},
+		{"messages after copies of the same hour", []observation{copies(9), own(9)}, time.Time{}},
+		{"copies of a later hour", []observation{copies(9), own(9), copies(10)}, hour(10)},
+		{"old messages are read again", []observation{copies(9), own(8)}, hour(9)},
+		{"old copies are read again", []observation{own(9), copies(8)}, time.Time{}},
+		{"nothing new", []observation{copies(9), {sent: hour(9)}}, hour(9)},
+	} {
+		s := &channelScope{channel: &v1alpha1.WhatsAppChannel{}}
+		for _, seen := range tc.seen { // reconciled one by one
+			s.news = seen
+			s.recordTraffic()
+		}
+		if got := timeOf(s.channel.Status.Traffic.LastStandbyAt); !got.Equal(tc.want) {
+			t.Errorf("%s: status says %v, want %v", tc.why, got, tc.want)
+		}
+		var merged observation
+		for _, seen := range tc.seen { // and together
+			merged.merge(seen)
+		}
+		s = &channelScope{channel: &v1alpha1.WhatsAppChannel{}, news: merged}
+		s.recordTraffic()
+		if got := timeOf(s.channel.Status.Traffic.LastStandbyAt); !got.Equal(tc.want) {
+			t.Errorf("%s: merged, status says %v, want %v", tc.why, got, tc.want)
+		}
 	}
 }
 

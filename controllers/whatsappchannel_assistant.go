@@ -44,9 +44,9 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	case !ptr.Deref(spec.Assistant.Enabled, true):
 		return metav1.ConditionFalse, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer."
 	}
-	if s.onStandby(old) {
+	if s.onStandby() {
 		return metav1.ConditionFalse, v1alpha1.ReasonRoutedToStandby,
-			"Meta routes this number's chats to another responder, such as another partner or Meta Business Agent, and sends copies only: they are stored, and nobody is answered. To have them answered here, let the business change the number's conversation routing in Meta Business Suite."
+			"Meta routes chats of this number to another responder, such as another partner or Meta Business Agent, and sends copies only: they are stored, and not answered. To have them answered here, let the business change the number's conversation routing in Meta Business Suite; the next message that comes to this app ends this."
 	}
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
@@ -68,11 +68,9 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 }
 
 // onStandby says whether another responder owns the number's chats, as the webhook-server last reported it.
-func (s *channelScope) onStandby(old *metav1.Condition) bool {
-	if s.news.routing != nil {
-		return s.news.routing.Standby
-	}
-	return old != nil && old.Reason == v1alpha1.ReasonRoutedToStandby
+func (s *channelScope) onStandby() bool {
+	traffic := s.channel.Status.Traffic
+	return traffic != nil && traffic.LastStandbyAt != nil
 }
 
 // stillFor says whether a condition tells of the present spec.

@@ -43,9 +43,9 @@ func (r *WhatsAppChannelReconciler) updateStatus(s *channelScope, wait time.Dura
 		res = s.progress.schedule(attempts{&s.channel.Status.Failures, &s.channel.Status.NextAttemptTime}, set, s.now.Time, check)
 		s.channel.Status.LastHandledReconcileAt = requestedAt(s.channel)
 	}
+	s.recordTraffic()
 	s.setInforming(set)
 	set.Write()
-	s.recordTraffic()
 	return res
 }
 
@@ -100,9 +100,9 @@ func (s *channelScope) setVerified(set *conditions.Set) {
 // genuineLately says whether genuine webhooks have come of late. Anybody can send a body that names the number: while genuine ones
 // arrive, others are forgeries, which must not make a sound channel look broken. Traffic is shown by the hour, hence two of them.
 func (s *channelScope) genuineLately() bool {
-	latest := s.news.received
-	if shown := s.channel.Status.Traffic; shown != nil && shown.LastReceivedAt != nil && shown.LastReceivedAt.After(latest) {
-		latest = shown.LastReceivedAt.Time
+	latest := timeOf(ptr.Deref(s.channel.Status.Traffic, v1alpha1.TrafficStatus{}).LastReceivedAt)
+	if s.news.received.After(latest) {
+		latest = s.news.received
 	}
 	return !latest.IsZero() && s.now.Sub(latest) < 2*time.Hour
 }
@@ -136,32 +136,41 @@ func (s *channelScope) recordFacts() {
 }
 
 // recordTraffic shows when messages last passed. A later hour than the one shown is worth a write, the same one isn't, so that a channel
-// full of traffic costs one write per hour.
+// full of traffic costs one write per hour. Who owns the chats is always worth one.
 func (s *channelScope) recordTraffic() {
 	shown := ptr.Deref(s.channel.Status.Traffic, v1alpha1.TrafficStatus{})
-	if !laterHour(shown, s.news) {
+	have := timeOf(shown.LastStandbyAt)
+	copies := latestCopies(have, timeOf(shown.LastReceivedAt), &s.news)
+	if copies.Equal(have) && !laterHour(shown, s.news) {
 		return
 	}
 	latest := func(shown *metav1.Time, seen time.Time) *metav1.Time {
 		if seen.IsZero() || (shown != nil && !seen.After(shown.Time)) {
 			return shown
 		}
-		return new(metav1.NewTime(seen.UTC().Truncate(time.Hour)))
+		return toHour(seen)
 	}
 	shown.LastReceivedAt = latest(shown.LastReceivedAt, s.news.received)
 	shown.LastSentAt = latest(shown.LastSentAt, s.news.sent)
 	if shown.FirstReceivedAt == nil && !s.news.first.IsZero() {
-		shown.FirstReceivedAt = new(metav1.NewTime(s.news.first.UTC().Truncate(time.Hour)))
+		shown.FirstReceivedAt = toHour(s.news.first)
+	}
+	shown.LastStandbyAt = nil
+	if !copies.IsZero() {
+		shown.LastStandbyAt = toHour(copies)
 	}
 	s.channel.Status.Traffic = &shown
 }
 
+func toHour(t time.Time) *metav1.Time { return new(metav1.NewTime(t.UTC().Truncate(time.Hour))) }
+
+// timeOf is the zero time if there is none.
+func timeOf(t *metav1.Time) time.Time { return ptr.Deref(t, metav1.Time{}).Time }
+
 func laterHour(shown v1alpha1.TrafficStatus, seen observation) bool {
-	var have time.Time
-	for _, t := range []*metav1.Time{shown.LastReceivedAt, shown.LastSentAt} {
-		if t != nil && t.After(have) {
-			have = t.Time
-		}
+	have := timeOf(shown.LastReceivedAt)
+	if sent := timeOf(shown.LastSentAt); sent.After(have) {
+		have = sent
 	}
 	return seen.received.After(have) || seen.sent.After(have)
 }

@@ -460,6 +460,11 @@ type TrafficStatus struct {
 	// +optional
 	LastReceivedAt *metav1.Time `json:"lastReceivedAt,omitempty"`
 
+	// lastStandbyAt is when the last copy came of what another responder of this number received. It is absent once a message has come to
+	// this app after that.
+	// +optional
+	LastStandbyAt *metav1.Time `json:"lastStandbyAt,omitempty"`
+
 	// lastSentAt is when the last message to a customer was accepted by Meta.
 	// +optional
 	LastSentAt *metav1.Time `json:"lastSentAt,omitempty"`

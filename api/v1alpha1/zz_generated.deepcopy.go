@@ -1051,6 +1051,10 @@ func (in *TrafficStatus) DeepCopyInto(out *TrafficStatus) {
 		in, out := &in.LastReceivedAt, &out.LastReceivedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.LastStandbyAt != nil {
+		in, out := &in.LastStandbyAt, &out.LastStandbyAt
+		*out = (*in).DeepCopy()
+	}
 	if in.LastSentAt != nil {
 		in, out := &in.LastSentAt, &out.LastSentAt
 		*out = (*in).DeepCopy()

@@ -40,7 +40,8 @@ type Kind string
 
 // The kinds of reports. The comment names the member of Detail that is set, if any.
 const (
-	// KindTraffic: a line had traffic; for each direction at most one per line and hour. Detail.Traffic.
+	// KindTraffic: a line had traffic; for each direction at most one per line and hour, but for messages that follow copies: they are told
+	// again. Detail.Traffic.
 	KindTraffic Kind = "Traffic"
 	// KindWebhookVerified: Meta has shaken hands with, or delivered genuinely to, this server. Detail.Webhook.
 	KindWebhookVerified Kind = "WebhookVerified"
@@ -58,9 +59,6 @@ const (
 	KindTestMessage Kind = "TestMessage"
 	// KindAccountEvent: Meta announced something about an account or number; read Graph before acting on it. Detail.Account.
 	KindAccountEvent Kind = "AccountEvent"
-	// KindRouting: Meta routes a line's chats to another responder, or to this app again; at most one of each per line and hour.
-	// Detail.Routing.
-	KindRouting Kind = "Routing"
 	// KindAssistantHealth: a line's assistant began or ceased to work. Detail.Assistant.
 	KindAssistantHealth Kind = "AssistantHealth"
 	// KindLimitReached: a line has used up one of its limits, so that customers are not answered; at most one per line, limit, replica
@@ -97,7 +95,6 @@ type Detail struct {
 	Account     *Account     `json:"account,omitempty"`
 	Assistant   *Assistant   `json:"assistant,omitempty"`
 	Limit       *Limit       `json:"limit,omitempty"`
-	Routing     *Routing     `json:"routing,omitempty"`
 }
 
 // Limit is the detail of KindLimitReached.
@@ -111,8 +108,8 @@ type Limit struct {
 type Traffic struct {
 	FirstReceived time.Time `json:"firstReceived,omitzero"`
 	LastReceived  time.Time `json:"lastReceived,omitzero"`
-	// LastStandby is when copies came of what another responder received, rounded like the others. Without messages of the line's own
-	// since, that is LastStandby after LastReceived, the line is routed to somebody else.
+	// LastStandby is when copies came of what another responder received, rounded like the others. Until a later report has a LastReceived,
+	// the line is routed to somebody else.
 	LastStandby time.Time `json:"lastStandby,omitzero"`
 	LastSent    time.Time `json:"lastSent,omitzero"`
 }
@@ -175,13 +172,6 @@ type Account struct {
 	Event string `json:"event,omitempty"`
 	// WABAID is the account that it concerns.
 	WABAID string `json:"wabaID,omitempty"`
-}
-
-// Routing is the detail of KindRouting.
-type Routing struct {
-	// Standby is true when copies of chats came that another responder owns, and false when a customer's message came to this app as the
-	// owner of its chat.
-	Standby bool `json:"standby"`
 }
 
 // Assistant is the detail of KindAssistantHealth. It is about the catalog if Catalog is set, about a document if Source is, about a source

@@ -58,8 +58,9 @@ type Report struct {
 type TrafficPayload struct {
 	FirstReceived time.Time `json:"firstReceived,omitzero"`
 	LastReceived  time.Time `json:"lastReceived,omitzero"`
-	// LastStandby is of copies of what another responder received: a line that
-	// has them and receives nothing is routed elsewhere.
+	// LastStandby is of copies of what another responder received. The first
+	// message of the line's own after that is reported, whatever the hour, so
+	// that the latest report says whether the line is routed elsewhere.
 	LastStandby time.Time `json:"lastStandby,omitzero"`
 	LastSent    time.Time `json:"lastSent,omitzero"`
 }

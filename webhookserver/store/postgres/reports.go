@@ -128,11 +128,12 @@ func (t *tx) writeTraffic() error {
 // reportReceived reports that the line received something in this hour, unless
 // that is known. Only the writer gets here.
 func (t *tx) reportReceived(line string, hour int64) error {
-	w := t.s.writer
-	if w.trafficHour[line] >= hour {
+	w, now := t.s.writer, t.now
+	// Another replica may have made a message of this hour news again.
+	if asked := w.trafficAsked[line]; asked >= hour && now-asked < minuteMillis {
 		return nil
 	}
-	t.afterCommit = append(t.afterCommit, func() { w.trafficHour[line] = hour })
+	t.afterCommit = append(t.afterCommit, func() { w.trafficAsked[line] = now })
 	var first int64
 	news, err := t.found(`
 		INSERT INTO line_traffic AS t (line, first_at, last_hour) VALUES ($1, $2, $3)
@@ -146,15 +147,19 @@ func (t *tx) reportReceived(line string, hour int64) error {
 }
 
 // reportStandby reports that the line received copies from standby in this
-// hour, unless that is known.
+// hour, unless that is known. It forgets that a message of the line's own is
+// known in this hour: the next one is news.
 func (t *tx) reportStandby(line string, hour int64) error {
 	n, err := t.exec(`
 		INSERT INTO line_traffic AS t (line, first_at, last_hour, last_standby_hour)
 		SELECT $1::text, 0, 0, $2::bigint WHERE NOT EXISTS (SELECT 1 FROM line_traffic WHERE line = $1 AND last_standby_hour >= $2)
-		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour WHERE t.last_standby_hour < excluded.last_standby_hour`, line, hour)
+		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour, last_hour = 0
+		WHERE t.last_standby_hour < excluded.last_standby_hour`, line, hour)
 	if err != nil || n == 0 {
 		return err
 	}
+	w := t.s.writer
+	t.afterCommit = append(t.afterCommit, func() { delete(w.trafficAsked, line) })
 	return t.insertTraffic(line, store.TrafficPayload{LastStandby: record.Instant(hour)})
 }
 

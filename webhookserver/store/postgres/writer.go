@@ -59,19 +59,20 @@ type writer struct {
 	waitingBytes int64
 	closed       bool
 
-	// trafficHour is the hour last reported per line: a shortcut, the table
-	// decides. It belongs to the writing goroutine.
-	trafficHour map[string]int64
+	// trafficAsked is when the table was last asked, per line, whether
+	// traffic is known: a shortcut, good for a minute. It belongs to the
+	// writing goroutine.
+	trafficAsked map[string]int64
 }
 
 func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *writer {
 	w := &writer{
 		s: s, pool: pool,
-		ctx:         context.WithoutCancel(ctx),
-		wake:        make(chan struct{}, 1),
-		done:        make(chan struct{}),
-		maxWaiting:  o.MaxWaiting,
-		trafficHour: map[string]int64{},
+		ctx:          context.WithoutCancel(ctx),
+		wake:         make(chan struct{}, 1),
+		done:         make(chan struct{}),
+		maxWaiting:   o.MaxWaiting,
+		trafficAsked: map[string]int64{},
 
 		maxWaitingBytes: o.MaxWaitingBytes,
 	}

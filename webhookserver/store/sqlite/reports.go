@@ -106,14 +106,18 @@ func (t *tx) reportTraffic(line string, hour int64) error {
 	return t.insertTraffic(line, store.TrafficPayload{FirstReceived: record.Instant(first), LastReceived: record.Instant(hour)})
 }
 
-// noteStandby reports, once per line and hour, that copies from standby come in.
+// noteStandby reports, once per line and hour, that copies from standby come in. It forgets that a message of the line's own is known in
+// this hour: the next one is news.
 func (t *tx) noteStandby(line string, hour int64) error {
 	n, err := t.exec(`
 		INSERT INTO line_traffic (line, first_at, last_hour, last_standby_hour) VALUES (?, 0, 0, ?)
-		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour WHERE last_standby_hour < excluded.last_standby_hour`, line, hour)
+		ON CONFLICT (line) DO UPDATE SET last_standby_hour = excluded.last_standby_hour, last_hour = 0
+		WHERE last_standby_hour < excluded.last_standby_hour`, line, hour)
 	if err != nil || n == 0 {
 		return err
 	}
+	w := t.w
+	t.afterCommit = append(t.afterCommit, func() { delete(w.trafficHour, traffic{line, store.SourceMessages}) })
 	return t.insertTraffic(line, store.TrafficPayload{LastStandby: record.Instant(hour)})
 }
 

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -146,5 +148,34 @@ var inboundCases = map[string]func(*world){
 		w.must(err)
 		w.equal(1, len(reports), "one report: of copies, not of messages")
 		w.equal(`{"lastStandby":"2026-03-01T12:00:00Z"}`, string(reports[0].Payload), "in this hour")
+	},
+	"the latest traffic says who owns the chats": func(w *world) {
+		n := 0
+		next := func(source store.Source) []string {
+			n++
+			m := w.text(fmt.Sprint("m", n), "US.1")
+			m.Source, m.ReplyWorthy = source, source == store.SourceMessages
+			w.ingest(m)
+			reports, err := w.store.Reports(w.Context(), 0, 20)
+			w.must(err)
+			var told []string
+			for _, r := range reports {
+				var p store.TrafficPayload
+				w.must(json.Unmarshal(r.Payload, &p))
+				told = append(told, map[bool]string{true: "copies", false: "messages"}[p.LastReceived.IsZero()])
+			}
+			return told
+		}
+		own, copies := store.SourceMessages, store.SourceStandby
+		w.equal([]string{"messages"}, next(own), "the first of the hour")
+		w.equal([]string{"messages"}, next(own), "the second is no news")
+		w.equal([]string{"messages", "copies"}, next(copies), "another responder took over")
+		w.equal([]string{"messages", "copies"}, next(copies), "and keeps it")
+		w.equal([]string{"messages", "copies", "messages"}, next(own), "in the same hour it is given back")
+		w.equal([]string{"messages", "copies", "messages"}, next(copies), "copies are told of once an hour")
+		w.equal([]string{"messages", "copies", "messages"}, next(own), "where chats go both ways")
+		w.advance(time.Hour)
+		w.equal([]string{"messages", "copies", "messages", "copies"}, next(copies), "until the next hour")
+		w.equal([]string{"messages", "copies", "messages", "copies", "messages"}, next(own), "of which the same is true")
 	},
 }

@@ -734,6 +734,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastSentAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastStandbyAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.WhatsAppChannel
   map:
     fields:

@@ -15,6 +15,9 @@ type TrafficStatusApplyConfiguration struct {
 	FirstReceivedAt *v1.Time `json:"firstReceivedAt,omitempty"`
 	// lastReceivedAt is when the last message from a customer came.
 	LastReceivedAt *v1.Time `json:"lastReceivedAt,omitempty"`
+	// lastStandbyAt is when the last copy came of what another responder of this number received. It is absent once a message has come to
+	// this app after that.
+	LastStandbyAt *v1.Time `json:"lastStandbyAt,omitempty"`
 	// lastSentAt is when the last message to a customer was accepted by Meta.
 	LastSentAt *v1.Time `json:"lastSentAt,omitempty"`
 }
@@ -38,6 +41,14 @@ func (b *TrafficStatusApplyConfiguration) WithFirstReceivedAt(value v1.Time) *Tr
 // If called multiple times, the LastReceivedAt field is set to the value of the last call.
 func (b *TrafficStatusApplyConfiguration) WithLastReceivedAt(value v1.Time) *TrafficStatusApplyConfiguration {
 	b.LastReceivedAt = &value
+	return b
+}
+
+// WithLastStandbyAt sets the LastStandbyAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastStandbyAt field is set to the value of the last call.
+func (b *TrafficStatusApplyConfiguration) WithLastStandbyAt(value v1.Time) *TrafficStatusApplyConfiguration {
+	b.LastStandbyAt = &value
 	return b
 }
 
