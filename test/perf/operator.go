@@ -55,10 +55,11 @@ var techProviderPlan = map[string]int{
 	"exchange": 1, "debug_token": 1, "get_waba": 1, "list_phone_numbers": 1, "list_subscribed_apps": 2, "subscribe": 1, "register": 1,
 }
 
-// coexistencePlan is plan for a number that the WhatsApp Business app has registered.
+// coexistencePlan is plan for a number that the WhatsApp Business app has registered: its contacts and its history are asked for instead.
 func coexistencePlan() map[string]int {
 	p := maps.Clone(plan)
 	delete(p, "register")
+	p["smb_app_data"] = 2
 	return p
 }
 
