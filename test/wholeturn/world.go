@@ -55,8 +55,6 @@ type Options struct {
 	Change func(*runtimeconfig.Channel)
 	// OtherFeed serves the shop of another tenant with this catalog; empty for none.
 	OtherFeed string
-	// Path of the store's file, to start again with what it holds; empty for a new one.
-	Path string
 }
 
 // World is a server between Meta and whatever the channel names.
@@ -81,6 +79,19 @@ func (f fixed) Run(ctx context.Context) error { <-ctx.Done(); return nil }
 // New starts all of it until the test ends.
 func New(t *testing.T, o Options) *World {
 	t.Helper()
+	w := newMeta(t, o)
+	var err error
+	w.Store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "messages.db")})
+	must(t, err)
+	t.Cleanup(func() { must(t, w.Store.Close()) })
+	w.Publish(o.Change)
+	w.serve()
+	return w
+}
+
+// newMeta is a world without a server.
+func newMeta(t *testing.T, o Options) *World {
+	t.Helper()
 	demo := metasim.DemoWorld()
 	demo.Apps[1].Subscription = &metasim.AppSubscription{CallbackURL: "https://" + hookHost + ingress.Path, Fields: []string{"messages", "smb_message_echoes"}}
 	waba := &demo.WABAs[1]
@@ -92,11 +103,6 @@ func New(t *testing.T, o Options) *World {
 	must(t, err)
 	w := &World{Sim: sim, t: t, view: source.NewView(), opts: o}
 	t.Cleanup(func() { must(t, sim.Close(context.WithoutCancel(t.Context()))) })
-	w.Store, err = sqlite.Open(t.Context(), sqlite.Options{Path: cmp.Or(o.Path, filepath.Join(t.TempDir(), "messages.db"))})
-	must(t, err)
-	t.Cleanup(func() { must(t, w.Store.Close()) })
-	w.Publish(o.Change)
-	w.Serve()
 	return w
 }
 
@@ -110,11 +116,17 @@ func must(t testing.TB, err error) {
 // Publish serves the bakery's channel as change leaves it.
 func (w *World) Publish(change func(*runtimeconfig.Channel)) {
 	w.t.Helper()
+	w.view.Publish(w.objects(change))
+}
+
+// objects are what the server serves.
+func (w *World) objects(change func(*runtimeconfig.Channel)) []runtimeconfig.Object {
+	w.t.Helper()
 	bakery := w.channel("bakery", Line, Number, cmp.Or(w.opts.Feed, Feed), cmp.Or(w.opts.FAQ, FAQ), change)
 	if w.opts.OtherFeed != "" {
 		bakery = append(bakery, w.channel("florist", OtherLine, OtherNumber, w.opts.OtherFeed, "# Secret\n\nRoses like the midnight compost of the florist.\n", nil)...)
 	}
-	w.view.Publish(bakery)
+	return bakery
 }
 
 func (w *World) channel(namespace, line, number, feed, faq string, change func(*runtimeconfig.Channel)) []runtimeconfig.Object {
@@ -136,8 +148,8 @@ func (w *World) channel(namespace, line, number, feed, faq string, change func(*
 	return []runtimeconfig.Object{object, packed}
 }
 
-// Serve runs ingress and worker until the test ends or stop is called.
-func (w *World) Serve() (stop func()) {
+// serve runs ingress and worker until the test ends.
+func (w *World) serve() {
 	w.t.Helper()
 	registry := prometheus.NewRegistry()
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
@@ -154,18 +166,11 @@ func (w *World) Serve() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
-	var stopped bool
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
+	w.t.Cleanup(func() {
 		cancel()
 		must(w.t, <-ended)
-	}
-	w.t.Cleanup(stop)
+	})
 	address, err := url.Parse(server.URL())
 	must(w.t, err)
 	must(w.t, w.Sim.AddRoute(hookHost, address.Host))
-	return stop
 }
