@@ -65,7 +65,7 @@ func TestPlaceAndContact(t *testing.T) {
 	w.answered("noted the location")
 	w.sends(map[string]any{"type": "contacts", "contacts": []any{map[string]any{"name": map[string]any{"formatted_name": "Bo Li"}, "phones": []any{map[string]any{"phone": "+1 650-555-0000"}}}}})
 	w.answered("noted the contact")
-	if got := w.stored(); !hasAll(got, []string{"Shop", "1 Hacker Way", "37.48470, -122.14730", "Bo Li", "+1 650-555-0000"}) {
+	if got := w.stored(); !hasAll(got, []string{"Shop, 1 Hacker Way, 37.4847,-122.1473", "Bo Li +1 650-555-0000"}) {
 		t.Errorf("people see %q", got)
 	}
 }
