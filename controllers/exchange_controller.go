@@ -82,10 +82,13 @@ func (r *ExchangeReconciler) lookAgain(ctx context.Context, request *v1alpha1.On
 
 // exchange performs steps until the code is done with or has to wait; then it returns for how long.
 func (r *ExchangeReconciler) exchange(ctx context.Context, x *readyCode) (time.Duration, error) {
+	var entry *vault.Entry
 	for range maxExchangeSteps {
-		entry, err := r.vault.Read(ctx, x.key)
-		if err != nil {
-			return 0, err
+		if entry == nil {
+			var err error
+			if entry, err = r.vault.Read(ctx, x.key); err != nil {
+				return 0, err
+			}
 		}
 		now := r.clock.Now()
 		step := onboarding.NextExchange(exchangeFacts(entry, x, now))
@@ -96,33 +99,33 @@ func (r *ExchangeReconciler) exchange(ctx context.Context, x *readyCode) (time.D
 			return wakeAt(entry, now), nil
 		default:
 		}
-		if err := r.perform(ctx, x, entry, step); err != nil {
+		var err error
+		if entry, err = r.perform(ctx, x, entry, step); err != nil {
 			return 0, err
 		}
 	}
 	return 0, fmt.Errorf("the exchange did not come to an end within %d steps", maxExchangeSteps)
 }
 
-func (r *ExchangeReconciler) perform(ctx context.Context, x *readyCode, entry *vault.Entry, step onboarding.ExchangeStep) error {
+// perform does one step. It returns what it has written of the entry, or nil if the entry must be read again.
+func (r *ExchangeReconciler) perform(ctx context.Context, x *readyCode, entry *vault.Entry, step onboarding.ExchangeStep) (*vault.Entry, error) {
 	log.FromContext(ctx).V(1).Info("Exchanging a signup code", "step", step.Action, "attempt", entry.Attempt)
-	var err error
 	switch step.Action {
 	case onboarding.ExchangeReserve:
-		_, err = r.vault.ReserveFrom(ctx, x.key, entry, x.hash, x.origin)
+		return r.vault.ReserveFrom(ctx, x.key, entry, x.hash, x.origin)
 	case onboarding.ExchangeSend, onboarding.ExchangeSendOtherRedirect:
-		err = r.send(ctx, x, entry, redirectURI(x.app.App, step.Action == onboarding.ExchangeSendOtherRedirect))
+		return nil, r.send(ctx, x, entry, redirectURI(x.app.App, step.Action == onboarding.ExchangeSendOtherRedirect))
 	case onboarding.ExchangeRescue:
-		err = r.rescue(ctx, x, entry)
+		return nil, r.rescue(ctx, x, entry)
 	case onboarding.ExchangeAdopt:
-		_, err = r.vault.Adopt(ctx, x.key, entry)
+		return r.vault.Adopt(ctx, x.key, entry)
 	case onboarding.ExchangeFail:
-		_, err = r.vault.Settle(ctx, x.key, entry, vault.Settlement{
+		return r.vault.Settle(ctx, x.key, entry, vault.Settlement{
 			Outcome: entry.LastOutcome, Uncertain: entry.Phase == vault.PhaseSending, Failure: step.Reason,
 		})
 	default:
-		err = fmt.Errorf("no such step of the exchange: %q", step.Action)
+		return nil, fmt.Errorf("no such step of the exchange: %q", step.Action)
 	}
-	return err
 }
 
 // SetupWithManager registers the controller.

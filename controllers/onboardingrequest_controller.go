@@ -9,11 +9,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -342,19 +344,57 @@ func (r *OnboardingRequestReconciler) SetupWithManager(mgr ctrl.Manager, woken <
 	return b.Named("onboardingrequest").
 		For(&v1alpha1.OnboardingRequest{}, builder.WithPredicates(specOrRequest())).
 		// The exchange runs on any replica and can tell the leader only through the vault.
-		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(requestOfEntry), builder.WithPredicates(isVaultEntry(r.vault.Namespace))).
+		WatchesMetadata(&corev1.Secret{}, urgently(requestOfEntry), builder.WithPredicates(isVaultEntry(r.vault.Namespace))).
 		// Another key kills the links that are out.
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.linksOfKey), builder.WithPredicates(isSignupKey(r.vault.Namespace))).
 		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.requestsOfApp), builder.WithPredicates(metaAppUsable())).
 		Watches(&v1alpha1.WhatsAppChannel{}, handler.EnqueueRequestsFromMapFunc(requestOfChannel), builder.WithPredicates(tokenRefusedNow())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: max(r.workers, 1)}).
-		Complete(r)
+		Complete(calmly(r))
 }
 
-// isVaultEntry lets through the vault's Secrets.
+// urgent comes before everything else in a queue. Who has just signed up waits in front of a page, and must not wait for the first look at a
+// thousand requests that were applied together.
+const urgent = 1
+
+// urgently enqueues what an event maps to with urgency. What is there when the watch begins is no news.
+func urgently(requests handler.MapFunc) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(ctx context.Context, obj client.Object, q queue, priority int) {
+		for _, req := range requests(ctx, obj) {
+			if first, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+				first.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, req)
+			} else {
+				q.Add(req)
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			priority := urgent
+			if e.IsInInitialList {
+				priority = handler.LowPriority
+			}
+			add(ctx, e.Object, q, priority)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q, urgent) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q, urgent) },
+	}
+}
+
+// calmly lets what comes back by itself wait among the others again: it would keep its urgency.
+func calmly(r reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+		result, err := r.Reconcile(ctx, req)
+		result.Priority = new(int)
+		return result, err
+	})
+}
+
+// isVaultEntry lets through the vault's Secrets, once there is something to tell of them.
 func isVaultEntry(namespace string) predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(obj client.Object) bool {
-		return obj.GetNamespace() == namespace && obj.GetLabels()[vault.Label] == vault.LabelValue
+		return obj.GetNamespace() == namespace && obj.GetLabels()[vault.Label] == vault.LabelValue && vault.Settled(obj.GetAnnotations())
 	})
 }
 

@@ -94,6 +94,17 @@ func KeyOf(annotations map[string]string) (types.NamespacedName, bool) {
 	return types.NamespacedName{Namespace: namespace, Name: name}, ok
 }
 
+// Settled says of an entry's annotations whether there is anything to tell: a token, a failure, or how a send ended. A code that is merely
+// reserved or being sent is on its way to that.
+func Settled(annotations map[string]string) bool {
+	switch Phase(annotations[annotationPhase]) {
+	case PhaseReserved, PhaseSending:
+		return annotations[annotationLastOutcome] != ""
+	default:
+		return true
+	}
+}
+
 // SecretName returns the name of the entry's Secret.
 func (k Key) SecretName() string {
 	return "onboarding-" + digest("vault entry", k.Namespace, k.Name)

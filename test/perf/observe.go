@@ -198,8 +198,8 @@ func (w *requestWatch) lastReady() time.Time {
 	return last
 }
 
-// exchangedAfter is the time that a share of the requests took at most from their arrival to TokenExchanged.
-func (w *requestWatch) exchangedAfter(arrived map[string]time.Time, share float64) time.Duration {
+// exchangedAfter is the time that a share of the requests took at most from their arrival to TokenExchanged. who names them.
+func (w *requestWatch) exchangedAfter(who string, arrived map[string]time.Time, share float64) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var took []time.Duration
@@ -207,7 +207,7 @@ func (w *requestWatch) exchangedAfter(arrived map[string]time.Time, share float6
 		took = append(took, w.exchanged[name].Sub(at))
 	}
 	slices.Sort(took)
-	fmt.Printf("arrival to TokenExchanged: p50 %s, p90 %s, p99 %s, longest %s\n", quantile(took, 0.5), quantile(took, 0.9), quantile(took, 0.99), quantile(took, 1))
+	fmt.Printf("%s, from code to TokenExchanged: p50 %s, p90 %s, p99 %s, longest %s\n", who, quantile(took, 0.5), quantile(took, 0.9), quantile(took, 0.99), quantile(took, 1))
 	return quantile(took, share)
 }
 

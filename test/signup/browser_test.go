@@ -107,22 +107,6 @@ func (b *browser) awaitTitle(want string) {
 	}
 }
 
-// reopenUntil opens an address again and again until the page has the title: a page that waits for a person doesn't change by itself.
-func (b *browser) reopenUntil(url, want string) {
-	b.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		b.open(url)
-		if b.title() == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			b.t.Fatalf("the page says %q, %q; want %q", b.title(), b.text("#text"), want)
-		}
-		timer := time.NewTimer(glance)
-		<-timer.C
-	}
-}
-
 // screenshot keeps a picture for a person to look at when SIGNUP_SCREENSHOTS names a directory.
 func (b *browser) screenshot(name string, ctx context.Context) { //nolint:revive // the picture's name reads first
 	b.t.Helper()

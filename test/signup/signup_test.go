@@ -47,7 +47,7 @@ func TestLinkToReady(t *testing.T) {
 
 	c.approve()
 	c.await(v1alpha1.ReasonSucceeded)
-	b.reopenUntil(link, titleDone)
+	b.awaitTitle(titleDone) // the page that was left open says so
 	b.screenshot("done", b.ctx)
 	var left corev1.SecretList
 	if err := admin.List(t.Context(), &left, client.InNamespace("whatsapp-signup")); err != nil || len(left.Items) != 0 {

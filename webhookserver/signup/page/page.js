@@ -14,6 +14,8 @@
   const idsPatience = 3000; // how long a code waits for the ids; the manager can do without them
   const codeLife = 25000; // how long posting a code is worth trying
   const outcomePatience = 120000; // how long an outcome is waited for
+  const approvalPatience = 8 * 3600000; // how long an open page waits for what a person has to do
+  const approvalPause = 10000;
   const sdkPatience = 20000;
 
   let attempt = null; // the present try: {code, codeAt, ids, problem, sent}
@@ -135,21 +137,29 @@
     return { look: "problem", title: "That did not work", text: "Reload the page and try again.", retry: false };
   }
 
+  // follow shows how the sign-up stands until that is final: soon while it is worked on, and now and then while a person is awaited.
   async function follow(id) {
-    const until = Date.now() + outcomePatience;
-    while (Date.now() < until) {
+    const begun = Date.now();
+    let patience = outcomePatience;
+    let pause = 1000;
+    while (Date.now() - begun < patience) {
       try {
         const response = await fetch(`${here}/outcome?attempt=${encodeURIComponent(id)}`, { credentials: "same-origin", redirect: "error" });
         if (response.status !== 429 && response.status < 500) {
           const n = await said(response);
           showNotice(n);
-          if (n.look !== "working") return;
+          if (n.look !== "working" && n.look !== "waiting") return;
+          if (n.look === "waiting") {
+            patience = approvalPatience;
+            pause = approvalPause;
+          }
         }
       } catch {
         // asked again
       }
-      await wait(1000);
+      await wait(pause);
     }
+    if (notice.dataset.look === "waiting") return; // it says what is awaited
     show("waiting", "This takes longer than usual", "Your sign-up was received. You can close this page; open the link again later to see how it stands.", false);
   }
 
@@ -170,7 +180,7 @@
       start.disabled = false;
     }
   };
-  if (notice.dataset.look === "working") {
+  if (["working", "waiting"].includes(notice.dataset.look)) {
     void follow("");
   } else {
     start.hidden = false;
