@@ -314,6 +314,8 @@ type Erased struct {
 	Unclaimed     int `json:"unclaimed"`
 	DeadLetters   int `json:"deadLetters"`
 	Quarantined   int `json:"quarantined"`
+	// QuarantinedKept bodies name others as well, so they stay until a secret verifies them, or for 8 days at most.
+	QuarantinedKept int `json:"quarantinedKept"`
 }
 
 // Conversations is the answer to PathConversations.

@@ -46,6 +46,29 @@ func TestRotatedSecretLosesNothing(t *testing.T) {
 	}
 }
 
+// TestErasedPersonOfAQuarantinedBatch: whoever wrote in the same batch as him was acknowledged.
+func TestErasedPersonOfAQuarantinedBatch(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	w.run()
+	batch := body(entry("301", messages("201", text("1", "49151", "his"), text("2", "49152", "another's"))))
+	for _, b := range []string{batch, body(entry("301", messages("201", text("3", "49151", "his alone"))))} {
+		if status, _ := w.post(secretNew, b); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+	}
+	erased, err := w.store.Erase(t.Context(), store.Erasure{Line: "line-p", PhoneNumberID: "201", Phone: "49151"})
+	if diff := cmp.Diff(store.Erased{Quarantined: 1, QuarantinedKept: 1}, erased); err != nil || diff != "" {
+		t.Fatalf("%v (-want +got):\n%s", err, diff)
+	}
+	rotated := appA
+	rotated.AppSecret, rotated.PreviousAppSecret = redact.New(secretNew), redact.New(secretA)
+	w.serve([]encoder{&rotated, &appB, &channelP, &channelQ, &channelR, &channelD})
+	w.eventually("the batch is judged again", func() bool { return w.contents().Quarantined == 0 })
+	if diff := cmp.Diff([]string{"another's"}, w.texts("line-p")); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyAnOwnersChangeIsAReasonToLookAgain(t *testing.T) {
 	w := newWorld(t, everything(), nil)
 	k := w.handler.keeper

@@ -53,7 +53,7 @@ func (a api) erase(w http.ResponseWriter, r *http.Request) {
 	a.Log.Info("A person was erased", "line", c.LineID)
 	a.answer(w, serverapi.Erased{
 		Conversations: done.Conversations, Messages: done.Messages, Sends: done.Sends, Statuses: done.Statuses, TestMessages: done.TestMessages,
-		Changes: done.Changes, Unclaimed: done.Unclaimed, DeadLetters: done.DeadLetters, Quarantined: done.Quarantined,
+		Changes: done.Changes, Unclaimed: done.Unclaimed, DeadLetters: done.DeadLetters, Quarantined: done.Quarantined, QuarantinedKept: done.QuarantinedKept,
 	})
 }
 

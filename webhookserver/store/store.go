@@ -233,9 +233,9 @@ type Replicas interface {
 // Eraser forgets a person.
 type Eraser interface {
 	// Erase removes whatever a line has of a person: the conversation with its
-	// messages, sends and ids, their statuses, test messages to him, and every
-	// change, dead letter, unclaimed change and quarantined body that names
-	// him, as a whole. A person is found by any id that the line has ever known
+	// messages, sends and ids, their statuses, test messages to him, and of every
+	// change, dead letter and unclaimed change what names him; a quarantined body
+	// goes if it names nobody else, see Erased.QuarantinedKept. A person is found by any id that the line has ever known
 	// him by. It leaves keyed hashes for MinRetention, so that a copy of an old
 	// delivery does not bring him back; what he writes afterwards is a new
 	// contact's. Erasing somebody unknown leaves the hashes, too. It may take

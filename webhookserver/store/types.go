@@ -528,12 +528,15 @@ type Erasure struct {
 	BSUID string
 }
 
-// Erased counts the rows that went.
+// Erased counts the rows that went or lost what was the person's.
 type Erased struct {
 	Conversations, Messages, Sends, Statuses, TestMessages int
 	// Changes were kept raw, Unclaimed ones for a number that no channel had,
 	// DeadLetters for a person to look at, Quarantined bodies for a secret.
 	Changes, Unclaimed, DeadLetters, Quarantined int
+	// QuarantinedKept bodies name others as well. They go when a secret verifies
+	// them, without anything of the person's, or after QuarantineFor.
+	QuarantinedKept int
 }
 
 // Retention says how long rows are kept. Periods below MinRetention count as

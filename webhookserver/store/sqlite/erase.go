@@ -194,9 +194,17 @@ func (s *Store) eraseMentions(ctx context.Context, m mentions, e store.Erasure, 
 		return err
 	}
 	return s.eraseRows(ctx, found, m.count(done), func(t *tx, id int64) (bool, error) {
-		var key []byte
-		found, err := t.found(`DELETE FROM `+m.table+` WHERE id = ? RETURNING `+m.key, []any{id}, &key)
+		var key, body []byte
+		found, err := t.found(`SELECT `+m.key+`, `+m.body+` FROM `+m.table+` WHERE id = ?`, []any{id}, &key, &body)
 		if err != nil || !found {
+			return false, err
+		}
+		if rest := record.Redact(body, record.Mentions(ids)); rest == nil {
+			_, err = t.exec(`DELETE FROM `+m.table+` WHERE id = ?`, id)
+		} else {
+			_, err = t.exec(`UPDATE `+m.table+` SET `+m.body+` = ? WHERE id = ?`, rest, id)
+		}
+		if err != nil {
 			return false, err
 		}
 		marker, err := t.marker()
@@ -208,13 +216,32 @@ func (s *Store) eraseMentions(ctx context.Context, m mentions, e store.Erasure, 
 }
 
 // eraseQuarantined leaves no marks: what a body holds meets those of the
-// person when it comes again.
+// person when it comes again, or is verified after all. So one that names others
+// as well stays for their sake: no part can be taken out of it, since its
+// signature is of all its bytes.
 func (s *Store) eraseQuarantined(ctx context.Context, e store.Erasure, ids []string, done *store.Erased) error {
 	found, err := s.mentioned(ctx, `SELECT id FROM quarantine WHERE ?1 <> '' AND ?2 <> '' AND instr(body, ?3) > 0 AND instr(body, ?4) > 0`, e, ids)
 	if err != nil {
 		return err
 	}
-	return s.eraseRows(ctx, found, &done.Quarantined, func(t *tx, id int64) (bool, error) { return true, t.deleteQuarantine(id) })
+	var his []int64
+	for _, id := range found {
+		bodies, err := list(ctx, s, func(rows *sql.Rows) (body []byte, err error) {
+			err = rows.Scan(&body)
+			return body, err
+		}, `SELECT body FROM quarantine WHERE id = ?`, id)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(bodies) == 0: // verified meanwhile
+		case record.Redact(bodies[0], record.Mentions(ids)) != nil:
+			done.QuarantinedKept++
+		default:
+			his = append(his, id)
+		}
+	}
+	return s.eraseRows(ctx, his, &done.Quarantined, func(t *tx, id int64) (bool, error) { return true, t.deleteQuarantine(id) })
 }
 
 // mentioned returns the rows that name one of the ids.

@@ -12,6 +12,7 @@ var eraseCases = map[string]func(*world){
 	"everything of a person goes, and nothing of others": eraseAll,
 	"a copy of an old delivery brings nobody back":       eraseIsLasting,
 	"the marks go when no copy can come any more":        eraseMarksExpire,
+	"what names others as well loses his part alone":     eraseShared,
 	"a turn and a send under way are over":               eraseUnderWay,
 	"a person without messages is marked, too":           eraseStranger,
 	"an erasure that names nobody is refused":            eraseRefuses,
@@ -68,7 +69,7 @@ func (w *world) settle(user, phone string) *store.Delivery {
 	w.status("out-"+user, store.StatusDelivered)
 	w.quarantine(naming(phone))
 	_, err := w.store.EnqueueTestMessage(w.Context(), store.TestMessage{
-		Key: "test-" + user, Line: line, PhoneNumberID: number, To: "+" + phone, Body: "a test", Payload: []byte("{}"),
+		Key: "test-" + phone[len(phone)-1:], Line: line, PhoneNumberID: number, To: "+" + phone, Body: "a test", Payload: []byte("{}"),
 	})
 	w.must(err)
 	w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "test-out-"+user))
