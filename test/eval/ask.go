@@ -21,6 +21,19 @@ type result struct {
 	// unanswerable questions, of which wrong were answered.
 	unanswerable, wrong int
 	misses              []string
+	// kinds are the results by kind of question, in the order in which the kinds first come.
+	kinds []*result
+}
+
+// of is the result of one kind of question.
+func (r *result) of(kind string) *result {
+	for _, k := range r.kinds {
+		if k.name == kind {
+			return k
+		}
+	}
+	r.kinds = append(r.kinds, &result{name: kind})
+	return r.kinds[len(r.kinds)-1]
 }
 
 func share(n, of int) float64 {
@@ -35,7 +48,7 @@ func (r result) hitAtThree() float64 { return share(r.three, r.answerable) }
 func (r result) wrongShare() float64 { return share(r.wrong, r.unanswerable) }
 
 func (r result) String() string {
-	return fmt.Sprintf("%-6s hit@1 %5.1f %% (%d of %d)   hit@%d %5.1f %% (%d of %d)   wrong answers to unanswerable questions %5.1f %% (%d of %d)",
+	return fmt.Sprintf("%-14s hit@1 %5.1f %% (%d of %d)   hit@%d %5.1f %% (%d of %d)   wrong answers to unanswerable questions %5.1f %% (%d of %d)",
 		r.name, r.hitAtOne(), r.first, r.answerable, among, r.hitAtThree(), r.three, r.answerable, r.wrongShare(), r.wrong, r.unanswerable)
 }
 
@@ -57,6 +70,7 @@ func (s *set) ask(ctx context.Context) (results []result, err error) {
 				return nil, err
 			}
 			r.count(&q.all[i], names(found))
+			r.of(q.all[i].kind).count(&q.all[i], names(found))
 		}
 		results = append(results, r)
 	}
@@ -103,4 +117,12 @@ func (r *result) count(q *question, got []string) {
 	if miss {
 		r.misses = append(r.misses, fmt.Sprintf("%s %s %q: want %s, got %s", q.kind, q.language, q.text, strings.Join(q.answers, " "), strings.Join(got, " ")))
 	}
+}
+
+// summary is a kind's line, without what it has no questions for.
+func (r *result) summary() string {
+	if r.answerable == 0 {
+		return fmt.Sprintf("%-14s %d of %d answered", r.name, r.wrong, r.unanswerable)
+	}
+	return fmt.Sprintf("%-14s first %d, among three %d of %d", r.name, r.first, r.three, r.answerable)
 }

@@ -5,6 +5,6 @@
 // alone: it asks no model, judges no wording and takes no time.
 //
 // A set is a directory: catalog.csv, .tsv, .json or .xml, the product feed; knowledge/*.md and *.txt; and questions.NAME.tsv, one
-// or more sets of questions. The set in shop has two. The search is developed with questions.dev.tsv; questions.test.tsv was written
-// from the products before it and is never looked into while something is tuned.
+// or more sets of questions. The search is developed with questions.dev-*.tsv, of which it prints the results of each kind of question
+// too. questions.test.tsv is frozen: nobody who works on the search looks into it, and nothing but its totals is printed.
 package main

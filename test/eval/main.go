@@ -12,7 +12,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	dir := flag.String("set", "test/eval/shop", "directory of the set")
-	misses := flag.String("misses", "", "name of the questions whose misses are listed, such as dev")
+	misses := flag.String("misses", "", "name of the questions whose misses are listed, such as dev-1")
 	flag.Parse()
 	err := run(ctx, *dir, *misses)
 	stop()
@@ -23,6 +23,9 @@ func main() {
 }
 
 func run(ctx context.Context, dir, misses string) error {
+	if misses == frozen {
+		return fmt.Errorf("questions.%s.tsv is not to be looked into: the search would be fitted to it", frozen)
+	}
 	set, err := readSet(dir)
 	if err != nil {
 		return err
@@ -33,6 +36,11 @@ func run(ctx context.Context, dir, misses string) error {
 	}
 	for _, r := range results {
 		fmt.Println(r)
+		if r.name != frozen {
+			for _, k := range r.kinds {
+				fmt.Println("  " + k.summary())
+			}
+		}
 		if r.name != misses {
 			continue
 		}

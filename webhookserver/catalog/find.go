@@ -7,7 +7,7 @@ import (
 
 // Enough is which share of a question's words a product or passage must hold to be an answer. Less is a guess, and a wrong
 // answer costs a shop more than an honest "I don't know".
-const Enough = 0.5
+const Enough = 0.57
 
 // Finding is an answer to a question: one of the two is set.
 type Finding struct {
@@ -41,8 +41,10 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < Enough }), nil
 }
 
-// better says whether a passage answers better than a product. A heading that answers as well as a product was written for
-// this question.
+// ahead is by how much a passage must answer better than a product: who names a thing mostly wants it.
+const ahead = 0.02
+
+// better says whether a passage answers better than a product.
 func better(passage *PassageHit, product *ProductHit) bool {
-	return passage.Coverage > product.Coverage || (passage.Coverage == product.Coverage && passage.Heading > 0)
+	return passage.Coverage > product.Coverage+ahead
 }

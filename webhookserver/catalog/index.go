@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -19,20 +20,22 @@ type Source struct {
 
 // Index answers searches over one revision of a channel's content. It is immutable and safe for concurrent use.
 type Index struct {
-	products []Product
-	byID     map[string]int
-	titles   []string // of the products, in lower case
-	passages []Passage
-	goods    *shelf
-	facts    *shelf
-	feed     Feed
-	feedErr  error
+	products  []Product
+	byID      map[string]int
+	languages []string // of the content, as bases
+	titles    []string // of the products, in lower case
+	passages  []Passage
+	goods     *shelf
+	facts     *shelf
+	feed      Feed
+	feedErr   error
 }
 
 // Build indexes a channel's content. A feed that can't be read at all leaves an index of the knowledge, and FeedError
 // tells; Build itself fails only when ctx ends or the search engine does.
 func Build(ctx context.Context, src Source) (*Index, error) {
-	x := &Index{byID: map[string]int{}}
+	languages := bases(src.Languages)
+	x := &Index{byID: map[string]int{}, languages: languages}
 	if len(src.Feed) > 0 {
 		x.feed, x.feedErr = ParseFeed(src.Format, src.Feed)
 		x.products, x.feed.Products = x.feed.Products, nil
@@ -46,33 +49,49 @@ func Build(ctx context.Context, src Source) (*Index, error) {
 		x.titles = append(x.titles, strings.ToLower(x.products[i].Title))
 	}
 	var err error
-	x.goods, err = newShelf(ctx, src.Languages, true, len(x.products), func(i int, language string) (string, string) {
-		return productText(&x.products[i], language)
+	x.goods, err = newShelf(ctx, src.Languages, true, len(x.products), func(i int, language string) writing {
+		title, body := productText(&x.products[i], language, language == languages[0])
+		return writing{title: title, body: body}
 	})
 	if err != nil {
 		return nil, err
 	}
-	x.facts, err = newShelf(ctx, src.Languages, false, len(x.passages), func(i int, _ string) (string, string) {
-		return strings.Join(x.passages[i].Headings, " "), x.passages[i].Text
+	for i := range x.passages {
+		x.passages[i].Language = languageOf(strings.Join(x.passages[i].Headings, " ")+" "+x.passages[i].Text, languages, nil, func(string, string) bool { return false })
+	}
+	pages := map[string]string{}
+	for i := range x.passages {
+		pages[x.passages[i].Document] += x.passages[i].Heading() + "\n" + x.passages[i].Text + "\n"
+	}
+	x.facts, err = newShelf(ctx, src.Languages, false, len(x.passages), func(i int, language string) writing {
+		if l := x.passages[i].Language; l != "" && l != language {
+			return writing{}
+		}
+		w := writing{title: strings.Join(x.passages[i].Headings, " "), body: x.passages[i].Text}
+		if page := pages[x.passages[i].Document]; len(page) < maxPage {
+			w.around = page
+		}
+		return w
 	})
 	if err != nil {
 		return nil, errors.Join(err, x.goods.close())
 	}
-	for i := range x.passages {
-		x.passages[i].Language = languageOf(strings.Join(x.passages[i].Headings, " ")+" "+x.passages[i].Text, src.Languages)
-	}
 	return x, nil
 }
 
-// productText is what a product is found by in a language: the feed's own words, which may be in any, and the
-// translation.
-func productText(p *Product, language string) (title, body string) {
-	title, body = p.Title, strings.Join([]string{p.Brand, p.Type, p.GoogleCategory, p.Attributes, p.Description}, ". ")
-	if t, ok := p.Translations[language]; ok {
-		title += ". " + t.Title
-		body += ". " + t.Description
+// maxPage is the longest page, in bytes, that is taken to be about one thing.
+const maxPage = 4000
+
+// productText is what a product is found by in a language: its translation, or the feed's own words, which may be in any; in the
+// shop's first language both.
+func productText(p *Product, language string, first bool) (title, body string) {
+	title, body = p.Title, p.Description
+	if t, ok := p.Translations[language]; ok && first {
+		title, body = t.Title+". "+title, t.Description+". "+body
+	} else if ok {
+		title, body = t.Title, cmp.Or(t.Description, body)
 	}
-	return title, body
+	return title, strings.Join([]string{p.Brand, p.Type, p.GoogleCategory, p.Attributes, body}, ". ")
 }
 
 // Close frees the search engine. The Index must not be searched afterwards.

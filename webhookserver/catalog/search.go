@@ -8,32 +8,24 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/blevesearch/bleve/v2"
 	"github.com/blevesearch/bleve/v2/search/query"
 )
 
 const (
-	// maxQueryChars bounds what is searched for: a question, not a pasted document.
-	maxQueryChars = 400
-	// maxQueryWords bounds the words of it.
-	maxQueryWords = 24
 	// minCandidates are fetched from the search engine at least, and ranked again by coverage.
 	minCandidates = 60
 	// titleBoost ranks a word in the title before one in the body.
 	titleBoost = 3
 	// titleShare is how much of the rank the title alone decides.
-	titleShare = 0.25
-	// numberShare is what a number or a single letter counts beside a word: "55 l" says less than "backpack".
-	numberShare = 0.4
+	titleShare = 0.2
 	// besideShare is what a word counts that says what a product is for or comes with, rather than what it is: who asks for a
 	// laptop is not helped by a bag with a sleeve for one. Alone it is not Enough.
-	besideShare = 0.45
-	// idleShare is what a word of any shop question weighs that the knowledge doesn't have.
-	idleShare = 0.4
-	// kindShare is what the last part of a compound weighs: a Kaffeetasse is a Tasse.
-	kindShare = 0.65
+	besideShare = 0.5
+	// traitsAlone is what is left of the coverage of what has none of the words that name something, and namedBy how surely one
+	// of them must be there.
+	traitsAlone, namedBy = 0.5, 0.6
 	// sameLanguage is how much a passage in the language of the question is preferred.
 	sameLanguage = 0.2
 )
@@ -64,6 +56,13 @@ func (x *Index) SearchProducts(ctx context.Context, question string, n int) ([]P
 // returns the first products that pass, unless the filter is empty.
 func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter Filter, n int) ([]ProductHit, error) {
 	question = clip(question, maxQueryChars)
+	// A limit alone would make a filter that lists products to who asked for none.
+	if most, rest := budget(question); most > 0 && len(x.ask(x.goods, rest).words) > 0 {
+		question = rest
+		if filter.MaxPrice == 0 || most < filter.MaxPrice {
+			filter.MaxPrice = most
+		}
+	}
 	passes := func(doc int) bool { return filter.passes(&x.products[doc]) }
 	if n <= 0 {
 		return nil, nil
@@ -74,8 +73,8 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		named = i
 		hits = append(hits, ProductHit{Product: x.products[i], Coverage: 1})
 	}
-	words := without(question, courtesy, shopTalk)
-	if words == "" && !filter.empty() {
+	q := x.ask(x.goods, question)
+	if len(q.words) == 0 && !filter.empty() {
 		for i := range x.products {
 			if len(hits) < n && i != named && passes(i) {
 				hits = append(hits, ProductHit{Product: x.products[i]})
@@ -83,7 +82,7 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		}
 		return hits, nil
 	}
-	ranked, err := x.goods.search(ctx, words, languageOf(question, x.goods.languages()), n, passes)
+	ranked, err := x.goods.search(ctx, q, n, passes)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +92,31 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		}
 	}
 	return hits, nil
+}
+
+// ask reads a question for a shelf.
+func (x *Index) ask(s *shelf, text string) question {
+	r := reader{shelf: s, language: x.language(text), tongues: append(slices.Clip(x.goods.tongues), x.facts.tongues...), sells: x.sells}
+	return r.read(text)
+}
+
+// language guesses a question's.
+func (x *Index) language(question string) string {
+	return languageOf(question, spoken, x.languages, func(word, language string) bool {
+		return slices.ContainsFunc(x.goods.tongues, func(t *tongue) bool { return t.language == language && t.words.has(t.term(word)) })
+	})
+}
+
+// sells says whether a word is in a product's name, or means nearly what is.
+func (x *Index) sells(word string) bool {
+	for _, t := range x.goods.tongues {
+		for _, m := range t.meanings(t.term(word), "") {
+			if m.strength >= synonymous*within && t.words.titles[m.id] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // numbered finds the product whose id the question quotes. Words without a digit are no article numbers.
@@ -118,8 +142,8 @@ func (x *Index) SearchPassages(ctx context.Context, question string, n int) ([]P
 		return nil, nil
 	}
 	question = clip(question, maxQueryChars)
-	language := languageOf(question, x.facts.languages())
-	ranked, err := x.facts.search(ctx, without(question, courtesy), language, max(n, minCandidates), func(int) bool { return true })
+	language := x.language(question)
+	ranked, err := x.facts.search(ctx, x.ask(x.facts, question), max(n, minCandidates), func(int) bool { return true })
 	if err != nil {
 		return nil, err
 	}
@@ -146,25 +170,12 @@ type ranking struct {
 	rank            float64
 }
 
-// wanted is a word of a question: what it may mean, and how much it weighs.
-type wanted struct {
-	weight  float64
-	matches []match
-}
-
 // search asks the engine for candidates and ranks them by how much of the question they cover, then by its score. A
 // share of coverage can be told from the best of nothing, which a search engine's score can't.
-func (s *shelf) search(ctx context.Context, question, language string, n int, passes func(doc int) bool) ([]ranking, error) {
-	tongues := s.tongues
-	// A question whose language is plain is read in it: the same letters are other words elsewhere.
-	if i := slices.Index(s.languages(), language); i >= 0 {
-		tongues = tongues[i : i+1]
-	}
-	asked := make([][]wanted, len(tongues))
+func (s *shelf) search(ctx context.Context, q question, n int, passes func(doc int) bool) ([]ranking, error) {
 	terms := bleve.NewDisjunctionQuery()
-	for i, t := range tongues {
-		asked[i] = t.wanted(question)
-		t.addTo(terms, asked[i])
+	for _, w := range q.words {
+		s.addTo(terms, w)
 	}
 	if len(terms.Disjuncts) == 0 {
 		return nil, nil
@@ -185,15 +196,8 @@ func (s *shelf) search(ctx context.Context, question, language string, n int, pa
 		if !passes(doc) {
 			continue
 		}
-		f := ranking{doc: doc, score: hit.Score}
-		for i, t := range tongues {
-			covered := coverage(asked[i], t.words.all[doc], t.words.core[doc])
-			inTitle := coverage(asked[i], t.words.title[doc], t.words.title[doc])
-			if rank := covered + titleShare*inTitle; rank > f.rank {
-				f.rank, f.coverage, f.title = rank, covered, inTitle
-			}
-		}
-		if f.coverage > 0 {
+		if f := s.rank(doc, q); f.coverage > 0 {
+			f.score = hit.Score
 			all = append(all, f)
 		}
 	}
@@ -203,106 +207,81 @@ func (s *shelf) search(ctx context.Context, question, language string, n int, pa
 	return all[:min(n, len(all))], nil
 }
 
-// coverage returns which share of the question's weight the words of a document have, those outside of its core less.
-func coverage(asked []wanted, words, core []uint32) float64 {
-	var sum, total float64
-	for _, w := range asked {
-		total += w.weight
-		best := 0.0
-		for _, m := range w.matches { // the surest first
-			if m.strength <= best {
+// rank returns which share of a question's weight the words of a document have, those outside of its core less.
+func (s *shelf) rank(doc int, q question) ranking {
+	var sum, total, titleSum, titleTotal float64
+	named := false
+	for _, w := range q.words {
+		anywhere, inTitle := s.strength(doc, w)
+		sum += w.found * anywhere
+		total += max(w.found*anywhere, w.missing) // a trait that is there weighs more than one that isn't
+		titleSum += w.found * inTitle
+		titleTotal += max(w.found*inTitle, w.missing)
+		named = named || w.names && anywhere >= namedBy
+	}
+	if sum == 0 || total == 0 {
+		return ranking{}
+	}
+	f := ranking{doc: doc, coverage: sum / total, title: titleSum / titleTotal}
+	if (q.names || !s.goods) && !named {
+		// Red things for women are no answer to who asks for a red bikini for women.
+		f.coverage *= traitsAlone
+	}
+	f.rank = f.coverage + titleShare*f.title
+	return f
+}
+
+// strength is how surely a document has a word, and how surely its title.
+func (s *shelf) strength(doc int, w wanted) (anywhere, inTitle float64) {
+	for i, t := range s.tongues {
+		for _, m := range w.matches[i] {
+			if m.strength <= inTitle {
 				break
 			}
-			if _, ok := slices.BinarySearch(core, m.id); ok {
-				best = m.strength
-			} else if _, ok := slices.BinarySearch(words, m.id); ok {
-				best = max(best, m.strength*besideShare)
+			switch {
+			case m.in(t.words.title[doc]):
+				inTitle = m.strength
+				if m.in(t.words.core[doc]) {
+					anywhere = max(anywhere, m.strength)
+				} else {
+					anywhere = max(anywhere, m.strength*besideShare)
+				}
+			case m.strength <= anywhere:
+			case m.in(t.words.core[doc]):
+				anywhere = m.strength
+			case m.in(t.words.all[doc]):
+				anywhere = max(anywhere, m.strength*besideShare)
 			}
 		}
-		sum += w.weight * best
 	}
-	if total == 0 {
-		return 0
-	}
-	return sum / total
+	return anywhere, inTitle
 }
 
-// wanted reads a question in one language.
-func (t *tongue) wanted(question string) []wanted {
-	var all []wanted
-	terms, raw := t.written(question)
-	seen := map[string]bool{}
-	for i := 0; i < len(terms) && len(all) < maxQueryWords; i++ {
-		term := terms[i]
-		if seen[term] {
-			continue
-		}
-		seen[term] = true
-		matches := t.meanings(term, utf8.RuneCountInString(raw[i]))
-		if len(matches) == 0 && t.idle[strings.ToLower(raw[i])] {
-			all = append(all, wanted{t.weigh(term, nil) * idleShare, nil})
-			continue
-		}
-		if len(matches) == 0 && i+1 < len(terms) {
-			// "tea pot", where the catalog has teapots.
-			if joined := t.meanings(term+terms[i+1], 0); len(joined) > 0 && joined[0].strength == sure {
-				all = append(all, wanted{t.weigh(term, joined), joined})
-				i++
-				continue
-			}
-		}
-		if len(matches) == 0 || matches[0].strength < within {
-			if parts := t.words.parts(term); parts != nil {
-				head, kind := t.meanings(parts[0], 0), t.meanings(parts[1], utf8.RuneCountInString(parts[1]))
-				all = append(all, wanted{t.weigh(parts[0], head) * (1 - kindShare), head},
-					wanted{t.weigh(parts[1], kind) * kindShare, kind})
-				continue
-			}
-		}
-		all = append(all, wanted{t.weigh(term, matches), matches})
+// in says whether a sorted set has the word, or both if it is two.
+func (m match) in(words []uint32) bool {
+	if _, ok := slices.BinarySearch(words, m.id); !ok {
+		return false
 	}
-	return all
+	if m.and == m.id {
+		return true
+	}
+	_, ok := slices.BinarySearch(words, m.and)
+	return ok
 }
 
-// meanings returns what a word may mean that was written with so many letters; none allow no typos.
-func (t *tongue) meanings(term string, letters int) []match {
-	return t.words.meanings(term, letters, synonyms(t.analyzer, t.analysis, term), compounding[t.language])
-}
-
-// weigh says how much a word of a question tells: what nobody wrote tells as much as the rarest word.
-func (t *tongue) weigh(term string, matches []match) float64 {
-	in := uint32(1)
-	if len(matches) > 0 {
-		in = t.words.in[matches[0].id]
-	}
-	weight := t.words.rarity(in)
-	if number, single := strings.ContainsFunc(term, unicode.IsDigit), len([]rune(term)) == 1; number || single {
-		weight *= numberShare
-	}
-	return weight
-}
-
-// addTo asks the engine for what the words may mean. In this order always: scores are sums of floats, which depend on it.
-func (t *tongue) addTo(all *query.DisjunctionQuery, asked []wanted) {
-	for _, w := range asked {
-		for _, m := range w.matches {
+// addTo asks the engine for what a word may mean. In this order always: scores are sums of floats, which depend on it.
+func (s *shelf) addTo(all *query.DisjunctionQuery, w wanted) {
+	for i, t := range s.tongues {
+		for _, m := range w.matches[i] {
 			for _, f := range []struct {
 				name  string
 				boost float64
 			}{{t.titleField(), titleBoost}, {t.bodyField(), 1}} {
 				q := bleve.NewTermQuery(t.words.words[m.id])
 				q.SetField(f.name)
-				q.SetBoost(f.boost * m.strength)
+				q.SetBoost(f.boost * m.strength * shares[w.manner].found)
 				all.AddQuery(q)
 			}
 		}
 	}
-}
-
-func (s *shelf) languages() []string {
-	out := make([]string, 0, len(s.tongues))
-	for _, t := range s.tongues {
-		out = append(out, t.language)
-	}
-	return out
 }

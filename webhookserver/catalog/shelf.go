@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/analysis"
 	"github.com/blevesearch/bleve/v2/analysis/analyzer/custom"
 	"github.com/blevesearch/bleve/v2/analysis/tokenizer/whitespace"
 	"github.com/blevesearch/bleve/v2/index/scorch"
@@ -31,31 +31,21 @@ const (
 type shelf struct {
 	tongues []*tongue
 	engine  bleve.Index
+	// goods says that the documents are things for sale, of which some words say what they are, and others what they come with.
+	goods bool
+	// size is the number of documents.
+	size int
 }
 
-// tongue is the vocabulary of one language.
-type tongue struct {
-	// language is the first subtag of a BCP 47 tag, analyzer the name of its analyzer.
-	language, analyzer string
-	words              *lexicon
-	analysis           analysis.Analyzer
-	// idle are words that count for little where they are not found.
-	idle map[string]bool
-}
+// writing is what a document is found by. around is what stands in the same page, which counts less.
+type writing struct{ title, body, around string }
 
-func (t *tongue) titleField() string { return "title_" + t.language }
-func (t *tongue) bodyField() string  { return "body_" + t.language }
-
-// newShelf indexes n documents. text returns what one is found by in a language. goods says that they are things for sale,
-// of which some words say what they are, and others what they come with.
-func newShelf(ctx context.Context, languages []string, goods bool, n int, text func(i int, language string) (title, body string)) (*shelf, error) {
-	s := &shelf{}
+// newShelf indexes n documents. text returns what one is found by in a language.
+func newShelf(ctx context.Context, languages []string, goods bool, n int, text func(i int, language string) writing) (*shelf, error) {
+	s := &shelf{goods: goods, size: n}
 	// Languages that share an analyzer are told apart by their translations.
 	for _, language := range bases(languages) {
-		s.tongues = append(s.tongues, &tongue{language: language, analyzer: analyzerOf(language), words: newLexicon(n)})
-		if !goods {
-			s.tongues[len(s.tongues)-1].idle = shopTalk
-		}
+		s.tongues = append(s.tongues, newTongue(language, goods, n))
 	}
 	m, err := s.mapping()
 	if err != nil {
@@ -80,13 +70,13 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 		for i := start; i < min(start+batchSize, n); i++ {
 			fields := make(map[string]any, 2*len(s.tongues))
 			for _, t := range s.tongues {
-				title, body := text(i, t.language)
-				titleTerms, bodyTerms := t.terms(title), t.terms(body)
+				w := text(i, t.language)
+				titleTerms, bodyTerms := t.terms(w.title), t.terms(w.body)
 				core := append(slices.Clip(titleTerms), bodyTerms...)
 				if goods {
-					core = t.terms(heads(title) + " " + heads(body))
+					core = t.terms(heads(w.title) + " " + heads(w.body))
 				}
-				t.words.add(i, titleTerms, bodyTerms, core)
+				t.words.add(i, titleTerms, bodyTerms, core, t.terms(w.around))
 				fields[t.titleField()], fields[t.bodyField()] = strings.Join(titleTerms, " "), strings.Join(bodyTerms, " ")
 			}
 			if err := batch.Index(strconv.Itoa(i), fields); err != nil {
@@ -96,6 +86,9 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 		if err := s.engine.Batch(batch); err != nil {
 			return nil, errors.Join(fmt.Errorf("index documents: %w", err), s.close())
 		}
+	}
+	for _, t := range s.tongues {
+		t.words.seal()
 	}
 	return s, nil
 }
@@ -125,24 +118,10 @@ func (s *shelf) mapping() (*mapping.IndexMappingImpl, error) {
 	return m, nil
 }
 
-// terms are the analyzed words of a text in their order.
-func (t *tongue) terms(text string) []string {
-	tokens := t.analysis.Analyze([]byte(spaced(text)))
-	out := make([]string, 0, len(tokens))
-	for _, token := range tokens {
-		out = append(out, string(token.Term))
-	}
-	return out
-}
-
-// written are the analyzed words of a text, and each as it was written.
-func (t *tongue) written(text string) (terms, raw []string) {
-	text = spaced(text)
-	for _, token := range t.analysis.Analyze([]byte(text)) {
-		terms = append(terms, string(token.Term))
-		raw = append(raw, text[token.Start:token.End])
-	}
-	return terms, raw
+// rarity is what a word that n documents have tells about the one that is looked for (the inverse document frequency of BM25).
+func (s *shelf) rarity(n uint32) float64 {
+	all := float64(s.size)
+	return math.Log(1 + max(all-float64(n)+0.5, 0)/(float64(n)+0.5))
 }
 
 func (s *shelf) close() error { return s.engine.Close() }

@@ -1,0 +1,132 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/blevesearch/bleve/v2/analysis"
+)
+
+// tongue is the vocabulary of one language.
+type tongue struct {
+	// language is the first subtag of a BCP 47 tag, analyzer the name of its analyzer.
+	language, analyzer string
+	// compounds says that the language joins words into one.
+	compounds bool
+	// goods says that the words are those of things for sale.
+	goods    bool
+	words    *lexicon
+	analysis analysis.Analyzer
+}
+
+func newTongue(language string, goods bool, documents int) *tongue {
+	return &tongue{language: language, goods: goods, analyzer: analyzerOf(language), compounds: compounding[language], words: newLexicon(documents)}
+}
+
+func (t *tongue) titleField() string { return "title_" + t.language }
+func (t *tongue) bodyField() string  { return "body_" + t.language }
+
+// terms are the analyzed words of a text in their order, without accents.
+func (t *tongue) terms(text string) []string {
+	tokens := t.analysis.Analyze([]byte(spaced(text)))
+	out := make([]string, 0, len(tokens))
+	for _, token := range tokens {
+		out = append(out, folded(string(token.Term)))
+	}
+	return out
+}
+
+// term is the analyzed form of one word; "" if the language leaves it out, or takes it for several.
+func (t *tongue) term(word string) string {
+	if terms := t.terms(word); len(terms) == 1 {
+		return terms[0]
+	}
+	return ""
+}
+
+// synonyms returns the terms, or pairs of them with a space between, that mean nearly the same as one in a question
+// of a language, "" if that is unknown.
+func (t *tongue) synonyms(term, language string) []string {
+	if language == "" {
+		language = t.language
+	}
+	concepts, matters := synonyms(t.analyzer, t.analysis, term, language)
+	if t.goods {
+		// A sharp knife is no answer to who wants one sharpened.
+		return concepts
+	}
+	return append(slices.Clip(concepts), matters...)
+}
+
+// matters says whether a term is a word for what a shop does beside selling.
+func (t *tongue) matters(term string) bool {
+	_, matters := synonyms(t.analyzer, t.analysis, term, t.language)
+	return matters != nil
+}
+
+// meanings returns what a term may mean, apart from typos.
+func (t *tongue) meanings(term, language string) []match {
+	if term == "" {
+		return nil
+	}
+	return t.words.meanings(term, t.synonyms(term, language), t.compounds)
+}
+
+// knows says whether a term, or one that means the same, is in the lexicon.
+func (t *tongue) knows(term string) bool {
+	if term == "" {
+		return false
+	}
+	if t.words.has(term) {
+		return true
+	}
+	for _, other := range t.synonyms(term, "") {
+		if _, ok := t.words.find(other); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// parts splits a word that nobody wrote into two that somebody did: "powerbank" when the catalog has "power bank", or
+// the German Gusseisenpfanne. Empty if there are none.
+func (t *tongue) parts(word string) (head, kind string) {
+	runes := []rune(word)
+	for i := len(runes) - minPart; i >= minPart-1; i-- {
+		head, kind := string(runes[:i]), string(runes[i:])
+		if !t.knows(t.term(kind)) {
+			continue
+		}
+		for _, joint := range []string{"", "s", "n", "en", "es", "e"} {
+			if h, ok := strings.CutSuffix(head, joint); ok && (t.begins(h) || t.knows(t.term(h))) {
+				return h, kind
+			}
+		}
+	}
+	// A typo in the second one: "rainjaket".
+	for i := minPart; i <= len(runes)-minPart-1; i++ {
+		if !t.words.has(string(runes[:i])) {
+			continue
+		}
+		near := false
+		t.words.misspelt(string(runes[i:]), len(runes)-i, func(uint32, float64) { near = true })
+		if near {
+			return string(runes[:i]), string(runes[i:])
+		}
+	}
+	return "", ""
+}
+
+// begins says whether a word is the beginning of one.
+func (t *tongue) begins(word string) bool {
+	if utf8.RuneCountInString(word) < minPart {
+		return false
+	}
+	found := false
+	t.words.starting(word, func(uint32) bool {
+		found = true
+		return false
+	})
+	return found
+}

@@ -1,0 +1,194 @@
+package catalog
+
+import (
+	"math/bits"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	// oneEnding is a word with another last letter, mostly another form that the analyzer doesn't know.
+	oneEnding = 0.96
+	// oneTypo and twoTypos are words that differ in spelling.
+	oneTypo, twoTypos = 0.85, 0.7
+	// variant is a word that goes on differently.
+	variant = 0.55
+	// shortTypo is a short word with a typo. Alone it is not Enough: too many words are one letter apart.
+	shortTypo = 0.45
+	// shortWord is the number of letters below which a word is short.
+	shortWord = 5
+	// longWord is the number of letters from which a word is hardly another one by chance.
+	longWord = 7
+	// minVariant is the shortest word, in letters, that has variants, and maxEnding by how many bytes they may differ.
+	minVariant, maxEnding = 6, 4
+	// maxWord is the longest word, in letters, that is compared with others.
+	maxWord = 48
+)
+
+// nearMisses looks for words that differ in spelling only, or that end differently, which the analyzer takes for different
+// ones. letters is how long the word was written.
+func (l *lexicon) nearMisses(word string, letters int) []match {
+	var found []match
+	if word != "" {
+		l.misspelt(word, min(letters, utf8.RuneCountInString(word)+1), func(id uint32, strength float64) { found = append(found, match{id, id, strength}) })
+		l.variants(word, func(id uint32) { found = append(found, match{id, id, variant}) })
+	}
+	return surest(found)
+}
+
+// misspelt looks for words that differ in spelling. Those of another first letter are mostly other words, unless it sounds alike;
+// so are short ones that differ in the second.
+func (l *lexicon) misspelt(word string, letters int, take func(uint32, float64)) {
+	query := []rune(word)
+	allowed := typosAllowed(letters)
+	if allowed == 0 || len(query) < 3 {
+		return
+	}
+	mask := lettersOf(word)
+	var buffer []rune
+	for id, w := range l.words {
+		// An edit changes at most two letters of the set.
+		if bits.OnesCount32(mask^l.masks[id]) > 4 {
+			continue
+		}
+		if d := len(w) - len(word); d > 2*utf8.UTFMax || d < -2*utf8.UTFMax {
+			continue
+		}
+		buffer = buffer[:0]
+		for _, r := range w {
+			buffer = append(buffer, r)
+		}
+		if len(buffer) < 3 {
+			continue
+		}
+		limit := allowed
+		if len(query) >= minVariant-1 {
+			limit = 2 // if they sound alike
+		}
+		if buffer[0] != query[0] {
+			if !soundsLike(query, buffer) {
+				continue
+			}
+		} else if letters < shortWord && buffer[1] != query[1] && !swapped(query, buffer) {
+			continue
+		}
+		switch n := edits(query, buffer, limit); {
+		case n > limit:
+		case n > allowed:
+			if sound(query) == sound(buffer) {
+				take(uint32(id), oneTypo) //nolint:gosec // an index of the words
+			}
+		case letters < shortWord:
+			take(uint32(id), shortTypo) //nolint:gosec // an index of the words
+		case n < 2 && slices.Equal(query[:len(query)-1], buffer[:min(len(query)-1, len(buffer))]):
+			take(uint32(id), oneEnding) //nolint:gosec // an index of the words
+		case n < 2:
+			take(uint32(id), oneTypo) //nolint:gosec // an index of the words
+		default:
+			take(uint32(id), twoTypos) //nolint:gosec // an index of the words
+		}
+	}
+}
+
+// swapped says whether two words begin with the same letters in another order.
+func swapped(a, b []rune) bool {
+	return len(a) > 2 && len(b) > 2 && a[1] == b[2] && a[2] == b[1]
+}
+
+// alike are letters that sound alike at the beginning of a word.
+var alike = []string{"bv", "ckq", "csz", "fpv", "iy", "gj", "dt", "vw", "xs", "ea"}
+
+// soundsLike says whether two words may begin alike to the ear, or one with a letter that isn't heard.
+func soundsLike(a, b []rune) bool {
+	if a[0] == 'h' && a[1] == b[0] || b[0] == 'h' && b[1] == a[0] {
+		return true
+	}
+	for _, set := range alike {
+		if strings.ContainsRune(set, a[0]) && strings.ContainsRune(set, b[0]) {
+			return true
+		}
+	}
+	return false
+}
+
+// sounds are spellings that sound alike, in one language or another.
+var sounds = strings.NewReplacer("ll", "y", "qu", "k", "ck", "k", "ph", "f", "th", "t", "tz", "s", "sz", "s", "ce", "se", "ci", "si", "ge", "je", "gi", "ji",
+	"ie", "i", "ee", "i", "ea", "i", "ae", "e", "oe", "o", "ue", "u", "oo", "u", "ou", "u", "v", "b", "w", "b", "z", "s", "c", "k", "h", "", "mb", "nb", "mp", "np", "dt", "t", "d", "t")
+
+// sound is roughly how a word sounds: spellings that sound alike are the same, and doubled letters one.
+func sound(word []rune) string {
+	return string(slices.Compact([]rune(sounds.Replace(string(word)))))
+}
+
+// lettersOf is the set of a word's letters, by their last bits.
+func lettersOf(word string) uint32 {
+	var set uint32
+	for _, r := range word {
+		set |= 1 << (uint32(r) & 31) //nolint:gosec // only five bits are kept
+	}
+	return set
+}
+
+// variants looks for words that begin alike and end differently.
+func (l *lexicon) variants(word string, take func(uint32)) {
+	if utf8.RuneCountInString(word) < minVariant {
+		return
+	}
+	l.starting(word, func(id uint32) bool {
+		if len(l.words[id]) <= len(word)+maxEnding {
+			take(id)
+		}
+		return true
+	})
+	for cut := 1; cut <= maxEnding && len(word)-cut >= minVariant; cut++ {
+		if id, ok := l.ids[word[:len(word)-cut]]; ok {
+			take(id)
+		}
+	}
+}
+
+// typosAllowed grows with the word.
+func typosAllowed(letters int) int {
+	switch {
+	case letters < shortWord-1:
+		return 0
+	case letters < 8:
+		return 1
+	default:
+		return 2
+	}
+}
+
+// edits returns how many insertions, deletions, substitutions or swaps of neighbours lead from a to b (optimal string
+// alignment distance), and more than limit when it is more.
+func edits(a, b []rune, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > maxWord || len(b) > maxWord {
+		return limit + 1
+	}
+	var rows [3][maxWord + 1]int
+	before, last, row := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		best := i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+			best = min(best, row[j])
+		}
+		if best > limit {
+			return limit + 1
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
