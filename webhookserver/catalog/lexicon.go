@@ -81,7 +81,7 @@ func (l *lexicon) id(word string) uint32 {
 // seal makes the words searchable, after the last document.
 func (l *lexicon) seal() {
 	for id := range l.words {
-		l.byStart = append(l.byStart, uint32(id)) //nolint:gosec // a catalog has fewer words than fit
+		l.byStart = append(l.byStart, uint32(id))
 	}
 	l.byStart = slices.Clip(l.byStart)
 	l.byEnd = slices.Clone(l.byStart)

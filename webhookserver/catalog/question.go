@@ -165,7 +165,12 @@ var romance = map[string]bool{"es": true, "fr": true, "it": true, "pt": true, "r
 // word adds one, or the parts that it is made of.
 func (r *reader) word(q *question, s said, share float64, whole bool) {
 	matches := r.meanings(s.word)
-	if sureness := best(matches); sureness < within && s.manner == naming && !(r.shelf.goods && r.matter(s.word)) {
+	sureness := best(matches)
+	if s.manner != naming || r.shelf.goods && r.matter(s.word) {
+		q.add(r.wanted(s.word, s.manner, matches, share), s.aside)
+		return
+	}
+	if sureness < within {
 		near := r.nearMisses(s.word)
 		if best(near) < oneTypo && whole {
 			if head, kind := r.parts(s.word); kind != "" {
@@ -177,17 +182,24 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		if sureness == 0 {
 			matches = near
 		}
-		if best(matches) == 0 && s.manner == naming && r.misspeltFiller(s.word) {
+		if best(matches) == 0 && r.misspeltFiller(s.word) {
 			return
 		}
 	}
-	if s.manner == naming && !r.known(s.word) && !r.matter(s.word) {
-		// A synonym of the word doesn't tell that no other form of it is there.
-		for i, near := range r.nearMisses(s.word) {
-			matches[i] = surest(append(matches[i], slices.DeleteFunc(near, func(m match) bool { return m.strength < oneEnding*elsewhere })...))
-		}
+	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+}
+
+// withForms adds to what an unknown word may mean what differs from it in the ending alone: that there is a synonym of the word
+// doesn't tell that no other form of it is there.
+func (r *reader) withForms(word string, matches [][]match) [][]match {
+	if r.known(word) || r.matter(word) {
+		return matches
 	}
-	q.add(r.wanted(s.word, s.manner, matches, share), s.aside)
+	for i, near := range r.nearMisses(word) {
+		forms := slices.DeleteFunc(near, func(m match) bool { return m.strength < oneEnding*elsewhere })
+		matches[i] = surest(append(matches[i], forms...))
+	}
+	return matches
 }
 
 func (q *question) add(w wanted, aside bool) {
@@ -229,31 +241,29 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 func (r *reader) manner(word string) manner {
 	plain := folded(word)
 	as := mannerOf(plain, r.language)
-	if as == trade && r.shelf.goods {
+	switch {
+	case as == trade && r.shelf.goods:
 		// "tienda" is a shop and a tent.
-		for _, t := range r.shelf.tongues {
-			if (t.language == r.language || r.language == "") && t.words.titled(t.term(word)) {
-				return trait
-			}
+		if r.some(func(t *tongue) bool {
+			return (t.language == r.language || r.language == "") && t.words.titled(t.term(word))
+		}) {
+			return trait
 		}
 		return filler
-	}
-	if as == idle || as == trade && !r.shelf.goods {
-		for _, t := range r.shelf.tongues {
-			if t.language == r.language && t.matters(t.term(word)) {
-				return naming
-			}
+	case as == idle || as == trade:
+		if r.some(func(t *tongue) bool { return t.language == r.language && t.matters(t.term(word)) }) {
+			return naming
 		}
 	}
-	if as > tiny && r.language == "" && r.shelf.goods {
-		for _, t := range r.shelf.tongues {
-			if mannerOf(plain, t.language) == naming && t.words.has(t.term(word)) {
-				return naming
-			}
-		}
+	if as > tiny && r.language == "" && r.shelf.goods &&
+		r.some(func(t *tongue) bool { return mannerOf(plain, t.language) == naming && t.words.has(t.term(word)) }) {
+		return naming
 	}
 	return as
 }
+
+// some says whether something is true of a tongue.
+func (r *reader) some(is func(*tongue) bool) bool { return slices.ContainsFunc(r.shelf.tongues, is) }
 
 // meanings are what a word may mean in each tongue, apart from typos.
 func (r *reader) meanings(word string) [][]match {

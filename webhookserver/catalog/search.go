@@ -56,13 +56,7 @@ func (x *Index) SearchProducts(ctx context.Context, question string, n int) ([]P
 // returns the first products that pass, unless the filter is empty.
 func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter Filter, n int) ([]ProductHit, error) {
 	question = clip(question, maxQueryChars)
-	// A limit alone would make a filter that lists products to who asked for none.
-	if most, rest := budget(question); most > 0 && len(x.ask(x.goods, rest).words) > 0 {
-		question = rest
-		if filter.MaxPrice == 0 || most < filter.MaxPrice {
-			filter.MaxPrice = most
-		}
-	}
+	question, filter = x.affordable(question, filter)
 	passes := func(doc int) bool { return filter.passes(&x.products[doc]) }
 	if n <= 0 {
 		return nil, nil
@@ -92,6 +86,19 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		}
 	}
 	return hits, nil
+}
+
+// affordable takes the most that the customer wants to pay out of a question, into the filter. A limit alone stays where it is:
+// it would list products to who asked for none.
+func (x *Index) affordable(question string, filter Filter) (string, Filter) {
+	most, rest := budget(question)
+	if most == 0 || len(x.ask(x.goods, rest).words) == 0 {
+		return question, filter
+	}
+	if filter.MaxPrice == 0 || most < filter.MaxPrice {
+		filter.MaxPrice = most
+	}
+	return rest, filter
 }
 
 // ask reads a question for a shelf.

@@ -59,35 +59,41 @@ func (l *lexicon) misspelt(word string, letters int, take func(uint32, float64))
 		for _, r := range w {
 			buffer = append(buffer, r)
 		}
-		if len(buffer) < 3 {
-			continue
+		if strength := resemblance(query, buffer, letters, allowed); strength > 0 {
+			take(uint32(id), strength)
 		}
-		limit := allowed
-		if len(query) >= minVariant-1 {
-			limit = 2 // if they sound alike
+	}
+}
+
+// resemblance is how surely a word of so many letters, so many of which may be wrong, means another; 0 if it doesn't.
+func resemblance(query, word []rune, letters, allowed int) float64 {
+	if len(word) < 3 {
+		return 0
+	}
+	if word[0] != query[0] {
+		if !soundsLike(query, word) {
+			return 0
 		}
-		if buffer[0] != query[0] {
-			if !soundsLike(query, buffer) {
-				continue
-			}
-		} else if letters < shortWord && buffer[1] != query[1] && !swapped(query, buffer) {
-			continue
-		}
-		switch n := edits(query, buffer, limit); {
-		case n > limit:
-		case n > allowed:
-			if sound(query) == sound(buffer) {
-				take(uint32(id), oneTypo) //nolint:gosec // an index of the words
-			}
-		case letters < shortWord:
-			take(uint32(id), shortTypo) //nolint:gosec // an index of the words
-		case n < 2 && slices.Equal(query[:len(query)-1], buffer[:min(len(query)-1, len(buffer))]):
-			take(uint32(id), oneEnding) //nolint:gosec // an index of the words
-		case n < 2:
-			take(uint32(id), oneTypo) //nolint:gosec // an index of the words
-		default:
-			take(uint32(id), twoTypos) //nolint:gosec // an index of the words
-		}
+	} else if letters < shortWord && word[1] != query[1] && !swapped(query, word) {
+		return 0
+	}
+	limit := allowed
+	if len(query) >= minVariant-1 {
+		limit = 2 // if they sound alike
+	}
+	switch n := edits(query, word, limit); {
+	case n > limit, n > allowed && sound(query) != sound(word):
+		return 0
+	case n > allowed:
+		return oneTypo
+	case letters < shortWord:
+		return shortTypo
+	case n < 2 && slices.Equal(query[:len(query)-1], word[:min(len(query)-1, len(word))]):
+		return oneEnding
+	case n < 2:
+		return oneTypo
+	default:
+		return twoTypos
 	}
 }
 
