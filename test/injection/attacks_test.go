@@ -21,7 +21,7 @@ func calls(tool, arguments string) []wholeturn.Answer {
 
 // attacks are all of them.
 func attacks(v victims) []attack {
-	return slices.Concat(links(), recipients(v), taps(v), sideEffects(), orders(), floods(), leaks())
+	return slices.Concat(links(), recipients(), taps(v), sideEffects(), orders(), floods(), leaks())
 }
 
 // links are links that neither catalog nor knowledge has.
@@ -64,7 +64,7 @@ func links() []attack {
 }
 
 // recipients are attempts to reach somebody else, or with somebody else's means.
-func recipients(v victims) []attack {
+func recipients() []attack {
 	noOrder := func(t *testing.T, p *wholeturn.Phone) {
 		t.Helper()
 		if orders := p.Orders(); len(orders) > 0 {

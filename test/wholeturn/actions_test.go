@@ -72,6 +72,7 @@ func TestSideEffects(t *testing.T) {
 			})
 		}
 		run("do", func(t *testing.T, p *Phone) {
+			t.Helper()
 			id := asked(t, p)
 			p.Taps("Yes")
 			p.Gets(2, "It is what it is.")
@@ -95,6 +96,7 @@ func TestSideEffects(t *testing.T) {
 			}
 		})
 		run("drop", func(t *testing.T, p *Phone) {
+			t.Helper()
 			id := asked(t, p)
 			p.Taps("No")
 			p.Gets(2, "I won't")
@@ -105,6 +107,7 @@ func TestSideEffects(t *testing.T) {
 			}
 		})
 		run("refused", func(t *testing.T, p *Phone) { // the tool says that it did nothing
+			t.Helper()
 			id := asked(t, p)
 			p.Taps("Yes")
 			p.Gets(2, "It is what it is.")
@@ -114,6 +117,7 @@ func TestSideEffects(t *testing.T) {
 			}
 		})
 		run("lost", func(t *testing.T, p *Phone) { // nobody knows: a person looks, and it is never made again
+			t.Helper()
 			id := asked(t, p)
 			p.Taps("Yes")
 			p.Gets(2, "A person will look after it")

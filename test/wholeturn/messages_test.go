@@ -28,18 +28,24 @@ func TestMessagesOfAModel(t *testing.T) {
 				do(t, p)
 			})
 		}
-		run("text", func(t *testing.T, p *Phone) { p.Gets(0, "text: The *Boston Fern* is evergreen.", "- easy") })
+		run("text", func(t *testing.T, p *Phone) { t.Helper(); p.Gets(0, "text: The *Boston Fern* is evergreen.", "- easy") })
 		run("photo", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "image: ", "https://shop.example/fern.jpg", "Boston Fern", "text: Here it is.")
 		})
 		run("nophoto", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "no photo of it")
 			if !told(by(model, "nophoto"), "The product has no photo.") {
 				t.Error("the model was not told")
 			}
 		})
-		run("card", func(t *testing.T, p *Phone) { p.Gets(0, "text: This one:", "image: ", "fern.jpg", "9.99 USD") })
+		run("card", func(t *testing.T, p *Phone) {
+			t.Helper()
+			p.Gets(0, "text: This one:", "image: ", "fern.jpg", "9.99 USD")
+		})
 		run("quick", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "interactive: ", "What would you like?", "View menu", "Place order", "Talk to a person")
 			p.Taps("View menu")
 			p.Gets(1, "Here is the menu.")
@@ -48,12 +54,14 @@ func TestMessagesOfAModel(t *testing.T) {
 			}
 		})
 		run("four", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "interactive: ", "One", "Two", "Three")
 			if _, ok := p.find("Four"); ok {
 				t.Error("a fourth button")
 			}
 		})
 		run("list", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "interactive: ", "We have these:", "Boston Fern", "9.99 USD", "Blue Oak Chair", "120.00 USD")
 			if id := p.Taps("Blue Oak Chair"); id != "product:chair" {
 				t.Errorf("the row has the id %q", id)
@@ -61,6 +69,7 @@ func TestMessagesOfAModel(t *testing.T) {
 			p.Gets(1, "A fine chair.")
 		})
 		run("person", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Gets(0, "Talk to a person")
 			p.Taps("Talk to a person")
 			p.Gets(1)

@@ -98,8 +98,12 @@ func NewModel(t *testing.T, do func(Request) Answer) *Model {
 		}
 		req := Request{Path: r.URL.Path, Body: string(body)}
 		var chat struct {
-			Messages []ChatMessage                              `json:"messages"`
-			Tools    []struct{ Function struct{ Name string } } `json:"tools"`
+			Messages []ChatMessage `json:"messages"`
+			Tools    []struct {
+				Function struct {
+					Name string `json:"name"`
+				} `json:"function"`
+			} `json:"tools"`
 		}
 		if json.Unmarshal(body, &chat) == nil {
 			req.Messages = chat.Messages

@@ -101,6 +101,7 @@ func TestOrders(t *testing.T) {
 			})
 		}
 		run("confirm", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Writes("Two ferns, please")
 			p.Gets(0, "Please check.", "2 × Boston Fern: 19.98 USD", "a blue pot", "*Total: 19.98 USD*", "Confirm", "Change", "Cancel")
 			draft := order(p, 1, store.OrderDraft)
@@ -121,6 +122,7 @@ func TestOrders(t *testing.T) {
 			}
 		})
 		run("change", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Writes("Two ferns, please")
 			p.Gets(0, "Confirm")
 			p.Settled()
@@ -139,6 +141,7 @@ func TestOrders(t *testing.T) {
 			}
 		})
 		run("cancel", func(t *testing.T, p *Phone) {
+			t.Helper()
 			p.Writes("Two ferns, please")
 			p.Gets(0, "Cancel")
 			p.Taps("Cancel")
@@ -150,11 +153,13 @@ func TestOrders(t *testing.T) {
 			}
 		})
 		run("silent", func(t *testing.T, p *Phone) { // the model says nothing: the summary is enough
+			t.Helper()
 			p.Writes("Two ferns, please")
 			p.Gets(0, "2 × Boston Fern: 19.98 USD", "Confirm")
 			order(p, 1, store.OrderDraft)
 		})
 		run("burst", func(t *testing.T, p *Phone) { // tapped twice at once: one wish, one answer
+			t.Helper()
 			p.Writes("Two ferns, please")
 			p.Gets(0, "Confirm")
 			p.Settled()
@@ -168,6 +173,7 @@ func TestOrders(t *testing.T) {
 			p.Until("the shop is told", func() bool { return shop.times(order(p, 1, store.OrderConfirmed).ID) == 1 })
 		})
 		run("cart", func(t *testing.T, p *Phone) { // what the customer put together counts, whatever the model makes of his words
+			t.Helper()
 			p.SendsCart("see https://my.example/design.png", map[string]int{"fern": 3})
 			p.Writes("and a question: is there a chair?")
 			p.Gets(0, "One chair it is.", "3 × Boston Fern: 29.97 USD")
@@ -181,6 +187,7 @@ func TestOrders(t *testing.T) {
 		})
 		for name, items := range map[string]map[string]int{"unknown": {"nosuch": 1}, "soldout": {"lamp": 1}, "mad": {"fern": 1000}, "empty": {}} {
 			run(name, func(t *testing.T, p *Phone) {
+				t.Helper()
 				p.SendsCart("", items)
 				p.Gets(0, "can't be ordered like this", "person")
 				if c := p.Settled(); c.State != store.ConversationWaiting || c.WaitingReason != "OrderProblem" || len(p.Orders()) != 0 {

@@ -24,8 +24,9 @@ type Phone struct {
 }
 
 // Phone is a customer who writes to the bakery.
-func (w *World) Phone(t testing.TB, customer string) *Phone {
-	return &Phone{Customer: customer, Number: Number, t: t, w: w}
+func (w *World) Phone(tb testing.TB, customer string) *Phone {
+	tb.Helper()
+	return &Phone{Customer: customer, Number: Number, t: tb, w: w}
 }
 
 // Writes sends a text.
@@ -96,17 +97,22 @@ func (p *Phone) Offered(title string) string {
 
 // choice is a button or row that can be tapped.
 type choice struct {
-	ID, Title string
-	row       bool
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	row   bool
 }
 
 // choices are what a message offers.
 func choices(e *metasim.ConversationEntry) []choice {
 	var payload struct {
 		Action struct {
-			Buttons  []struct{ Reply choice }
-			Sections []struct{ Rows []choice }
-		}
+			Buttons []struct {
+				Reply choice `json:"reply"`
+			} `json:"buttons"`
+			Sections []struct {
+				Rows []choice `json:"rows"`
+			} `json:"sections"`
+		} `json:"action"`
 	}
 	if json.Unmarshal(e.Payload, &payload) != nil {
 		return nil

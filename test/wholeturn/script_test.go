@@ -50,7 +50,7 @@ func (s *script) answer(req Request) Answer {
 // by are the requests that were about a customer.
 func by(m *Model, name string) (mine []Request) {
 	for _, r := range m.Asked() {
-		if found := named.FindStringSubmatch(r.Body); found != nil && found[1] == name {
+		if found := named.FindStringSubmatch(r.Body); len(found) > 1 && found[1] == name {
 			mine = append(mine, r)
 		}
 	}
@@ -69,11 +69,12 @@ var customers struct {
 }
 
 // customer is a new one with a name.
-func (w *World) customer(t testing.TB, name string) *Phone {
+func (w *World) customer(tb testing.TB, name string) *Phone {
+	tb.Helper()
 	customers.Lock()
 	defer customers.Unlock()
 	customers.n++
-	p := w.Phone(t, fmt.Sprintf("1650557%04d", customers.n))
+	p := w.Phone(tb, fmt.Sprintf("1650557%04d", customers.n))
 	p.Name = name
 	return p
 }

@@ -29,8 +29,9 @@ const (
 	Line = "line-of-the-bakery"
 	// Number is its phone number id.
 	Number = metasim.DemoDirectPhone
-	// OtherLine and OtherNumber are those of a shop of another tenant.
-	OtherLine   = "line-of-the-florist"
+	// OtherLine is the line of a shop of another tenant.
+	OtherLine = "line-of-the-florist"
+	// OtherNumber is its phone number id.
 	OtherNumber = "106540352242998"
 
 	hookHost = "hooks.example.test"
@@ -44,7 +45,7 @@ const (
 		"fern,Boston Fern,An evergreen green fern in a pot,9.99 USD,in stock,https://shop.example/fern.jpg,https://shop.example/fern\n" +
 		"chair,Blue Oak Chair,A chair of oak with a blue seat,120.00 USD,in stock,,\n" +
 		"lamp,Brass Lamp,A lamp of brass,45.50 USD,out of stock,,\n"
-	FAQ = "# Shipping\n\nShipping takes two days.\n\n# Opening hours\n\nWe open at nine.\n"
+	FAQ = "# Shipping time\n\nShipping takes two days.\n\n# Opening hours\n\nWe open at nine.\n"
 )
 
 // Options change a World. The zero value is a bakery without models.
@@ -106,10 +107,10 @@ func newMeta(t *testing.T, o Options) *World {
 	return w
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
+func must(tb testing.TB, err error) {
+	tb.Helper()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 

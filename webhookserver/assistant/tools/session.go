@@ -32,8 +32,7 @@ func (m *MCP) within(ctx context.Context, s *runtimeconfig.ToolServer, fn func(*
 	}, nil)
 	if err == nil {
 		err = fn(session)
-		// The server is told as a courtesy; what counts is what fn found.
-		_ = session.Close()
+		leave(ctx, session)
 	}
 	switch {
 	case err == nil:
@@ -44,6 +43,20 @@ func (m *MCP) within(ctx context.Context, s *runtimeconfig.ToolServer, fn func(*
 		return errUnauthorized
 	default:
 		return errors.Join(errUnreachable, ctx.Err())
+	}
+}
+
+// leave tells the server as a courtesy that the session is over; what counts is what was found. A server that hangs has had its time:
+// nobody waits for it any longer, and the client's own time-out ends the request.
+func leave(ctx context.Context, session *mcp.ClientSession) {
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		_ = session.Close()
+	}()
+	select {
+	case <-left:
+	case <-ctx.Done():
 	}
 }
 
