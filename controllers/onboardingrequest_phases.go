@@ -128,6 +128,9 @@ func (j *journey) businessCredential() meta.Credential {
 // verifyAssets proves, by reads alone, what the browser and the spec only claim: that the token is alive and this app's, which
 // account it grants, who owns that, and which number is meant.
 func (r *OnboardingRequestReconciler) verifyAssets(ctx context.Context, j *journey) error {
+	if err := misnamed(&j.request.Spec, j.entry); err != nil {
+		return err
+	}
 	err := r.proveAssets(ctx, j)
 	if stall, ok := errors.AsType[*stalledError](err); ok && !j.entry.Next.IsZero() && j.entry.TokenProven {
 		// A new token that proves something else is not taken: the serving one stays.
@@ -148,6 +151,20 @@ func (r *OnboardingRequestReconciler) verifyAssets(ctx context.Context, j *journ
 		err = recheckIn(err, r.untilLinkExpires(j))
 	}
 	return withCodeAdvice(j.request, err)
+}
+
+// misnamed says that the spec names something else than what this request has proven, as after a mistyped approval. No token can help
+// there, so none is examined or given up, and the customer has nothing to repeat.
+func misnamed(spec *v1alpha1.OnboardingRequestSpec, entry *vault.Entry) error {
+	const advice = "%s is %s, and the customer shared the %s %s; correct %[1]s to %[4]s, and it goes on without another signup. For another %[3]s create another OnboardingRequest."
+	switch {
+	case entry.WABAID != "" && spec.WABAID != "" && spec.WABAID != entry.WABAID:
+		return stalled(v1alpha1.ReasonWABAMismatch, advice, "spec.wabaID", spec.WABAID, "account", entry.WABAID)
+	case entry.PhoneNumberID != "" && spec.PhoneNumberID != "" && spec.PhoneNumberID != entry.PhoneNumberID:
+		return stalled(v1alpha1.ReasonPhoneNumberMismatch, advice, "spec.phoneNumberID", spec.PhoneNumberID, "number", entry.PhoneNumberID)
+	default:
+		return nil
+	}
 }
 
 func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journey) error {
@@ -228,14 +245,16 @@ func chooseWABA(want, known, claimed string, info *meta.TokenInfo) (string, erro
 	if want == "" {
 		want, expected = known, "This request was onboarded with the account "+known
 	}
+	remedy := "let the customer sign up again with the expected account, or create another OnboardingRequest."
+	if known == "" {
+		remedy = "if it is mistyped, correct spec.wabaID; else " + remedy
+	}
 	switch {
-	case known != "" && want != known:
-		return "", stalled(v1alpha1.ReasonWABAMismatch, "spec.wabaID is %s, and this request was onboarded with the account %s; create another OnboardingRequest for another account.", want, known)
 	case want != "" && (all || slices.Contains(granted, want)):
 		return want, nil
 	case want != "":
-		return "", stalled(v1alpha1.ReasonWABAMismatch, "%s, and the customer granted %s; let the customer sign up again with the expected account, or create another OnboardingRequest.",
-			expected, listIDs(granted))
+		return "", stalled(v1alpha1.ReasonWABAMismatch, "%s, and the customer granted %s; %s",
+			expected, listIDs(granted), remedy)
 	case claimed != "" && (all || slices.Contains(granted, claimed)):
 		return claimed, nil
 	case all:
@@ -266,7 +285,7 @@ func (r *OnboardingRequestReconciler) readWABA(ctx context.Context, j *journey, 
 	waba, err := j.app.Client.WABA(ctx, j.businessCredential(), wabaID)
 	if meta.OutcomeOf(err) == meta.Rejected && meta.ClassOf(err).AccessLost() {
 		return meta.Business{}, stalledBy(err, v1alpha1.ReasonWABAMismatch,
-			"The customer's token does not reach the account %s; let the customer sign up again with this account, or create another OnboardingRequest.", wabaID)
+			"The customer's token does not reach the account %s; correct spec.wabaID if it is mistyped, let the customer sign up again with this account, or create another OnboardingRequest.", wabaID)
 	}
 	if err != nil {
 		return meta.Business{}, err
@@ -306,7 +325,7 @@ func choosePhone(want, known string, claims vault.Origin, numbers []meta.PhoneNu
 		return nil, waitingFor(numberRecheck, v1alpha1.ReasonWaitingForPhoneNumber,
 			"The customer's account has no phone number yet; it goes on when the customer has added one.")
 	case want != "":
-		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "%s, and the account has %s; let the customer add the number, or create another OnboardingRequest.",
+		return nil, stalled(v1alpha1.ReasonPhoneNumberMismatch, "%s, and the account has %s; correct spec.phoneNumberID if it is mistyped, let the customer add the number, or create another OnboardingRequest.",
 			expected, listIDs(ids))
 	case len(numbers) > 1:
 		if claimed := claimedPhone(claims, numbers); claimed != nil {

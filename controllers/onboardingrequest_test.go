@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -359,20 +360,36 @@ func breakCall(t *testing.T, f metasim.Fault) {
 func TestIDsThatDontMatch(t *testing.T) {
 	for _, tc := range []struct {
 		name, reason string
-		change       func(*customer, *v1alpha1.OnboardingRequest)
+		change       func(*v1alpha1.OnboardingRequestSpec, string)
+		right        func(*customer) string
 		says         string
 	}{
-		{"account", v1alpha1.ReasonWABAMismatch, func(_ *customer, r *v1alpha1.OnboardingRequest) { r.Spec.WABAID = "123" }, "123"},
-		{"number", v1alpha1.ReasonPhoneNumberMismatch, func(_ *customer, r *v1alpha1.OnboardingRequest) { r.Spec.PhoneNumberID = "456" }, "456"},
+		{
+			"account", v1alpha1.ReasonWABAMismatch, func(s *v1alpha1.OnboardingRequestSpec, id string) { s.WABAID = id },
+			func(c *customer) string { return c.wabaID }, "correct spec.wabaID",
+		},
+		{
+			"number", v1alpha1.ReasonPhoneNumberMismatch, func(s *v1alpha1.OnboardingRequestSpec, id string) { s.PhoneNumberID = id },
+			func(c *customer) string { return c.phoneID }, "correct spec.phoneNumberID",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newCustomer(t, nil)
-			request := c.onboard(t, "shop", func(r *v1alpha1.OnboardingRequest) { tc.change(c, r) })
+			request := c.onboard(t, "shop", func(r *v1alpha1.OnboardingRequest) { tc.change(&r.Spec, "123") })
 			condition := awaitCondition(t, request, v1alpha1.ConditionStalled, metav1.ConditionTrue, tc.reason)
-			mustMention(t, condition.Message, tc.says)
+			mustMention(t, condition.Message, "123", tc.right(c), tc.says)
 			calls := c.callsFor()
 			if calls["subscribe"]+calls["credit_share_and_attach"]+calls["register"] != 0 {
 				t.Errorf("something was changed at Meta for unproven ids: %v", calls)
+			}
+			update(t, request, func() { tc.change(&request.Spec, tc.right(c)) })
+			awaitReady(t, request)
+			if sends := sim.Counters().CodeSends[c.codeID]; sends != 1 {
+				t.Errorf("correcting an id made the code be sent %d times", sends)
+			}
+			tc.change(&request.Spec, "123")
+			if err := admin.Update(t.Context(), request); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), "create another") {
+				t.Errorf("an id that is proven was changed: %v", err)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -109,6 +110,34 @@ func TestReplayedSignupIsRefused(t *testing.T) {
 	}
 	if sends := w.sim.Counters().CodeSends[w.codes[0].ID]; sends != 1 {
 		t.Errorf("the code was sent %d times", sends)
+	}
+}
+
+// TestMistypedApprovalIsCorrected: an approval that names another account than the customer shared costs one more edit, and no signup.
+func TestMistypedApprovalIsCorrected(t *testing.T) {
+	w := newLinkWorld(t)
+	m := w.manager(&mortal{Client: w.objects})
+	w.signUp(w.waitForSignup(m), signup.Claims{})
+	w.run(m, "signing up", w.has(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval))
+	approve := func(wabaID string) {
+		w.request.Spec.WABAID = wabaID
+		w.request.Generation++ // the API server's part
+		w.must(w.objects.Update(t.Context(), w.request))
+	}
+	mistyped := "102290129340389"
+	approve(mistyped)
+	w.run(m, "approving another account", w.has(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonWABAMismatch))
+	assertStatusContract(t, w.request)
+	message := apimeta.FindStatusCondition(w.request.Status.Conditions, v1alpha1.ConditionStalled).Message
+	mustMention(t, message, "spec.wabaID is "+mistyped, "correct spec.wabaID to "+metasim.DemoWABA, "without another signup")
+	if calls := w.sim.Counters().Calls; calls["subscribe"]+calls["credit_share_and_attach"]+calls["register"] != 0 {
+		t.Errorf("something was changed at Meta for an account that is not the approved one: %v", calls)
+	}
+	approve(metasim.DemoWABA)
+	w.run(m, "approving the right account", w.has(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonSucceeded))
+	assertStatusContract(t, w.request)
+	if calls := w.sim.Counters().Calls; calls["exchange"] != 1 || len(w.codes) != 1 {
+		t.Errorf("the exchange was called %d times for %d codes", calls["exchange"], len(w.codes))
 	}
 }
 

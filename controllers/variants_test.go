@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 )
 
@@ -26,6 +27,8 @@ type variant struct {
 	// reason is why the request doesn't become Ready; waiting says that it waits for a person instead of being Stalled.
 	reason  string
 	waiting bool
+	// revoked is how many sharings of the line were made and revoked before.
+	revoked int
 	// calls are how often Meta was called, for those that the variant is about.
 	calls map[string]int
 }
@@ -34,6 +37,8 @@ const (
 	// otherWABA is an account of the same customer, strangersWABA one that was never shared with the partner.
 	otherWABA     = "102290129349901"
 	strangersWABA = metasim.DemoDirectWABA
+	// coexistentNumber is a second number of the customer's account.
+	coexistentNumber = "106540352249902"
 	// emptyWABA has no number.
 	emptyWABA = "102290129349902"
 )
@@ -65,7 +70,7 @@ func TestEverySwitchPositionComesToAnEnd(t *testing.T) {
 					t.Errorf("%s was called %d times, want %d", name, calls[name], want)
 				}
 			}
-			if n := r.sim.Counters().CreditAllocations; n > 1 {
+			if n := r.sim.Counters().CreditAllocations; n > 1+v.revoked {
 				t.Errorf("%d allocations were made", n)
 			}
 			assertStatusContract(t, r.request)
@@ -150,11 +155,42 @@ func variants() []variant {
 		{name: "A2: redirect_uri must be absent", switches: func(s *metasim.Switches) { s.RedirectURIPolicy = "absent" }, calls: map[string]int{"exchange": 1}},
 		{name: "A2: redirect_uri must be empty", switches: func(s *metasim.Switches) { s.RedirectURIPolicy = "empty" }, calls: map[string]int{"exchange": 2}},
 		{
+			name: "A2: redirect_uri must be the one that is configured", switches: func(s *metasim.Switches) { s.RedirectURIPolicy = "exact" },
+			app:   redirectTo(metasim.DemoRedirectURI),
+			calls: map[string]int{"exchange": 1},
+		},
+		{
+			name: "A2: redirect_uri is configured and must be absent", switches: func(s *metasim.Switches) { s.RedirectURIPolicy = "absent" },
+			app:   redirectTo(metasim.DemoRedirectURI),
+			calls: map[string]int{"exchange": 2},
+		},
+		{
+			name: "A2: redirect_uri must be another one", switches: func(s *metasim.Switches) { s.RedirectURIPolicy = "exact" },
+			app:    redirectTo("https://elsewhere.example.com/"),
+			reason: v1alpha1.ReasonRedirectURIMismatch, calls: map[string]int{"exchange": 2, "subscribe": 0},
+		},
+		{
+			name: "A3: a lost code is rescued, since the business is known", switches: func(s *metasim.Switches) { s.Rescue = "works" },
+			prepare: func(r *faultRun) {
+				r.knowBusiness()
+				loseAnswer("exchange")(r)
+			},
+			calls: map[string]int{"exchange": 1, "rescue_token": 1, "register": 1},
+		},
+		{
 			name: "A3: a lost code can't be rescued", prepare: loseAnswer("exchange"), reason: v1alpha1.ReasonExchangeOutcomeUnknown,
 			calls: map[string]int{"exchange": 2, "subscribe": 0},
 		},
 		{name: "A6: there is no number yet", signUp: []string{emptyWABA}, reason: v1alpha1.ReasonWaitingForPhoneNumber, waiting: true, calls: map[string]int{"subscribe": 0}},
 		{name: "A7: the number is used in the WhatsApp Business app", prepare: func(r *faultRun) { r.makeCoexistent() }, calls: map[string]int{"register": 0, "smb_app_data": 2}},
+		{
+			name: "A7: of two numbers one is used in the WhatsApp Business app, and none is expected", prepare: (*faultRun).addCoexistent,
+			reason: v1alpha1.ReasonPhoneNumberAmbiguous, calls: map[string]int{"subscribe": 0},
+		},
+		{
+			name: "A7: of two numbers one is used in the WhatsApp Business app and expected", prepare: (*faultRun).addCoexistent,
+			request: func(s *v1alpha1.OnboardingRequestSpec) { s.PhoneNumberID = coexistentNumber }, calls: map[string]int{"register": 0, "smb_app_data": 2},
+		},
 		{name: "A9: all accounts are granted, and none is expected", switches: grantAll, reason: v1alpha1.ReasonWABAAmbiguous, calls: map[string]int{"subscribe": 0}},
 		{name: "A9: all accounts are granted, and one is expected", switches: grantAll, request: expect(metasim.DemoWABA)},
 		{name: "A9: several are granted, and none is expected", signUp: []string{metasim.DemoWABA, otherWABA}, reason: v1alpha1.ReasonWABAAmbiguous},
@@ -169,6 +205,18 @@ func variants() []variant {
 		}},
 		{name: "B2: the PIN is retired", switches: func(s *metasim.Switches) { s.PINRetired = true }, prepare: number(func(p *metasim.PhoneNumber) { p.PIN = "111111" }), calls: map[string]int{"register": 1}},
 		{name: "B2: the number has a PIN", prepare: number(func(p *metasim.PhoneNumber) { p.PIN = "111111" }), reason: v1alpha1.ReasonPINMismatch, calls: map[string]int{"register": 1}},
+		{
+			name: "E12: a single wrong PIN locks the number", switches: func(s *metasim.Switches) { s.PINGuesses = 0 },
+			prepare: number(func(p *metasim.PhoneNumber) { p.PIN = "111111" }), reason: v1alpha1.ReasonPINMismatch, calls: map[string]int{"register": 1},
+		},
+		{
+			name: "C5: revoked sharings are listed", switches: func(s *metasim.Switches) { s.ListRevokedAllocations = true },
+			prepare: func(r *faultRun) {
+				r.shareAndRevoke()
+				loseAnswer("credit_share_and_attach")(r)
+			},
+			revoked: 1, calls: map[string]int{"credit_share_and_attach": 2},
+		},
 		{name: "C6: attaching does not need the system user", app: shareThenAttach, calls: map[string]int{"credit_share": 1, "credit_attach": 1, "assign_user": 0}},
 		{
 			name: "C6: attaching needs the system user", app: shareThenAttach, switches: func(s *metasim.Switches) { s.AttachNeedsAssignedUser = true },
@@ -194,6 +242,16 @@ func variants() []variant {
 			calls: map[string]int{"register": 0},
 		})
 	}
+	for _, position := range []string{"success", "success_flag", "error_422", "error_133005"} {
+		all = append(all, variant{
+			name:     "B1: another partner registers the number meanwhile, and registering it again is " + position,
+			switches: func(s *metasim.Switches) { s.ReRegister, s.RegisteredMeanwhile = position, true },
+			prepare: number(func(p *metasim.PhoneNumber) {
+				p.Registered, p.PlatformType, p.Status, p.PIN = true, "CLOUD_API", "CONNECTED", "111111"
+			}),
+			calls: map[string]int{"register": 1},
+		})
+	}
 	for _, repeat := range []string{"same", "new"} {
 		for _, lag := range []time.Duration{0, 10 * time.Minute} {
 			all = append(all, variant{
@@ -214,7 +272,7 @@ func variants() []variant {
 		})
 	}
 	for _, shape := range []string{"edge", "bare"} {
-		for _, status := range []string{"", "APPROVED"} {
+		for _, status := range []string{"", "APPROVED", "PENDING"} {
 			all = append(all, variant{
 				name:     "C4, C5: allocations are listed as " + shape + " with the status '" + status + "'",
 				switches: func(s *metasim.Switches) { s.AllocationListShape, s.ActiveRequestStatus = shape, status },
@@ -245,6 +303,44 @@ func grantAll(s *metasim.Switches) { s.GranularTargets = "absent" }
 
 func shareThenAttach(s *v1alpha1.MetaAppSpec) {
 	s.SolutionPartner.CreditSharing = v1alpha1.ShareThenAttach
+}
+
+// redirectTo configures the address of a signup page of one's own.
+func redirectTo(uri string) func(*v1alpha1.MetaAppSpec) {
+	return func(s *v1alpha1.MetaAppSpec) {
+		s.EmbeddedSignup = &v1alpha1.EmbeddedSignup{
+			ConfigurationID: metasim.DemoConfiguration, RedirectURIPolicy: v1alpha1.RedirectURIPolicy{Mode: v1alpha1.RedirectURIExact, URI: uri},
+		}
+	}
+}
+
+// addCoexistent gives the customer's account a second number, which is used in the WhatsApp Business app.
+func (r *faultRun) addCoexistent() {
+	r.t.Helper()
+	if err := r.sim.Add(metasim.World{WABAs: []metasim.WABA{{ID: metasim.DemoWABA, PhoneNumbers: []metasim.PhoneNumber{{
+		ID: coexistentNumber, DisplayPhoneNumber: "+1 555-078-3883", VerifiedName: "Lucky Shrub", Registered: true, IsOnBizApp: true,
+	}}}}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// shareAndRevoke leaves a sharing with the customer's business behind that was revoked, from a time before this operator.
+func (r *faultRun) shareAndRevoke() {
+	r.t.Helper()
+	if err := r.sim.UpdateWABA(otherWABA, func(w *metasim.WABA) { w.SharedWith = []string{metasim.DemoPartnerBusiness} }); err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, app := r.t.Context(), r.leaderApp()
+	if err := app.Client.AssignUser(ctx, app.SystemCredential(), otherWABA, metasim.DemoSystemUser, meta.TaskManage); err != nil {
+		r.t.Fatal(err)
+	}
+	id, err := app.Client.ShareAndAttachCredit(ctx, app.SystemCredential(), metasim.DemoCreditLine, otherWABA, "USD")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := app.Client.RevokeCreditAllocation(ctx, app.SystemCredential(), string(id)); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // expect expects an account.

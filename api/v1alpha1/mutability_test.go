@@ -15,6 +15,8 @@ type mutation struct {
 	change, add, remove string
 	notRemovable        bool // required fields, whose removal is another rule's matter
 	creditShared        bool
+	// proven is the account, and the number, for which status says AssetsVerified.
+	proven string
 }
 
 func TestMutability(t *testing.T) {
@@ -34,8 +36,12 @@ func TestMutability(t *testing.T) {
 		"Request.codeSecretRef.key": {
 			manifest: request, path: "spec.codeSecretRef", before: object("name", "a"), after: object("name", "a", "key", "k"), change: recreate, add: recreate, remove: recreate,
 		},
-		"Request.wabaID":                {manifest: request, path: "spec.wabaID", before: "1", after: "2", change: "wabaID can be set once", remove: "wabaID can be set once"},
-		"Request.phoneNumberID":         {manifest: request, path: "spec.phoneNumberID", before: "1", after: "2", change: "phoneNumberID can be set once", remove: "phoneNumberID can be set once"},
+		"Request.wabaID":                {manifest: request, path: "spec.wabaID", before: "1", after: "2", remove: "wabaID can't be removed"},
+		"Request.phoneNumberID":         {manifest: request, path: "spec.phoneNumberID", before: "1", after: "2", remove: "phoneNumberID can't be removed"},
+		"Request.wabaID.proven":         {manifest: request, path: "spec.wabaID", before: "1", after: "2", proven: "1", change: recreate, remove: "wabaID can't be"},
+		"Request.phoneNumberID.proven":  {manifest: request, path: "spec.phoneNumberID", before: "1", after: "2", proven: "1", change: recreate, remove: "phoneNumberID can't be"},
+		"Request.wabaID.mistyped":       {manifest: request, path: "spec.wabaID", before: "9", after: "1", proven: "1", remove: "wabaID can't be removed"},
+		"Request.phoneNumberID.typo":    {manifest: request, path: "spec.phoneNumberID", before: "9", after: "1", proven: "1", remove: "phoneNumberID can't be removed"},
 		"Request.currency":              {manifest: request, path: "spec.currency", before: "USD", after: "EUR"},
 		"Request.currency.CreditShared": {manifest: request, path: "spec.currency", before: "USD", after: "EUR", creditShared: true, change: "once CreditShared is True", add: "once CreditShared is True", remove: "once CreditShared is True"},
 		"Request.suspend.CreditShared":  {manifest: request, path: "spec.suspend", before: true, after: false, creditShared: true},
@@ -88,8 +94,17 @@ func (m mutation) existing(t *testing.T, edits ...edit) *unstructured.Unstructur
 	t.Helper()
 	obj := parse(t, m.manifest, edits...)
 	create(t, obj)
-	if m.creditShared {
-		condition := object("type", "CreditShared", "status", "True", "reason", "Succeeded", "message", "shared", "lastTransitionTime", "2026-11-01T00:00:00Z")
+	isTrue := ""
+	switch {
+	case m.creditShared:
+		isTrue = "CreditShared"
+	case m.proven != "":
+		isTrue = "AssetsVerified"
+		apply(t, obj, edit{"status.wabaID", m.proven})
+		apply(t, obj, edit{"status.phoneNumberID", m.proven})
+	}
+	if isTrue != "" {
+		condition := object("type", isTrue, "status", "True", "reason", "Succeeded", "message", "done", "lastTransitionTime", "2026-11-01T00:00:00Z")
 		apply(t, obj, edit{"status.conditions", []any{condition}})
 		if err := api.Status().Update(t.Context(), obj); err != nil {
 			t.Fatalf("set status: %v", err)

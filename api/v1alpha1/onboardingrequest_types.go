@@ -18,8 +18,8 @@ const (
 // it has consequences at Meta that can't be undone: create another request instead.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.codeSecretRef) == has(oldSelf.codeSecretRef) && (!has(self.codeSecretRef) || self.codeSecretRef == oldSelf.codeSecretRef)",message="codeSecretRef can't be added, changed or removed; put a new code into the same Secret, or create another OnboardingRequest"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.wabaID) || (has(self.wabaID) && self.wabaID == oldSelf.wabaID)",message="wabaID can be set once and then neither changed nor removed; create another OnboardingRequest for another account"
-// +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumberID) || (has(self.phoneNumberID) && self.phoneNumberID == oldSelf.phoneNumberID)",message="phoneNumberID can be set once and then neither changed nor removed; create another OnboardingRequest for another number"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.wabaID) || has(self.wabaID)",message="wabaID can't be removed; correct it, or create another OnboardingRequest for another account"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.phoneNumberID) || has(self.phoneNumberID)",message="phoneNumberID can't be removed; correct it, or create another OnboardingRequest for another number"
 // +kubebuilder:validation:XValidation:rule="has(self.dataLocalizationRegion) == has(oldSelf.dataLocalizationRegion) && (!has(self.dataLocalizationRegion) || self.dataLocalizationRegion == oldSelf.dataLocalizationRegion)",message="dataLocalizationRegion can't be added, changed or removed; it takes effect only at registration, so create another OnboardingRequest"
 type OnboardingRequestSpec struct {
 	// metaAppRef names the MetaApp through which the customer signed up.
@@ -33,7 +33,8 @@ type OnboardingRequestSpec struct {
 	CodeSecretRef *SecretKeyReference `json:"codeSecretRef,omitempty"`
 
 	// wabaID is the WhatsApp Business account that the customer is expected to have shared. It is checked against what the token
-	// really grants. For a request that came by signup link, setting it to status.wabaID is the approval to go on.
+	// really grants. For a request that came by signup link, setting it to status.wabaID is the approval to go on. It can be corrected
+	// until it is proven.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -255,6 +256,8 @@ type ExchangeStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.wabaID`
 // +kubebuilder:selectablefield:JSONPath=`.spec.phoneNumberID`
 // +kubebuilder:validation:XValidation:rule="(has(self.spec.currency) == has(oldSelf.spec.currency) && (!has(self.spec.currency) || self.spec.currency == oldSelf.spec.currency)) || !has(oldSelf.status) || !has(oldSelf.status.conditions) || !oldSelf.status.conditions.exists(c, c.type == 'CreditShared' && c.status == 'True')",message="currency can't be added, changed or removed once CreditShared is True; Meta fixes it with the credit line",fieldPath=".spec.currency"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.wabaID) || (has(self.spec.wabaID) && self.spec.wabaID == oldSelf.spec.wabaID) || !has(oldSelf.status) || !has(oldSelf.status.wabaID) || oldSelf.status.wabaID != oldSelf.spec.wabaID || !has(oldSelf.status.conditions) || !oldSelf.status.conditions.exists(c, c.type == 'AssetsVerified' && c.status == 'True')",message="wabaID can't be changed once it is proven, that is AssetsVerified is True for it; create another OnboardingRequest for another account",fieldPath=".spec.wabaID"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec.phoneNumberID) || (has(self.spec.phoneNumberID) && self.spec.phoneNumberID == oldSelf.spec.phoneNumberID) || !has(oldSelf.status) || !has(oldSelf.status.phoneNumberID) || oldSelf.status.phoneNumberID != oldSelf.spec.phoneNumberID || !has(oldSelf.status.conditions) || !oldSelf.status.conditions.exists(c, c.type == 'AssetsVerified' && c.status == 'True')",message="phoneNumberID can't be changed once it is proven, that is AssetsVerified is True for it; create another OnboardingRequest for another number",fieldPath=".spec.phoneNumberID"
 type OnboardingRequest struct {
 	metav1.TypeMeta `json:",inline"`
 

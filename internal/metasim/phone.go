@@ -49,10 +49,14 @@ func (s *Simulator) phoneNode(p *phoneState, t *token) map[string]any {
 	if p.usable() {
 		level = "STANDARD"
 	}
+	status, platform := p.Status, p.PlatformType
+	if s.sw.RegisteredMeanwhile && s.count.RegisterAttempts[p.ID] == 0 {
+		status, platform = "PENDING", "NOT_APPLICABLE"
+	}
 	return map[string]any{
 		"id": p.ID, "display_phone_number": p.DisplayPhoneNumber, "verified_name": p.VerifiedName, "quality_rating": p.QualityRating,
-		"code_verification_status": p.CodeVerificationStatus, "name_status": p.NameStatus, "new_name_status": "NONE", "status": p.Status,
-		"platform_type": p.PlatformType, "host_platform": p.PlatformType, "throughput": map[string]any{"level": level},
+		"code_verification_status": p.CodeVerificationStatus, "name_status": p.NameStatus, "new_name_status": "NONE", "status": status,
+		"platform_type": platform, "host_platform": platform, "throughput": map[string]any{"level": level},
 		"last_onboarded_time": p.LastOnboardedTime, "webhook_configuration": s.webhookConfiguration(p, t), "is_official_business_account": false,
 		"account_mode": "LIVE", "is_on_biz_app": p.IsOnBizApp, "whatsapp_business_manager_messaging_limit": p.MessagingLimit,
 		"health_status": s.health(p.waba, p, t), "is_pin_enabled": p.PIN != "",

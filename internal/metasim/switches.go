@@ -42,6 +42,9 @@ type Switches struct {
 
 	// Phone numbers.
 	ReRegister string `json:"reRegister"` // registered number: success | success_flag | error_422 | error_133005
+	// RegisteredMeanwhile makes a registered number look unregistered until register is called: another partner was faster.
+	RegisteredMeanwhile bool `json:"registeredMeanwhile"`
+
 	PINRetired bool   `json:"pinRetired"` // PINs are accepted, ignored and forgotten
 	PINGuesses int    `json:"pinGuesses"` // wrong PINs before 133008
 

@@ -135,6 +135,7 @@ func ParseWorld(data []byte) (World, error) {
 const (
 	DemoAppID            = "670843887433847"
 	DemoConfiguration    = "1207839404129384"
+	DemoRedirectURI      = "https://signup.example.com/done"
 	DemoPartnerBusiness  = "506914307656634"
 	DemoSystemUser       = "122100000000000001"
 	DemoCreditLine       = "1972385232742146"
@@ -154,7 +155,7 @@ func DemoWorld() World {
 	messaging := []string{scopeManagement, scopeMessaging}
 	return World{
 		Apps: []App{
-			{ID: DemoAppID, Name: "Acme Connect", BusinessID: DemoPartnerBusiness, ConfigurationID: DemoConfiguration},
+			{ID: DemoAppID, Name: "Acme Connect", BusinessID: DemoPartnerBusiness, ConfigurationID: DemoConfiguration, RedirectURI: DemoRedirectURI},
 			{ID: DemoDirectAppID, Name: "Blue Door Bakery Bot", BusinessID: "2729063490586100"},
 		},
 		Businesses: []Business{

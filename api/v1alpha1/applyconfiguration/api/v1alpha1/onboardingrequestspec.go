@@ -18,7 +18,8 @@ type OnboardingRequestSpecApplyConfiguration struct {
 	// works once. Absent means: make a signup link for the customer instead.
 	CodeSecretRef *SecretKeyReferenceApplyConfiguration `json:"codeSecretRef,omitempty"`
 	// wabaID is the WhatsApp Business account that the customer is expected to have shared. It is checked against what the token
-	// really grants. For a request that came by signup link, setting it to status.wabaID is the approval to go on.
+	// really grants. For a request that came by signup link, setting it to status.wabaID is the approval to go on. It can be corrected
+	// until it is proven.
 	WABAID *string `json:"wabaID,omitempty"`
 	// phoneNumberID is the number that the customer is expected to have shared; checked like wabaID.
 	PhoneNumberID *string `json:"phoneNumberID,omitempty"`
