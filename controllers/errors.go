@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,15 +117,15 @@ func (*busyError) Error() string { return "Another writer is at work; looking ag
 type missingSecretError struct {
 	// field is the path of the reference in the object, namespace and name what it names; key is empty if the Secret itself is missing.
 	field, namespace, name, key string
-	// why replaces the usual reason where the API has a better one.
-	why string
+	// why replaces the usual reason where the API has a better one, remedy the usual advice where more is known about the value.
+	why, remedy string
 }
 
 func (e *missingSecretError) Error() string {
 	if e.key == "" {
 		return fmt.Sprintf("%s names the Secret %s/%s, which does not exist; create it.", e.field, e.namespace, e.name)
 	}
-	return fmt.Sprintf("The Secret %s/%s, which %s names, has no key %q or an empty one; add it.", e.namespace, e.name, e.field, e.key)
+	return fmt.Sprintf("The Secret %s/%s, which %s names, has no key %q or an empty one; %s.", e.namespace, e.name, e.field, e.key, cmp.Or(e.remedy, "add it"))
 }
 
 func (e *missingSecretError) reason() string {

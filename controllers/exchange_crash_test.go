@@ -92,8 +92,15 @@ func crashRun(t *testing.T, table *crashTable, faults []metasim.Fault, rescue bo
 // knowBusiness gives the vault an earlier, failed attempt that had proven whose business it is.
 func (w *exchangeWorld) knowBusiness() {
 	w.t.Helper()
-	v := &vault.Vault{Reader: admin, Writer: admin, Namespace: w.place, Clock: w.clock}
-	entry, err := v.Reserve(w.t.Context(), w.key, w.entry(), "0123456789abcdef")
+	w.knowBusinessIn(&vault.Vault{Reader: admin, Writer: admin, Namespace: w.place, Clock: w.clock})
+}
+
+func (w *exchangeWorld) knowBusinessIn(v *vault.Vault) {
+	w.t.Helper()
+	entry, err := v.Read(w.t.Context(), w.key)
+	if err == nil {
+		entry, err = v.Reserve(w.t.Context(), w.key, entry, "0123456789abcdef")
+	}
 	if err == nil {
 		entry, err = v.Settle(w.t.Context(), w.key, entry, vault.Settlement{Failure: v1alpha1.ReasonCodeExpired})
 	}

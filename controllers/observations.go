@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"maps"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ type observation struct {
 	tokenMismatch bool
 	// standby is the latest hour with copies of what another responder received; zero if messages of our own came after them.
 	standby time.Time
+	// limit is the latest of the channel's limits that was reached.
+	limit string
 	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
 	models  map[string]*serverapi.Assistant
 	catalog *serverapi.Assistant
@@ -51,6 +54,7 @@ func (o *observation) merge(later observation) {
 	if later.sent.After(o.sent) {
 		o.sent = later.sent
 	}
+	o.limit = cmp.Or(later.limit, o.limit)
 	o.mergeAssistant(later)
 	o.recheck = o.recheck || later.recheck
 }
@@ -116,7 +120,7 @@ func (o *observations) take(uid types.UID) observation {
 // empty says whether nothing was reported.
 func (o *observation) empty() bool {
 	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && len(o.models) == 0 &&
-		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.standby.IsZero()
+		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.standby.IsZero() && o.limit == ""
 }
 
 // giveBack returns what could not be written into a status, below what came since.

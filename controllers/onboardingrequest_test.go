@@ -442,30 +442,6 @@ func TestLostCreditAnswerMakesOneAllocation(t *testing.T) {
 	}
 }
 
-func TestDeleteAndRecreateReplaysNothing(t *testing.T) {
-	c := newCustomer(t, nil)
-	request := c.onboard(t, "shop", nil)
-	awaitReady(t, request)
-	before, uid := c.callsFor(), request.UID
-	exchanges := sim.Counters().CodeSends[c.codeID]
-	remove(t, request)
-	again := c.request("shop")
-	create(t, again)
-	awaitReady(t, again)
-	if again.UID == uid {
-		t.Fatal("the request was not made again")
-	}
-	after := c.callsFor()
-	for _, write := range []string{"subscribe", "assign_user", "credit_share_and_attach", "register"} {
-		if before[write] != after[write] {
-			t.Errorf("the recreated request called %s", write)
-		}
-	}
-	if got := sim.Counters().CodeSends[c.codeID]; got != exchanges {
-		t.Errorf("the recreated request sent the code again")
-	}
-}
-
 func TestWaitingForCode(t *testing.T) {
 	c := newCustomer(t, nil)
 	request := c.request("shop")

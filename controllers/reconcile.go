@@ -25,11 +25,16 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 )
 
-// specOrRequest lets through what a person did to an object: a new generation (spec or deletion) or a new requested-at. Our own status
-// writes and finalizers pass by unseen, or each would cause another reconciliation.
+// specOrRequest lets through what a person did to an object: a new generation (spec or deletion), a new requested-at, or the loss of our
+// finalizer, as kubectl replace causes it: without it a deletion would go unnoticed. Our own status writes and finalizers pass by unseen,
+// or each would cause another reconciliation.
 func specOrRequest() predicate.Predicate {
 	requested := predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool { return requestedAt(e.ObjectOld) != requestedAt(e.ObjectNew) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			lost := e.ObjectNew.GetDeletionTimestamp().IsZero() && controllerutil.ContainsFinalizer(e.ObjectOld, v1alpha1.Finalizer) &&
+				!controllerutil.ContainsFinalizer(e.ObjectNew, v1alpha1.Finalizer)
+			return lost || requestedAt(e.ObjectOld) != requestedAt(e.ObjectNew)
+		},
 	}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Predicate(requested))
 }

@@ -237,6 +237,8 @@ func observe(report *serverapi.Report) observation {
 	case detail.Webhook != nil:
 		// A person has just entered the callback URL, perhaps: look what Meta says.
 		return observation{proof: detail.Webhook.Proof, recheck: detail.Webhook.Proof == serverapi.Handshake}
+	case detail.Limit != nil:
+		return observation{limit: detail.Limit.Limit}
 	case detail.Security != nil:
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
 	case detail.Assistant != nil && detail.Assistant.Source != nil:
@@ -265,6 +267,9 @@ func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
 	}
 	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.sources != nil || seen.proof != "" && !verified(channel) {
 		return true
+	}
+	if seen.limit != "" {
+		return !hasReason(channel, v1alpha1.ConditionAssistantReady, v1alpha1.ReasonLimitReached)
 	}
 	if !seen.standby.IsZero() {
 		return true

@@ -129,6 +129,12 @@ func (d directNumber) channel(namespace, name string) *v1alpha1.WhatsAppChannel 
 // enterWebhook is what the business does in the App Dashboard: callback URL, verify token, the field messages.
 func (d directNumber) enterWebhook(t *testing.T, channel *v1alpha1.WhatsAppChannel) {
 	t.Helper()
+	d.configure(t, channel, channel.Status.CallbackURL, "messages")
+}
+
+// configure enters a callback URL with the channel's verify token in the App Dashboard, and subscribes to a field.
+func (d directNumber) configure(t *testing.T, channel *v1alpha1.WhatsAppChannel, callbackURL, field string) {
+	t.Helper()
 	ref := channel.Status.VerifyTokenSecretRef
 	if ref == nil {
 		t.Fatal("status.verifyTokenSecretRef is not set")
@@ -138,7 +144,7 @@ func (d directNumber) enterWebhook(t *testing.T, channel *v1alpha1.WhatsAppChann
 		t.Fatal(err)
 	}
 	token := known.add(string(secret.Data[ref.Key]))
-	if err := sim.ConfigureWebhook(t.Context(), d.appID, metasim.AppSubscription{CallbackURL: channel.Status.CallbackURL, VerifyToken: token}); err != nil {
+	if err := sim.ConfigureWebhook(t.Context(), d.appID, metasim.AppSubscription{CallbackURL: callbackURL, VerifyToken: token, Fields: []string{field}}); err != nil {
 		t.Fatal(err)
 	}
 }

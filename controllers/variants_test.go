@@ -172,7 +172,7 @@ func variants() []variant {
 		{
 			name: "A3: a lost code is rescued, since the business is known", switches: func(s *metasim.Switches) { s.Rescue = "works" },
 			prepare: func(r *faultRun) {
-				r.knowBusiness()
+				r.knowBusinessIn(r.exchange.vault)
 				loseAnswer("exchange")(r)
 			},
 			calls: map[string]int{"exchange": 1, "rescue_token": 1, "register": 1},

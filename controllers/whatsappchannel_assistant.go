@@ -40,13 +40,16 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	spec := &s.channel.Spec
 	switch {
 	case !ptr.Deref(spec.Plan.Active, true):
-		return metav1.ConditionFalse, v1alpha1.ReasonSubscriptionInactive, "spec.plan.active is false: messages are stored, and nobody is answered."
+		return metav1.ConditionFalse, v1alpha1.ReasonSubscriptionInactive, "spec.plan.active is false: messages are stored, and nobody is answered. Set it to true when the plan is active again."
 	case !ptr.Deref(spec.Assistant.Enabled, true):
-		return metav1.ConditionFalse, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer."
+		return metav1.ConditionFalse, v1alpha1.ReasonAssistantDisabled, "spec.assistant.enabled is false: messages are stored, and people answer. Set it to true to have customers answered."
 	}
 	if s.onStandby() {
 		return metav1.ConditionFalse, v1alpha1.ReasonRoutedToStandby,
 			"Meta routes chats of this number to another responder, such as another partner or Meta Business Agent, and sends copies only: they are stored, and not answered. To have them answered here, let the business change the number's conversation routing in Meta Business Suite; the next message that comes to this app ends this."
+	}
+	if used := s.usedUp(old, notice); used != "" {
+		return metav1.ConditionFalse, v1alpha1.ReasonLimitReached, used
 	}
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem

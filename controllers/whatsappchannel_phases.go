@@ -164,6 +164,9 @@ func (r *WhatsAppChannelReconciler) readDirectSecret(ctx context.Context, s *cha
 		return err
 	}
 	if n.token, err = secretValue(secret, fieldCredentials, v1alpha1.SecretKeyAccessToken); err != nil {
+		if missing := (*missingSecretError)(nil); errors.As(err, &missing) {
+			missing.remedy = "add it; generate a permanent token in Meta Business Settings (System users)"
+		}
 		return err
 	}
 	if n.verifyToken, err = optionalValue(secret, v1alpha1.SecretKeyVerifyToken); err != nil {
@@ -174,7 +177,7 @@ func (r *WhatsAppChannelReconciler) readDirectSecret(ctx context.Context, s *cha
 	}
 	if n.ownAppSecret, err = secretValue(secret, fieldCredentials, v1alpha1.SecretKeyAppSecret); err != nil {
 		if missing := (*missingSecretError)(nil); errors.As(err, &missing) {
-			missing.why = v1alpha1.ReasonAppSecretNotConfigured
+			missing.why, missing.remedy = v1alpha1.ReasonAppSecretNotConfigured, "copy the app secret into it from the App Dashboard (App settings, Basic, Show)"
 		}
 		return err
 	}

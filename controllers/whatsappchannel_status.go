@@ -87,7 +87,7 @@ func (s *channelScope) setVerified(set *conditions.Set) {
 			"Deliveries that name this number are not signed with the app secret that is configured. If messages are missing, copy the app secret again from the App Dashboard (App settings, Basic); else somebody sends forgeries, which change nothing.")
 	case s.news.tokenMismatch && (old == nil || old.Status != metav1.ConditionTrue):
 		set.False(condition, v1alpha1.ReasonVerifyTokenMismatch,
-			"Somebody tried to verify a callback URL here with a verify token that no channel has. If that was for this number, copy the verify token again exactly as status.verifyTokenSecretRef shows it, and status.callbackURL, which starts with https://, and click Verify and save in the App Dashboard (WhatsApp, Configuration).")
+			"Somebody tried to verify a callback URL here with a verify token that no channel has. If that was for this number, copy the verify token again exactly as status.verifyTokenSecretRef shows it, and status.callbackURL, which starts with https:// and must be reachable from the internet, and click Verify and save in the App Dashboard (WhatsApp, Configuration).")
 	case s.news.proof == serverapi.Handshake && (old == nil || old.Status != metav1.ConditionTrue):
 		set.True(condition, v1alpha1.ReasonSucceeded, "Meta has verified the callback URL.")
 	case old != nil && old.Reason != v1alpha1.ReasonPending:

@@ -241,6 +241,8 @@ const (
 	ReasonProviderAddressRefused = "ProviderAddressRefused"
 	// ReasonProviderBadResponse means that the model provider answers with something that is no answer.
 	ReasonProviderBadResponse = "ProviderBadResponse"
+	// ReasonLimitReached means that one of spec.limits is used up for this day or month.
+	ReasonLimitReached = "LimitReached"
 	// ReasonTokenBudgetUsedUp means that spec.limits.tokensPerDay is used up for today.
 	ReasonTokenBudgetUsedUp = "TokenBudgetUsedUp"
 	// ReasonDefaultModelsInvalid means that the models which the platform provides can't be used; the platform team has to correct them.
