@@ -36,7 +36,7 @@ func TestTroubleshooting(t *testing.T) {
 		{
 			symptom: "webhook verification failed in Meta",
 			remedy:  "copy the verify token again; see that the callback URL is right, starts with https:// and is publicly accessible",
-			then: func(t *testing.T, d *directNumber, channel *v1alpha1.WhatsAppChannel) {
+			then: func(t *testing.T, _ *directNumber, _ *v1alpha1.WhatsAppChannel) {
 				t.Helper()
 				stub.report(serverapi.Report{Kind: serverapi.KindVerifyTokenMismatch})
 			},

@@ -45,8 +45,8 @@ type Switches struct {
 	// RegisteredMeanwhile makes a registered number look unregistered until register is called: another partner was faster.
 	RegisteredMeanwhile bool `json:"registeredMeanwhile"`
 
-	PINRetired bool   `json:"pinRetired"` // PINs are accepted, ignored and forgotten
-	PINGuesses int    `json:"pinGuesses"` // wrong PINs before 133008
+	PINRetired bool `json:"pinRetired"` // PINs are accepted, ignored and forgotten
+	PINGuesses int  `json:"pinGuesses"` // wrong PINs before 133008
 
 	// Credit.
 	CreditRepeat            string   `json:"creditRepeat"`            // second share: same | new allocation
