@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io/fs"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -96,6 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	// The writer's connection is its own: workers can't take it away.
 	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
+	maps.Copy(config.ConnConfig.RuntimeParams, writerSettings)
 	own, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		s.pool.Close()
@@ -104,6 +106,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s.writer = startWriter(ctx, s, own, o)
 	s.hints = startHints(ctx, s, config.ConnConfig)
 	return s, nil
+}
+
+// writerSettings spare the writer's connection the planning, which takes longer
+// than its statements: all of them look a few rows up by their keys, however
+// large the tables are, and so there is only one way that is right.
+var writerSettings = map[string]string{
+	"plan_cache_mode":  "force_generic_plan",
+	"enable_seqscan":   "off",
+	"enable_hashjoin":  "off",
+	"enable_mergejoin": "off",
+	// The planner takes what it is kept from for so costly that compiling would pay.
+	"jit": "off",
 }
 
 // Migrate brings the schema up to date without serving, and returns its
