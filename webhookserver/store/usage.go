@@ -59,7 +59,7 @@ type Usage struct {
 	Messages int64
 	// Billed and Free are those of which Meta has told the price; a day counts none.
 	Billed, Free int64
-	// Tokens of chat models; a month counts none.
+	// Tokens of models; a month counts none.
 	Tokens int64
 }
 
@@ -69,11 +69,12 @@ type Usages interface {
 	// Reached names the limit that an answer to the turn would exceed, empty if none: so that no model is asked for nothing.
 	Reached(ctx context.Context, t *Turn, q Quota) (Limit, error)
 
-	// TokensToday returns the tokens that the line has used in its present day.
-	TokensToday(ctx context.Context, line, timeZone string) (int64, error)
+	// ReserveTokens counts tokens of models to the present day of the line, unless that makes more than bound: then ok is false and
+	// nothing changes. A nil bound is none. day is the period in which they count, for SettleTokens.
+	ReserveTokens(ctx context.Context, line, timeZone string, tokens int64, bound *int64) (day string, ok bool, err error)
 
-	// AddTokens counts tokens of chat models to the present day of the line.
-	AddTokens(ctx context.Context, line, timeZone string, tokens int64) error
+	// SettleTokens corrects what was reserved in a day by the difference to what was used; negative gives back.
+	SettleTokens(ctx context.Context, line, day string, difference int64) error
 
 	// Usages returns what the line has used in the newest limit periods, newest first.
 	Usages(ctx context.Context, line string, limit int) ([]Usage, error)

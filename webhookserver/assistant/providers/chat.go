@@ -162,6 +162,9 @@ func (k Kind) ofRequest() bool {
 	}
 }
 
+// passes reports whether the trouble may go without anybody's doing.
+func (k Kind) passes() bool { return k == Unavailable || k == RateLimited || k == BadResponse }
+
 // Error is the failure of one call. Its text is the same for every failure of one kind and status.
 type Error struct {
 	// Kind is the reason.

@@ -20,7 +20,9 @@ type meter struct {
 	usage   *prometheus.CounterVec
 	// uncounted are tokens that could not be written down.
 	uncounted prometheus.Counter
-	tracer    trace.Tracer
+	// refused are calls that the budget of the day did not allow.
+	refused *prometheus.CounterVec
+	tracer  trace.Tracer
 }
 
 func newMeter(metrics prometheus.Registerer) (*meter, error) {
@@ -38,9 +40,13 @@ func newMeter(metrics prometheus.Registerer) (*meter, error) {
 			Name: "whatsapp_model_uncounted_tokens_total",
 			Help: "Tokens that models took and that the store did not count, so that limits of tokens per day are met too late.",
 		}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "whatsapp_model_budget_refusals_total",
+			Help: "Calls of models that were not made because the channel's tokens of the day do not suffice, by capability.",
+		}, []string{"capability"}),
 		tracer: otel.Tracer("github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"),
 	}
-	for _, c := range []prometheus.Collector{m.seconds, m.usage, m.uncounted} {
+	for _, c := range []prometheus.Collector{m.seconds, m.usage, m.uncounted, m.refused} {
 		if err := metrics.Register(c); err != nil {
 			return nil, err
 		}

@@ -14,12 +14,12 @@ import (
 // HealthReporter is told when the health of a channel's model changes. kind is "" when it works.
 type HealthReporter func(ctx context.Context, ch *runtimeconfig.Channel, capability runtimeconfig.Capability, kind Kind)
 
-// Budget counts the tokens that lines use in a day of their time zone, for all replicas together.
+// Budget counts the tokens that lines use in a day of their time zone, for all replicas together; a store.Store is one.
 type Budget interface {
-	// TokensToday returns what the line has used today.
-	TokensToday(ctx context.Context, line, timeZone string) (int64, error)
-	// AddTokens counts what it used more.
-	AddTokens(ctx context.Context, line, timeZone string, tokens int64) error
+	// ReserveTokens counts tokens, unless that makes more than bound: then ok is false. day is the period in which they count.
+	ReserveTokens(ctx context.Context, line, timeZone string, tokens int64, bound *int64) (day string, ok bool, err error)
+	// SettleTokens corrects what was reserved in a day.
+	SettleTokens(ctx context.Context, line, day string, difference int64) error
 }
 
 // PoolOptions make a Pool.
@@ -62,7 +62,14 @@ type revised struct {
 type health struct {
 	revision string
 	kind     Kind
+	// day is the one whose tokens are used up, of a BudgetUsedUp.
+	day string
+	// again is when trouble that passes may be told next.
+	again time.Time
 }
+
+// troubleEvery is how often, at most, trouble that passes by itself is told: a model that comes and goes would be news with every call.
+const troubleEvery = time.Hour
 
 // maxSlots bounds what is kept; beyond it all is forgotten, which costs a request or a report each.
 const maxSlots = 1 << 14
@@ -183,49 +190,62 @@ func (u usage) tokens() int64 { return int64(u.promptTokens + u.completionTokens
 
 // call makes one call within the budget: estimate is how many tokens it may take at most.
 func (c caller) call(ctx context.Context, estimate int64, do func(context.Context) (usage, error)) error {
-	if err := c.afford(ctx, estimate); err != nil {
-		c.observe(ctx, err)
+	day, err := c.afford(ctx, estimate)
+	if err != nil {
+		c.observe(ctx, day, err)
 		return err
 	}
 	spanned, done := c.pool.meter.start(ctx, c)
 	used, err := do(withPurpose(spanned, purpose{line: c.channel.LineID, capability: c.capability, provider: c.provider}))
 	done(used, err)
-	c.spend(ctx, estimate, used, err)
-	c.observe(ctx, err)
+	c.spend(ctx, day, estimate, used, err)
+	c.observe(ctx, day, err)
 	return err
 }
 
-// afford refuses a call that may exceed the channel's budget of the day. Calls of one line that are made at the same time may
-// exceed it together, by what they take. When nobody knows what was used, no money is spent.
-func (c caller) afford(ctx context.Context, estimate int64) error {
+// afford reserves the tokens of a call, or refuses one that may exceed the channel's budget of the day: calls that are made at the same
+// time, here or by other replicas, exceed it neither. When nobody knows what was used, no money is spent. A channel without a budget
+// reserves nothing, and has no day.
+func (c caller) afford(ctx context.Context, estimate int64) (day string, err error) {
 	limit := c.channel.Limits.TokensPerDay
 	if limit == nil || c.pool.budget == nil {
-		return nil
+		return "", nil
 	}
-	used, err := c.pool.budget.TokensToday(ctx, c.channel.LineID, c.channel.TimeZone)
+	day, ok, err := c.pool.budget.ReserveTokens(ctx, c.channel.LineID, c.channel.TimeZone, estimate, limit)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return &Error{Kind: Unavailable, cause: ctx.Err()}
+		return "", &Error{Kind: Unavailable, cause: ctx.Err()}
 	case err != nil:
-		return &Error{Kind: BudgetUnknown}
-	case used+estimate > *limit:
-		return &Error{Kind: BudgetUsedUp}
+		return "", &Error{Kind: BudgetUnknown}
+	case !ok:
+		c.pool.meter.refused.WithLabelValues(string(c.capability)).Inc()
+		return day, &Error{Kind: BudgetUsedUp}
 	}
-	return nil
+	return day, nil
 }
 
-// spend counts what a call used: what the provider says, else the estimate if the provider has taken the call.
-func (c caller) spend(ctx context.Context, estimate int64, used usage, err error) {
+// spend counts what a call used: what the provider says, else the estimate if the provider has taken the call. A process that ends
+// before leaves the estimate counted.
+func (c caller) spend(ctx context.Context, day string, estimate int64, used usage, err error) {
+	if c.pool.budget == nil {
+		return
+	}
 	tokens := used.tokens()
 	if err == nil && tokens == 0 {
 		tokens = estimate
 	}
-	if tokens == 0 || c.pool.budget == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), spendTimeout)
 	defer cancel()
-	if err := c.pool.budget.AddTokens(ctx, c.channel.LineID, c.channel.TimeZone, tokens); err != nil {
+	switch {
+	case day != "" && tokens != estimate:
+		err = c.pool.budget.SettleTokens(ctx, c.channel.LineID, day, tokens-estimate)
+		tokens -= estimate
+	case day == "" && tokens > 0:
+		_, _, err = c.pool.budget.ReserveTokens(ctx, c.channel.LineID, c.channel.TimeZone, tokens, nil)
+	default:
+		return
+	}
+	if err != nil && tokens > 0 {
 		c.pool.meter.uncounted.Add(float64(tokens)) // the customer's answer is worth more than the count
 	}
 }
@@ -234,20 +254,36 @@ func (c caller) spend(ctx context.Context, estimate int64, used usage, err error
 const spendTimeout = 5 * time.Second
 
 // observe reports the model's health when it is another one than last time, or when the channel has changed since.
-func (c caller) observe(ctx context.Context, err error) {
+func (c caller) observe(ctx context.Context, day string, err error) {
 	kind := KindOf(err)
 	if c.pool.report == nil || kind.ofRequest() || (err != nil && ctx.Err() != nil) {
 		return // neither a request's fault nor the caller's leaving says anything of the next call
 	}
-	at, now := slot{c.channel.LineID, c.capability}, health{c.channel.Revision, kind}
-	c.pool.mu.Lock()
-	last, known := c.pool.health[at]
-	if len(c.pool.health) >= maxSlots && !known {
-		clear(c.pool.health)
-	}
-	c.pool.health[at] = now
-	c.pool.mu.Unlock()
-	if !known || last != now {
+	if c.pool.news(slot{c.channel.LineID, c.capability}, health{revision: c.channel.Revision, kind: kind, day: day}, time.Now()) {
 		c.pool.report(ctx, c.channel, c.capability, kind)
 	}
+}
+
+// news says whether the health of a model is to be told, and remembers it if so.
+func (p *Pool) news(at slot, now health, t time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, known := p.health[at]
+	switch {
+	case !known, last.revision != now.revision:
+	case last.kind == now.kind:
+		return false
+	case last.kind == BudgetUsedUp && now.kind == "" && last.day == now.day:
+		return false // the smaller calls that still fit don't mean that there is enough again
+	case now.kind.passes() && t.Before(last.again):
+		return false // if it is still so when the hour is over, that is told then
+	}
+	if len(p.health) >= maxSlots && !known {
+		clear(p.health)
+	}
+	if now.again = last.again; now.kind != "" {
+		now.again = t.Add(troubleEvery)
+	}
+	p.health[at] = now
+	return true
 }

@@ -72,27 +72,34 @@ func breaks(w http.ResponseWriter, _ *http.Request) {
 // ledger is a Budget in memory, and what was reported.
 type ledger struct {
 	mu      sync.Mutex
+	day     string
 	used    map[string]int64
 	err     error
 	reports []string
 }
 
-func (l *ledger) TokensToday(_ context.Context, line, _ string) (int64, error) {
+func (l *ledger) ReserveTokens(_ context.Context, line, _ string, tokens int64, bound *int64) (day string, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.used[line], l.err
+	if l.err != nil || bound != nil && l.used[line]+tokens > *bound {
+		return l.day, false, l.err
+	}
+	l.used[line] += tokens
+	return l.day, true, nil
 }
 
-func (l *ledger) AddTokens(_ context.Context, line, _ string, tokens int64) error {
+func (l *ledger) SettleTokens(_ context.Context, line, day string, difference int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.used[line] += tokens
+	if day == l.day {
+		l.used[line] += difference
+	}
 	return l.err
 }
 
 func newPool(t *testing.T) (*Pool, *ledger, *[]time.Duration) {
 	t.Helper()
-	l := &ledger{used: map[string]int64{}}
+	l := &ledger{day: "2026-03-01", used: map[string]int64{}}
 	p, err := NewPool(PoolOptions{
 		Client: loopback(), Budget: l, Metrics: prometheus.NewRegistry(),
 		Report: func(_ context.Context, ch *runtimeconfig.Channel, c runtimeconfig.Capability, kind Kind) {
@@ -240,18 +247,104 @@ func TestTokenBudget(t *testing.T) {
 	if _, err := chat.Complete(t.Context(), question); err != nil {
 		t.Errorf("there are tokens left: %v", err)
 	}
+	if l.used["line-a"] != 18 {
+		t.Errorf("%d tokens are counted, want what the provider says of both calls", l.used["line-a"])
+	}
 	l.used["line-a"] = 100
 	asked := u.requests.Load()
-	if _, err := chat.Complete(t.Context(), question); KindOf(err) != BudgetUsedUp {
-		t.Errorf("used up: %v", err)
+	if _, err := chat.Complete(t.Context(), question); KindOf(err) != BudgetUsedUp || l.used["line-a"] != 100 {
+		t.Errorf("used up: %v, %d tokens", err, l.used["line-a"])
+	}
+	if n := testutil.ToFloat64(p.meter.refused.WithLabelValues("chat")); n != 1 {
+		t.Errorf("%v refusals are measured", n)
+	}
+	short := question
+	short.MaxTokens = 1
+	if _, err := chat.Complete(t.Context(), short); err != nil {
+		t.Errorf("a call that fits: %v", err)
 	}
 	l.err = errors.New("the store is away")
-	if _, err := chat.Complete(t.Context(), question); KindOf(err) != BudgetUnknown || u.requests.Load() != asked {
+	if _, err := chat.Complete(t.Context(), question); KindOf(err) != BudgetUnknown || u.requests.Load() != asked+1 {
 		t.Errorf("nobody knows: %v, asked %d times", err, u.requests.Load()-asked)
 	}
-	want := []string{`line-a chat ""`, `line-a chat "TokenBudgetUsedUp"`}
+	l.err, l.day, l.used["line-a"] = nil, "2026-03-02", 0
+	if _, err := chat.Complete(t.Context(), question); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+	want := []string{`line-a chat ""`, `line-a chat "TokenBudgetUsedUp"`, `line-a chat ""`} // the last one is the next day's
 	if diff := cmp.Diff(want, l.reports); diff != "" {
 		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+}
+
+// TestTokensOfCallsAtTheSameTime lets calls meet while their answers are on the way: none may spend what another one has reserved.
+func TestTokensOfCallsAtTheSameTime(t *testing.T) {
+	const callers, fit = 6, 2
+	arrived, release := make(chan struct{}, callers), make(chan struct{})
+	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		says(answer)(w, r)
+	})
+	p, l, _ := newPool(t)
+	ch := u.channel()
+	ch.Limits.TokensPerDay = new(int64(2*101 + 50)) // each question is estimated at 99 tokens and a few of its own
+	var group sync.WaitGroup
+	kinds := make([]Kind, callers)
+	refused := make(chan struct{}, callers)
+	for i := range callers {
+		group.Go(func() {
+			chat, err := p.Chat(ch)
+			if err == nil {
+				_, err = chat.Complete(t.Context(), question)
+			}
+			if kinds[i] = KindOf(err); err != nil {
+				refused <- struct{}{}
+			}
+		})
+	}
+	for range fit {
+		<-arrived
+	}
+	for range callers - fit {
+		<-refused
+	}
+	close(release)
+	group.Wait()
+	answered := 0
+	for _, kind := range kinds {
+		switch kind {
+		case "":
+			answered++
+		case BudgetUsedUp:
+		default:
+			t.Errorf("got %s", kind)
+		}
+	}
+	if answered != fit || l.used["line-a"] != fit*9 {
+		t.Errorf("%d were answered, %d tokens counted", answered, l.used["line-a"])
+	}
+}
+
+// TestTroubleThatComesAndGoes must not be news with every call.
+func TestTroubleThatComesAndGoes(t *testing.T) {
+	p, _, _ := newPool(t)
+	at, now := slot{"line-a", runtimeconfig.CapabilityChat}, time.Now()
+	var told []string
+	for _, step := range []struct {
+		after time.Duration
+		kind  Kind
+	}{
+		{0, Unavailable}, {time.Second, RateLimited}, {time.Second, ""}, {time.Second, Unavailable}, {time.Second, ""},
+		{time.Second, Unauthorized}, {time.Second, ""}, {time.Minute, Unavailable}, {time.Hour, Unavailable}, {time.Second, ""},
+	} {
+		if now = now.Add(step.after); p.news(at, health{revision: "r1", kind: step.kind}, now) {
+			told = append(told, string(step.kind))
+		}
+	}
+	want := []string{"ProviderUnavailable", "", "ProviderUnauthorized", "", "ProviderUnavailable", ""}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -186,30 +186,31 @@ func (s *Store) Reached(ctx context.Context, turn *store.Turn, q store.Quota) (s
 	return limit, err
 }
 
-// TokensToday implements store.Usages.
-func (s *Store) TokensToday(ctx context.Context, line, timeZone string) (int64, error) {
-	var tokens int64
-	err := s.write(ctx, func(t *tx) error {
+// ReserveTokens implements store.Usages.
+func (s *Store) ReserveTokens(ctx context.Context, line, timeZone string, tokens int64, bound *int64) (day string, ok bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
 		p, err := record.PeriodsOf(t.now, timeZone)
 		if err != nil {
 			return err
 		}
-		u, err := t.usage(line, p.Day)
-		tokens = u.Tokens
-		return err
-	})
-	return tokens, err
-}
-
-// AddTokens implements store.Usages.
-func (s *Store) AddTokens(ctx context.Context, line, timeZone string, tokens int64) error {
-	return s.write(ctx, func(t *tx) error {
-		p, err := record.PeriodsOf(t.now, timeZone)
-		if err != nil {
+		day, ok = p.Day, false
+		// Nobody else may count on the line between the look and the write.
+		if err := t.lock("usage " + line); err != nil {
 			return err
 		}
+		used, err := t.usage(line, p.Day)
+		if err != nil || record.Exceeds(used.Tokens+tokens, bound) {
+			return err
+		}
+		ok = true
 		return t.count(line, p.Day, store.Usage{Tokens: tokens})
 	})
+	return day, ok && err == nil, err
+}
+
+// SettleTokens implements store.Usages.
+func (s *Store) SettleTokens(ctx context.Context, line, day string, difference int64) error {
+	return s.write(ctx, func(t *tx) error { return t.count(line, day, store.Usage{Tokens: difference}) })
 }
 
 // Usages implements store.Usages.

@@ -128,19 +128,52 @@ var usageCases = map[string]func(*world){
 		w.equal([5]int64{1, 3, 1, 1, 0}, w.usages()["2026-03"], "one is billed, one free, one unknown")
 	},
 	"tokens of a day": func(w *world) {
-		used := func() int64 {
+		reserve := func(line string, n int64, bound *int64) string {
 			w.Helper()
-			n, err := w.store.TokensToday(w.Context(), line, "Pacific/Auckland")
+			day, ok, err := w.store.ReserveTokens(w.Context(), line, "Pacific/Auckland", n, bound)
 			w.must(err)
-			return n
+			if !ok {
+				return "refused on " + day
+			}
+			return day
 		}
-		w.must(w.store.AddTokens(w.Context(), line, "Pacific/Auckland", 60))
-		w.must(w.store.AddTokens(w.Context(), line, "Pacific/Auckland", 40))
-		w.must(w.store.AddTokens(w.Context(), "line-b", "Pacific/Auckland", 1))
-		w.equal(int64(100), used(), "what was added")
+		bound := new(int64(100))
+		w.equal("2026-03-02", reserve(line, 60, bound), "noon in UTC is tomorrow in Auckland")
+		w.equal("refused on 2026-03-02", reserve(line, 41, bound), "one above the bound")
+		w.equal("2026-03-02", reserve(line, 40, bound), "exactly the bound")
+		w.equal("2026-03-02", reserve("line-b", 1, bound), "another line")
+		w.must(w.store.SettleTokens(w.Context(), line, "2026-03-02", -30))
+		w.equal("2026-03-02", reserve(line, 30, bound), "what was given back")
 		w.advance(23 * time.Hour) // midnight in Auckland
-		w.equal(int64(0), used(), "the next day")
-		w.equal(map[string][5]int64{"2026-03-02": {0, 0, 0, 0, 100}}, w.usages(), "days are told apart")
+		w.equal("2026-03-03", reserve(line, 100, bound), "the next day")
+		w.must(w.store.SettleTokens(w.Context(), line, "2026-03-02", 5))
+		w.equal("2026-03-03", reserve(line, 7, nil), "no bound")
+		w.equal(map[string][5]int64{"2026-03-02": {0, 0, 0, 0, 105}, "2026-03-03": {0, 0, 0, 0, 107}}, w.usages(), "days are told apart")
+		_, _, err := w.store.ReserveTokens(w.Context(), line, "Mars/Phobos", 1, nil)
+		w.wantErr(err, store.ErrInvalid, "a time zone that does not exist")
+	},
+	"no number of workers exceeds the tokens of a day together": func(w *world) {
+		const workers, each, bound = 12, 10, 75
+		var group sync.WaitGroup
+		granted := make([]bool, workers)
+		for i := range workers {
+			group.Go(func() {
+				var err error
+				_, granted[i], err = w.store.ReserveTokens(w.Context(), line, "", each, new(int64(bound)))
+				if err != nil {
+					w.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		n := 0
+		for _, ok := range granted {
+			if ok {
+				n++
+			}
+		}
+		w.equal(bound/each, n, "so many fit")
+		w.equal([5]int64{0, 0, 0, 0, bound / each * each}, w.usages()["2026-03-01"], "and no more is counted")
 	},
 	"no number of workers exceeds a limit together": func(w *world) {
 		const workers, limit = 10, 4
