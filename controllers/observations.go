@@ -1,8 +1,6 @@
 package controllers
 
 import (
-	"cmp"
-	"maps"
 	"sync"
 	"time"
 
@@ -22,13 +20,14 @@ type observation struct {
 	tokenMismatch bool
 	// standby is the latest hour with copies of what another responder received; zero if messages of our own came after them.
 	standby time.Time
-	// limit is the latest of the channel's limits that was reached.
-	limit string
 	// models are the latest word on each model, by capability; catalog that on the catalog, nil if there was none.
 	models  map[string]*serverapi.Assistant
 	catalog *serverapi.Assistant
 	// sources is the latest word on the documents with a URL; nil if there was none.
 	sources *sourceNews
+	// tools are the latest word on each source of tools, by name; limits when each limit was last met, by its name in reports.
+	tools  map[string]*serverapi.Assistant
+	limits map[string]time.Time
 	// recheck asks for a look at Meta now.
 	recheck bool
 }
@@ -54,7 +53,6 @@ func (o *observation) merge(later observation) {
 	if later.sent.After(o.sent) {
 		o.sent = later.sent
 	}
-	o.limit = cmp.Or(later.limit, o.limit)
 	o.mergeAssistant(later)
 	o.recheck = o.recheck || later.recheck
 }
@@ -75,15 +73,9 @@ func latestCopies(copies, received time.Time, later *observation) time.Time {
 
 // mergeAssistant adds what a later observation says of the models and of what they are told.
 func (o *observation) mergeAssistant(later observation) {
-	if len(later.models) > 0 {
-		// A map of its own: the one that it has may be an observation's that was taken.
-		models := maps.Clone(o.models)
-		if models == nil {
-			models = map[string]*serverapi.Assistant{}
-		}
-		maps.Copy(models, later.models)
-		o.models = models
-	}
+	o.models = mergeLater(o.models, later.models)
+	o.tools = mergeLater(o.tools, later.tools)
+	o.limits = mergeLater(o.limits, later.limits)
 	if later.catalog != nil {
 		o.catalog = later.catalog
 	}
@@ -119,8 +111,13 @@ func (o *observations) take(uid types.UID) observation {
 
 // empty says whether nothing was reported.
 func (o *observation) empty() bool {
-	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && len(o.models) == 0 &&
-		o.catalog == nil && !o.recheck && !o.tokenMismatch && o.standby.IsZero() && o.limit == ""
+	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && !o.ofAssistant() &&
+		!o.recheck && !o.tokenMismatch && o.standby.IsZero()
+}
+
+// ofAssistant says whether something was reported of what the assistant answers with.
+func (o *observation) ofAssistant() bool {
+	return len(o.models) > 0 || o.catalog != nil || o.sources != nil || len(o.tools) > 0 || len(o.limits) > 0
 }
 
 // giveBack returns what could not be written into a status, below what came since.

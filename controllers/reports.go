@@ -237,8 +237,6 @@ func observe(report *serverapi.Report) observation {
 	case detail.Webhook != nil:
 		// A person has just entered the callback URL, perhaps: look what Meta says.
 		return observation{proof: detail.Webhook.Proof, recheck: detail.Webhook.Proof == serverapi.Handshake}
-	case detail.Limit != nil:
-		return observation{limit: detail.Limit.Limit}
 	case detail.Security != nil:
 		return observation{signatureFailing: detail.Security.Reason == serverapi.BadSignature}
 	case detail.Assistant != nil && detail.Assistant.Source != nil:
@@ -248,11 +246,12 @@ func observe(report *serverapi.Report) observation {
 	case detail.Assistant != nil && (detail.Assistant.Catalog != nil || detail.Assistant.Reason == serverapi.ReasonCatalogInvalid):
 		return observation{catalog: detail.Assistant}
 	case detail.Assistant != nil && detail.Assistant.Tool != "":
-		// A tool server's trouble is not the model's; it shows in reports and metrics.
-		return observation{}
+		return observation{tools: map[string]*serverapi.Assistant{detail.Assistant.Tool: detail.Assistant}}
 	case detail.Assistant != nil:
 		capability := cmp.Or(detail.Assistant.Capability, string(runtimeconfig.CapabilityChat))
 		return observation{models: map[string]*serverapi.Assistant{capability: detail.Assistant}}
+	case detail.Limit != nil:
+		return observation{limits: map[string]time.Time{detail.Limit.Limit: report.Time}}
 	case report.Kind == serverapi.KindTokenRejected, report.Kind == serverapi.KindLineParked, report.Kind == serverapi.KindAccountEvent:
 		return observation{recheck: true}
 	default:
@@ -265,11 +264,8 @@ func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
 	if seen.tokenMismatch {
 		return !hasReason(channel, v1alpha1.ConditionWebhookVerified, v1alpha1.ReasonVerifyTokenMismatch)
 	}
-	if seen.recheck || seen.signatureFailing || len(seen.models) > 0 || seen.catalog != nil || seen.sources != nil || seen.proof != "" && !verified(channel) {
+	if seen.recheck || seen.signatureFailing || seen.ofAssistant() || seen.proof != "" && !verified(channel) {
 		return true
-	}
-	if seen.limit != "" {
-		return !hasReason(channel, v1alpha1.ConditionAssistantReady, v1alpha1.ReasonLimitReached)
 	}
 	if !seen.standby.IsZero() {
 		return true

@@ -121,15 +121,18 @@ func TestTroubleshooting(t *testing.T) {
 		},
 		{
 			symptom: "the assistant doesn't answer: the plan's limit of messages is exceeded", remedy: "verify that the limits are not exceeded",
+			spoil: func(_ *testing.T, _ *directNumber, channel *v1alpha1.WhatsAppChannel, _ map[string]string) {
+				channel.Spec.Limits = &v1alpha1.LimitsSpec{MessagesPerMonth: new(int64(500))}
+			},
 			then: func(t *testing.T, d *directNumber, channel *v1alpha1.WhatsAppChannel) {
 				t.Helper()
 				stub.report(serverapi.Report{
-					Kind: serverapi.KindLimitReached, PhoneNumberID: d.phoneNumberID, LineID: channel.Status.LineID,
+					Kind: serverapi.KindLimitReached, Time: time.Now(), PhoneNumberID: d.phoneNumberID, LineID: channel.Status.LineID,
 					Detail: serverapi.Detail{Limit: &serverapi.Limit{Limit: "MessagesPerMonth"}},
 				})
 			},
 			condition: v1alpha1.ConditionAssistantReady, reason: v1alpha1.ReasonLimitReached,
-			says: []string{"spec.limits.messagesPerMonth is used up for this month", "Raise it", "handed to a person"},
+			says: []string{"spec.limits.messagesPerMonth (500) is used up until", "raise the limit", "handed to people"},
 		},
 	} {
 		t.Run(tc.symptom, func(t *testing.T) {
@@ -168,31 +171,5 @@ func TestTroubleshooting(t *testing.T) {
 func without(key string) func(*testing.T, *directNumber, *v1alpha1.WhatsAppChannel, map[string]string) {
 	return func(_ *testing.T, _ *directNumber, _ *v1alpha1.WhatsAppChannel, secret map[string]string) {
 		delete(secret, key)
-	}
-}
-
-func TestLimitHoldsForItsPeriod(t *testing.T) {
-	reached := time.Date(2026, 11, 30, 22, 30, 0, 0, time.UTC)
-	for _, tc := range []struct {
-		limit, zone string
-		later       time.Duration
-		holds       bool
-	}{
-		{"MessagesPerMonth", "", time.Hour, true},
-		{"MessagesPerMonth", "", 2 * time.Hour, false},
-		{"MessagesPerMonth", "Europe/Berlin", time.Hour, false}, // there it is December
-		{"MessagesPerDay", "", time.Hour, true},
-		{"MessagesPerDay", "America/New_York", 5 * time.Hour, true},
-		{"MessagesPerDay", "America/New_York", 7 * time.Hour, false},
-		{"CustomerMessagesPerHour", "", 0, false}, // concerns one customer
-	} {
-		s := &channelScope{channel: &v1alpha1.WhatsAppChannel{}, now: metav1.NewTime(reached), news: observation{limit: tc.limit}}
-		s.channel.Spec.TimeZone = tc.zone
-		message := s.usedUp(nil, "")
-		old := &metav1.Condition{Reason: v1alpha1.ReasonLimitReached, Message: message, LastTransitionTime: s.now}
-		s.news, s.now = observation{}, metav1.NewTime(reached.Add(tc.later))
-		if got := s.usedUp(old, "") != ""; got != tc.holds {
-			t.Errorf("%s in %q: after %s it holds: %t, want %t", tc.limit, tc.zone, tc.later, got, tc.holds)
-		}
 	}
 }

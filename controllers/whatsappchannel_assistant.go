@@ -25,6 +25,8 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 	}
 	s.recordModels(old != nil)
 	s.recordContent(old != nil)
+	s.recordTools(old != nil)
+	s.recordLimits()
 	status, reason, message := s.assistantState(old, notice)
 	message += notice
 	if status == metav1.ConditionTrue {
@@ -48,8 +50,8 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 		return metav1.ConditionFalse, v1alpha1.ReasonRoutedToStandby,
 			"Meta routes chats of this number to another responder, such as another partner or Meta Business Agent, and sends copies only: they are stored, and not answered. To have them answered here, let the business change the number's conversation routing in Meta Business Suite; the next message that comes to this app ends this."
 	}
-	if used := s.usedUp(old, notice); used != "" {
-		return metav1.ConditionFalse, v1alpha1.ReasonLimitReached, used
+	if problem := s.limitProblem(); problem != "" {
+		return metav1.ConditionFalse, v1alpha1.ReasonLimitReached, problem
 	}
 	if problem := s.catalogProblem(old, notice); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
@@ -57,12 +59,16 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	if reason, problem := s.sourceProblem(); problem != "" {
 		return metav1.ConditionFalse, reason, problem
 	}
+	tools := s.toolProblems()
 	if reason, problems := s.modelProblems(); reason != "" {
-		return metav1.ConditionFalse, reason, problems
+		return metav1.ConditionFalse, reason, strings.TrimSpace(problems + " " + tools)
 	}
 	if s.defaultsProblem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonDefaultModelsInvalid, "The platform's models can't be used: " + s.defaultsProblem +
 			". Tell the platform team, or name models of your own in spec.assistant."
+	}
+	if tools != "" {
+		return metav1.ConditionFalse, v1alpha1.ReasonToolServerFailed, tools
 	}
 	if chat := s.modelInUse(runtimeconfig.CapabilityChat); chat != nil {
 		return metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "The chat model " + chat.Model + " answers."

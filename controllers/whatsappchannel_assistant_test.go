@@ -1,8 +1,10 @@
 package controllers
 
 import (
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -30,6 +32,29 @@ func TestAssistantCondition(t *testing.T) {
 	}
 	source := func(field, reason string, served bool, detail string) *sourceNews {
 		return &sourceNews{byField: map[string]*serverapi.Assistant{field: {Reason: reason, Source: &serverapi.Source{Field: field, Served: served, Detail: detail}}}}
+	}
+	withTools := func(spec *v1alpha1.WhatsAppChannelSpec) {
+		chat(spec)
+		spec.Assistant.Tools = []v1alpha1.ToolSource{{Name: "stock"}, {Name: "crm"}}
+	}
+	tools := func(source, reason string) observation {
+		return observation{tools: map[string]*serverapi.Assistant{source: {Tool: source, Healthy: reason == "", Reason: reason}}}
+	}
+	both := told(runtimeconfig.CapabilityChat, v1alpha1.ReasonProviderUnauthorized)
+	both.tools = tools("crm", "Unauthorized").tools
+	bounded := func(message string) func(spec *v1alpha1.WhatsAppChannelSpec) {
+		return func(spec *v1alpha1.WhatsAppChannelSpec) {
+			catalog(spec)
+			spec.TimeZone = "Pacific/Auckland"
+			spec.Limits = &v1alpha1.LimitsSpec{MessagesPerMonth: new(int64(1000)), MessagesPerDay: new(int64(50)), Message: message}
+		}
+	}
+	limit := func(names ...string) observation {
+		met := map[string]time.Time{}
+		for _, name := range names {
+			met[name] = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC) // that is December in Auckland
+		}
+		return observation{limits: met}
 	}
 	unusable := &serverapi.Assistant{Reason: serverapi.ReasonCatalogInvalid, Catalog: &serverapi.Catalog{LeftOut: 3, Problem: "line 2: there is no id"}}
 	for _, tc := range []struct {
@@ -88,6 +113,30 @@ func TestAssistantCondition(t *testing.T) {
 			observation{sources: source("spec.assistant.knowledge[1].url", serverapi.SourceTimeout, true, "").with(source(fieldCatalogURL, serverapi.SourceTooLarge, true, ""))},
 			metav1.ConditionFalse, v1alpha1.ReasonCatalogUnavailable, []string{"spec.assistant.knowledge[1].url", "minute", "32 MiB"},
 		},
+		{
+			"a tool server that refuses", withTools, tools("crm", "Unauthorized"),
+			metav1.ConditionFalse, v1alpha1.ReasonToolServerFailed, []string{"crm", "spec.assistant.tools[1].mcp.headersSecretRef", "without these tools"},
+		},
+		{
+			"a tool server with a reason that nobody knows", withTools, tools("stock", "OnStrike"),
+			metav1.ConditionFalse, v1alpha1.ReasonToolServerFailed, []string{"stock", "spec.assistant.tools[0].mcp.url"},
+		},
+		{"a tool server that works", withTools, tools("crm", ""), metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
+		{"a tool server that is not there any more", chat, tools("crm", "Unreachable"), metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
+		{
+			"model and tool server fail", withTools, both,
+			metav1.ConditionFalse, v1alpha1.ReasonProviderUnauthorized, []string{"spec.assistant.chat.apiKeySecretRef", "spec.assistant.tools[1].mcp.headersSecretRef"},
+		},
+		{
+			"a limit of the month is met", bounded(""), limit("MessagesPerMonth"),
+			metav1.ConditionFalse, v1alpha1.ReasonLimitReached, []string{"spec.limits.messagesPerMonth (1000)", "2026-12-31 11:00", "handed to people", "raise the limit"},
+		},
+		{
+			"two limits are met, for which there is a text", bounded("Tomorrow again."), limit("MessagesPerMonth", "MessagesPerDay"),
+			metav1.ConditionFalse, v1alpha1.ReasonLimitReached, []string{"spec.limits.messagesPerMonth", "spec.limits.messagesPerDay (50)", "2026-12-01 11:00", "spec.limits.message"},
+		},
+		{"one customer's limit is none of the channel", bounded(""), limit("CustomerMessagesPerHour"), metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil},
+		{"a limit that the spec doesn't have", bounded(""), limit("ConversationsPerMonth"), metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil},
 		{"a URL that nobody names any more", chat, observation{sources: source(fieldCatalogURL, serverapi.SourceTimeout, false, "")}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
 		{
 			"everything that is accepted and left alone is named", func(spec *v1alpha1.WhatsAppChannelSpec) {
@@ -173,5 +222,57 @@ func TestCatalogStatus(t *testing.T) {
 	s.recordContent(false)
 	if channel.Status.Catalog != nil {
 		t.Error("status.catalog outlives the catalog")
+	}
+}
+
+// TestLimitStatus sees that a limit is shown until its period ends or its bound is another one, whatever else changes.
+func TestLimitStatus(t *testing.T) {
+	noon := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	channel := &v1alpha1.WhatsAppChannel{}
+	channel.Spec.Limits = &v1alpha1.LimitsSpec{MessagesPerDay: new(int64(50))}
+	look := func(now time.Time, news observation) (shown int, pause time.Duration) {
+		s := &channelScope{channel: channel, news: news, now: metav1.NewTime(now)}
+		s.recordLimits()
+		return len(channel.Status.Limits), s.limitPause()
+	}
+	met := observation{limits: map[string]time.Time{"MessagesPerDay": noon}}
+	if n, pause := look(noon, met); n != 1 || pause != 12*time.Hour {
+		t.Errorf("met at noon: %d are shown, the next look is in %s", n, pause)
+	}
+	shown := channel.Status.DeepCopy()
+	if look(noon.Add(time.Hour), met); !reflect.DeepEqual(shown, &channel.Status) {
+		t.Errorf("the same report again, as of another replica, changes status to %+v", channel.Status.Limits)
+	}
+	channel.Spec.Limits.Message = "Tomorrow again."
+	if n, _ := look(noon.Add(time.Hour), observation{}); n != 1 {
+		t.Error("it went with a change that is none of the limit's")
+	}
+	if n, pause := look(noon.Add(12*time.Hour), observation{}); n != 0 || pause != 0 {
+		t.Error("it outlives the day")
+	}
+	look(noon, met)
+	channel.Spec.Limits.MessagesPerDay = new(int64(60))
+	if n, _ := look(noon, observation{}); n != 0 {
+		t.Error("it outlives its bound")
+	}
+}
+
+// TestObserveAssistant sees that what the webhook-server reports of limits and tool servers reaches the reconciler.
+func TestObserveAssistant(t *testing.T) {
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	var seen observation
+	for _, report := range []serverapi.Report{
+		{Kind: serverapi.KindLimitReached, Time: at, Detail: serverapi.Detail{Limit: &serverapi.Limit{Limit: "MessagesPerDay"}}},
+		{Kind: serverapi.KindAssistantHealth, Detail: serverapi.Detail{Assistant: &serverapi.Assistant{Tool: "crm", Reason: "Unreachable"}}},
+		{Kind: serverapi.KindAssistantHealth, Detail: serverapi.Detail{Assistant: &serverapi.Assistant{Tool: "stock", Healthy: true}}},
+	} {
+		news := observe(&report)
+		if !newsworthy(&v1alpha1.WhatsAppChannel{}, news) || news.empty() {
+			t.Errorf("%+v is no news", report)
+		}
+		seen.merge(news)
+	}
+	if !seen.limits["MessagesPerDay"].Equal(at) || len(seen.tools) != 2 || seen.tools["crm"].Healthy || !seen.tools["stock"].Healthy || len(seen.models) > 0 {
+		t.Errorf("observed %+v", seen)
 	}
 }

@@ -194,8 +194,10 @@ func (r *WhatsAppChannelReconciler) finish(ctx context.Context, s *channelScope,
 	if !s.kept {
 		r.checks.remember(s.channel.UID, s.fingerprint(), s.now.Add(res.RequeueAfter))
 	}
-	if pause := r.referencePause(s); pause > 0 && (res.RequeueAfter == 0 || pause < res.RequeueAfter) {
-		res.RequeueAfter = pause
+	for _, pause := range []time.Duration{r.referencePause(s), s.limitPause()} {
+		if pause > 0 && (res.RequeueAfter == 0 || pause < res.RequeueAfter) {
+			res.RequeueAfter = pause
+		}
 	}
 	return res, nil
 }

@@ -241,10 +241,12 @@ const (
 	ReasonProviderAddressRefused = "ProviderAddressRefused"
 	// ReasonProviderBadResponse means that the model provider answers with something that is no answer.
 	ReasonProviderBadResponse = "ProviderBadResponse"
-	// ReasonLimitReached means that one of spec.limits is used up for this day or month.
-	ReasonLimitReached = "LimitReached"
 	// ReasonTokenBudgetUsedUp means that spec.limits.tokensPerDay is used up for today.
 	ReasonTokenBudgetUsedUp = "TokenBudgetUsedUp"
+	// ReasonLimitReached means that a limit of spec.limits is used up: nobody is answered until its period ends.
+	ReasonLimitReached = "LimitReached"
+	// ReasonToolServerFailed means that tools of spec.assistant.tools can't be used.
+	ReasonToolServerFailed = "ToolServerFailed"
 	// ReasonDefaultModelsInvalid means that the models which the platform provides can't be used; the platform team has to correct them.
 	ReasonDefaultModelsInvalid = "DefaultModelsInvalid"
 	// ReasonNotSupported means that the spec asks for something that this version doesn't do; the message says what to use instead.

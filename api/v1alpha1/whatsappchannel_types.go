@@ -287,6 +287,20 @@ type WhatsAppChannelStatus struct {
 	// +kubebuilder:validation:MaxItems=33
 	Sources []SourceStatus `json:"sources,omitempty"`
 
+	// tools are the sources of spec.assistant.tools that failed when they were last asked.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Tools []ToolStatus `json:"tools,omitempty"`
+
+	// limits are those of spec.limits that are used up.
+	// +optional
+	// +listType=map
+	// +listMapKey=limit
+	// +kubebuilder:validation:MaxItems=8
+	Limits []LimitStatus `json:"limits,omitempty"`
+
 	// traffic says when messages last passed, rounded to the hour.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
@@ -448,6 +462,38 @@ type SourceStatus struct {
 	// served is true when an earlier copy of the document is used meanwhile.
 	// +required
 	Served *bool `json:"served,omitempty"`
+}
+
+// ToolStatus is a source of tools that fails.
+type ToolStatus struct {
+	// name of the source.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name,omitempty"`
+
+	// problem such as Unreachable, AddressRefused, Unauthorized or ToolsMissing.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Problem string `json:"problem,omitempty"`
+}
+
+// LimitStatus is a limit that is used up.
+type LimitStatus struct {
+	// limit is the field of spec.limits, such as messagesPerMonth.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Limit string `json:"limit,omitempty"`
+
+	// bound is its value.
+	// +required
+	Bound *int64 `json:"bound,omitempty"`
+
+	// until is when its period ends.
+	// +required
+	Until metav1.Time `json:"until,omitempty,omitzero"`
 }
 
 // TrafficStatus says when messages last passed, rounded to the hour.

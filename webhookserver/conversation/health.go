@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -26,18 +27,38 @@ func ReportHealth(to Reporter, log logr.Logger) providers.HealthReporter {
 	}
 }
 
+// toolsReportEvery is how often, at most, it is told that a tool server can't be reached which had been reached again meanwhile.
+const toolsReportEvery = time.Hour
+
+// toldTools is what was told last of a tool server, and when it was told that it can't be reached.
+type toldTools struct {
+	revision, reason string
+	unreachable      time.Time
+}
+
 // ReportTools tells the manager how the tool servers of channels fare, whenever that is another than it was told before.
 func ReportTools(to Reporter, log logr.Logger) tools.HealthReporter {
 	var mu sync.Mutex
-	told := map[string]string{} // by line id and source
+	told := map[string]toldTools{} // by line id and source
 	return func(ctx context.Context, ch *runtimeconfig.Channel, source, reason string) {
 		key := ch.LineID + " " + source
-		now := ch.Revision + " " + reason
+		now := time.Now()
 		mu.Lock()
-		last := told[key]
-		told[key] = now
+		last, known := told[key]
+		same := known && last.revision == ch.Revision
+		silent := same && (last.reason == reason || reason == tools.ReasonUnreachable && now.Sub(last.unreachable) < toolsReportEvery)
+		if !silent {
+			if len(told) >= maxTold {
+				clear(told)
+			}
+			next := toldTools{revision: ch.Revision, reason: reason, unreachable: last.unreachable}
+			if reason == tools.ReasonUnreachable {
+				next.unreachable = now
+			}
+			told[key] = next
+		}
 		mu.Unlock()
-		if last != now {
+		if !silent {
 			report(ctx, to, log, ch, serverapi.Assistant{Healthy: reason == "", Reason: reason, Tool: source})
 		}
 	}

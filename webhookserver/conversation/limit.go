@@ -59,6 +59,12 @@ func (w *Worker) atLimit(ctx context.Context, ch *runtimeconfig.Channel, turn *s
 	return w.commit(ctx, ch, turn, unanswered, &plan{decided: true}, assistant.Reply{Parts: []assistant.Part{assistant.Text{Body: text}}})
 }
 
+// toldLimit is when the manager was told of a limit, and for which revision of the channel: another one may have another limit.
+type toldLimit struct {
+	revision string
+	at       time.Time
+}
+
 // limitReportEvery is how often the manager is told of one limit of one line: it stays reached for the rest of a day or a month.
 const limitReportEvery = time.Hour
 
@@ -67,12 +73,13 @@ func (w *Worker) reportLimit(ctx context.Context, ch *runtimeconfig.Channel, lim
 	key := ch.LineID + " " + string(limit)
 	now := time.Now()
 	w.mu.Lock()
-	last, told := w.toldLimits[key]
-	if told = told && now.Sub(last) < limitReportEvery; !told {
-		if len(w.toldLimits) >= maxToldLimits {
+	last := w.toldLimits[key]
+	told := last.revision == ch.Revision && now.Sub(last.at) < limitReportEvery
+	if !told {
+		if len(w.toldLimits) >= maxTold {
 			clear(w.toldLimits)
 		}
-		w.toldLimits[key] = now
+		w.toldLimits[key] = toldLimit{ch.Revision, now}
 	}
 	w.mu.Unlock()
 	if told {
@@ -87,5 +94,5 @@ func (w *Worker) reportLimit(ctx context.Context, ch *runtimeconfig.Channel, lim
 	}
 }
 
-// maxToldLimits bounds what is remembered of reports; beyond it all is forgotten, which costs a report each.
-const maxToldLimits = 1 << 14
+// maxTold bounds what is remembered of reports; beyond it all is forgotten, which costs a report each.
+const maxTold = 1 << 14

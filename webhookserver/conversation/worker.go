@@ -125,8 +125,8 @@ type Worker struct {
 	served string
 
 	mu sync.Mutex
-	// toldLimits is when a limit of a line was last reported, by line and limit.
-	toldLimits map[string]time.Time
+	// toldLimits is what was last reported of limits, by line and limit.
+	toldLimits map[string]toldLimit
 }
 
 // New makes a Worker and registers its metrics.
@@ -147,7 +147,7 @@ func New(o Options) (*Worker, error) {
 		o.Drain = drainTime
 	}
 	w := &Worker{
-		opts: o, toldLimits: map[string]time.Time{},
+		opts: o, toldLimits: map[string]toldLimit{},
 		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_limits_reached_total",
 			Help: "Turns that were not answered because a limit of their line was reached, by limit.",

@@ -46,6 +46,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LeftoverApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LimitsSpec"):
 		return &apiv1alpha1.LimitsSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("LimitStatus"):
+		return &apiv1alpha1.LimitStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MCPServer"):
 		return &apiv1alpha1.MCPServerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MetaApp"):
@@ -94,6 +96,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TokenStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ToolSource"):
 		return &apiv1alpha1.ToolSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ToolStatus"):
+		return &apiv1alpha1.ToolStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TrafficStatus"):
 		return &apiv1alpha1.TrafficStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WhatsAppChannel"):

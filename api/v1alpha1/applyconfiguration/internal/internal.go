@@ -245,6 +245,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: what
       type:
         scalar: string
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.LimitStatus
+  map:
+    fields:
+    - name: bound
+      type:
+        scalar: numeric
+    - name: limit
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.LimitsSpec
   map:
     fields:
@@ -722,6 +734,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: boolean
       default: false
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ToolStatus
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: problem
+      type:
+        scalar: string
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.TrafficStatus
   map:
     fields:
@@ -827,6 +848,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lastHandledReconcileAt
       type:
         scalar: string
+    - name: limits
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.LimitStatus
+          elementRelationship: associative
+          keys:
+          - limit
     - name: lineID
       type:
         scalar: string
@@ -859,6 +888,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: token
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.TokenStatus
+    - name: tools
+      type:
+        list:
+          elementType:
+            namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ToolStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: traffic
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.TrafficStatus

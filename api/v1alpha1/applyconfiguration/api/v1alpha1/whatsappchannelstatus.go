@@ -41,6 +41,10 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	Catalog *CatalogStatusApplyConfiguration `json:"catalog,omitempty"`
 	// sources are the documents of spec.assistant whose URL gives nothing.
 	Sources []SourceStatusApplyConfiguration `json:"sources,omitempty"`
+	// tools are the sources of spec.assistant.tools that failed when they were last asked.
+	Tools []ToolStatusApplyConfiguration `json:"tools,omitempty"`
+	// limits are those of spec.limits that are used up.
+	Limits []LimitStatusApplyConfiguration `json:"limits,omitempty"`
 	// traffic says when messages last passed, rounded to the hour.
 	Traffic *TrafficStatusApplyConfiguration `json:"traffic,omitempty"`
 	// nextAttemptTime is when the operator tries again by itself, while something fails.
@@ -178,6 +182,32 @@ func (b *WhatsAppChannelStatusApplyConfiguration) WithSources(values ...*SourceS
 			panic("nil value passed to WithSources")
 		}
 		b.Sources = append(b.Sources, *values[i])
+	}
+	return b
+}
+
+// WithTools adds the given value to the Tools field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Tools field.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithTools(values ...*ToolStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithTools")
+		}
+		b.Tools = append(b.Tools, *values[i])
+	}
+	return b
+}
+
+// WithLimits adds the given value to the Limits field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Limits field.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithLimits(values ...*LimitStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLimits")
+		}
+		b.Limits = append(b.Limits, *values[i])
 	}
 	return b
 }
