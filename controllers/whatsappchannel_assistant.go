@@ -114,7 +114,6 @@ func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
 		set  bool
 	}{
 		{"spec.assistant.images", a.Images != nil},
-		{"spec.assistant.embeddings", a.Embeddings != nil},
 	} {
 		if field.set {
 			ignored = append(ignored, field.name)

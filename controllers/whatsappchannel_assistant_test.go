@@ -140,9 +140,9 @@ func TestAssistantCondition(t *testing.T) {
 		{"a URL that nobody names any more", chat, observation{sources: source(fieldCatalogURL, serverapi.SourceTimeout, false, "")}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
 		{
 			"everything that is accepted and left alone is named", func(spec *v1alpha1.WhatsAppChannelSpec) {
-				spec.Assistant.Images, spec.Assistant.Embeddings = &model, &model
+				spec.Assistant.Images = &model
 			}, observation{}, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly,
-			[]string{"This version does not act on spec.assistant.images, spec.assistant.embeddings."},
+			[]string{"This version does not act on spec.assistant.images."},
 		},
 	} {
 		channel := &v1alpha1.WhatsAppChannel{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
@@ -191,11 +191,11 @@ func TestAssistantCondition(t *testing.T) {
 func TestChannelIsReadyWithWhatIsNotSupported(t *testing.T) {
 	t.Parallel()
 	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) {
-		c.Spec.Assistant.Embeddings = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "m"}
+		c.Spec.Assistant.Images = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "m"}
 	})
 	connect(t, d, channel)
 	assistant := awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly)
-	mustMention(t, assistant.Message, "does not act on spec.assistant.embeddings")
+	mustMention(t, assistant.Message, "does not act on spec.assistant.images")
 }
 
 // TestCatalogStatus sees the rows that can't be used in status, and that they go with the catalog.

@@ -29,6 +29,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/understanding"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/vectors"
 )
 
 const (
@@ -77,6 +78,7 @@ type Answering struct {
 	orders        *orders.Notifier
 	indexes       *catalog.Cache
 	feeds         *feeds.Feeds
+	vectors       *vectors.Keeper
 	hints         <-chan struct{}
 	// nextDue is when the workers were told to look last, in nanoseconds of the wall clock.
 	nextDue atomic.Int64
@@ -115,7 +117,6 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	if err != nil {
 		return nil, err
 	}
-	library := assistant.NewLibrary(a.indexes, a.feeds)
 	a.models, err = providers.NewPool(providers.PoolOptions{
 		Client: egress.NewClient(o.Egress, modelTimeout, providers.MaxBodyBytes), Metrics: o.Registry, Budget: o.Store,
 		Report: conversation.ReportHealth(o.Store, o.Log.WithName("models")),
@@ -123,6 +124,8 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.vectors = vectors.New(a.models, o.Store, o.Log.WithName("vectors"))
+	library := assistant.NewLibrary(a.indexes, a.feeds).WithMeaning(a.vectors)
 	senses, err := understanding.New(understanding.Options{
 		Models: a.models, Keeper: o.Store, Metrics: o.Registry, Files: media.Reader{Graph: files, Blobs: o.Blobs},
 	})
@@ -187,6 +190,7 @@ func (a *Answering) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { a.passHints(ctx); return nil })
 	err := group.Wait()
+	a.vectors.Close()
 	a.indexes.Close()
 	a.models.Close()
 	for _, client := range []*http.Client{a.tools, a.shops} {

@@ -149,28 +149,39 @@ func (c *collector) add(line int, r row) bool {
 type translation struct {
 	line         int
 	id, language string
+	// regional is that of a language in one country: one of the language itself is preferred.
+	regional bool
 	Translation
 }
 
 var (
-	errOverride      = errors.New("override must be a language and a country, such as de_DE or de_XX")
+	errOverride      = errors.New("override must be a language, such as de_DE or de_XX")
+	errCountry       = errors.New("override is a country: prices by country are not used, only translations")
 	errUntranslated  = errors.New("override is set, and no row without it has this id")
 	errNoTranslation = errors.New("override is set, and title is missing")
-	overridePattern  = regexp.MustCompile(`^[a-z]{2}_[A-Z]{2}$`)
+	// A language, or a language and a country of Meta's language and country feeds; country feeds have a country alone. See
+	// https://developers.facebook.com/docs/marketing-api/catalog/localized-catalog/localized-catalog-setup.
+	languagePattern = regexp.MustCompile(`^([a-z]{2,3})(?:_[A-Z]{2})?(\|[A-Z]{2})?$`)
+	countryPattern  = regexp.MustCompile(`^[A-Z]{2}$`)
 )
 
 func (c *collector) translate(line int, override string, r row) {
 	t := translation{line: line, id: strings.TrimSpace(r["id"])}
 	t.Title, t.Description = clip(plainText(r["title"]), maxTitleChars), clip(plainText(r["description"]), maxDescriptionChars)
+	named := languagePattern.FindStringSubmatch(override)
 	switch {
-	case !overridePattern.MatchString(override):
+	case strings.EqualFold(strings.TrimSpace(r["delete"]), "true"):
+		// Meta takes a translation back by such a row; here a feed is read whole each time.
+	case countryPattern.MatchString(override):
+		c.fail(line, errCountry)
+	case named == nil:
 		c.fail(line, errOverride)
 	case t.id == "":
 		c.fail(line, errMissingID)
 	case t.Title == "":
 		c.fail(line, errNoTranslation)
 	case len(c.translations) < maxTranslations:
-		t.language = override[:2]
+		t.language, t.regional = named[1], named[2] != ""
 		c.translations = append(c.translations, t)
 	}
 }
@@ -190,6 +201,9 @@ func (c *collector) finish() Feed {
 		}
 		if p.Translations == nil {
 			p.Translations = map[string]Translation{}
+		}
+		if _, translated := p.Translations[t.language]; translated && t.regional {
+			continue
 		}
 		p.Translations[t.language] = t.Translation
 	}

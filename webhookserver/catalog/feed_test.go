@@ -193,3 +193,32 @@ func FuzzParseFeed(f *testing.F) {
 		}
 	})
 }
+
+// TestOverridesOfMeta reads what Meta's language, country, and language and country feeds have in that column.
+func TestOverridesOfMeta(t *testing.T) {
+	feed, err := ParseFeed(CSV, []byte(`id,title,override,delete,price
+1,Cup,,,1.00 EUR
+1,Tasse (AT),de_XX|AT,,
+1,Tasse,de_XX,,
+1,Taza (MX),es_XX|MX,,
+1,Tasa,fil_XX,,
+1,Tazza,it,,
+1,Kopp,sv_SE,true,
+1,,GB,,9.00 GBP
+1,Kubek,polish,,
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for language, tr := range feed.Products[0].Translations {
+		got[language] = tr.Title
+	}
+	want := map[string]string{"de": "Tasse", "es": "Taza (MX)", "fil": "Tasa", "it": "Tazza"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("translations (-want +got):\n%s", diff)
+	}
+	if feed.ErrorCount != 2 || feed.RowErrors[0].Line != 9 || !strings.Contains(feed.RowErrors[0].Err.Error(), "country") || feed.RowErrors[1].Line != 10 {
+		t.Errorf("rows that are left out: %+v", feed.RowErrors)
+	}
+}

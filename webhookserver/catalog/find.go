@@ -28,6 +28,11 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 	if err != nil {
 		return nil, err
 	}
+	if x.embed != nil {
+		// What is only alike says nothing for sure, and must not take the place of what does.
+		products = slices.DeleteFunc(products, func(h ProductHit) bool { return h.Coverage < Enough })
+		passages = slices.DeleteFunc(passages, func(h PassageHit) bool { return h.Coverage < Enough })
+	}
 	var found []Finding
 	for len(products)+len(passages) > 0 && len(found) < n {
 		if len(products) == 0 || len(passages) > 0 && better(&passages[0], &products[0]) {

@@ -16,6 +16,8 @@ type Source struct {
 	Feed   []byte
 	// Documents are the knowledge.
 	Documents []Document
+	// Vectors of the texts, as far as there are some; nil without an embedding model.
+	Vectors *Vectors
 }
 
 // Index answers searches over one revision of a channel's content. It is immutable and safe for concurrent use.
@@ -29,6 +31,11 @@ type Index struct {
 	facts     *shelf
 	feed      Feed
 	feedErr   error
+
+	// goodVectors and factVectors belong to the first products and passages; empty without an embedding model.
+	goodVectors, factVectors []vector
+	// embed gives a question its vector; nil if nobody can.
+	embed func(ctx context.Context, question string) ([]float32, error)
 }
 
 // Build indexes a channel's content. A feed that can't be read at all leaves an index of the knowledge, and FeedError
@@ -76,6 +83,9 @@ func Build(ctx context.Context, src Source) (*Index, error) {
 	if err != nil {
 		return nil, errors.Join(err, x.goods.close())
 	}
+	if src.Vectors != nil {
+		x.setVectors(src.Vectors)
+	}
 	return x, nil
 }
 
@@ -97,10 +107,10 @@ func productText(p *Product, language string, first bool) (title, body string) {
 // Close frees the search engine. The Index must not be searched afterwards.
 func (x *Index) Close() error { return errors.Join(x.goods.close(), x.facts.close()) }
 
-// Bytes returns the memory that the index holds: what the search engine counts of its own, and the texts and words
-// beside it.
+// Bytes returns the memory that the index holds: what the search engine counts of its own, and the texts, words
+// and vectors beside it.
 func (x *Index) Bytes() int64 {
-	total := x.goods.bytes() + x.facts.bytes()
+	total := x.goods.bytes() + x.facts.bytes() + vectorBytes(x.goodVectors) + vectorBytes(x.factVectors)
 	for i := range x.products {
 		total += x.products[i].bytes() + perEntry + int64(len(x.titles[i]))
 	}

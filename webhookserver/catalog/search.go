@@ -33,7 +33,8 @@ const (
 // ProductHit is a product that matches.
 type ProductHit struct {
 	Product Product
-	// Coverage is the share of the question's words found in the product, from 0 to 1; rare words weigh more.
+	// Coverage is the share of the question's words found in the product, from 0 to 1; rare words weigh more. 0 means that only its
+	// meaning is alike.
 	Coverage float64
 }
 
@@ -76,11 +77,18 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		}
 		return hits, nil
 	}
-	ranked, err := x.goods.search(ctx, q, n, passes)
+	alike, among := []int(nil), n
+	if len(q.words) > 0 {
+		alike = x.alike(ctx, question, x.goodVectors, passes)
+	}
+	if len(alike) > 0 {
+		among = max(n, minCandidates) // what both find may be far down in either
+	}
+	ranked, err := x.goods.search(ctx, q, among, passes)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range ranked {
+	for _, f := range fuse(ranked, alike) {
 		if f.doc != named && len(hits) < n {
 			hits = append(hits, ProductHit{Product: x.products[f.doc], Coverage: f.coverage})
 		}
@@ -150,7 +158,8 @@ func (x *Index) SearchPassages(ctx context.Context, question string, n int) ([]P
 	}
 	question = clip(question, maxQueryChars)
 	language := x.language(question)
-	ranked, err := x.facts.search(ctx, x.ask(x.facts, question), max(n, minCandidates), func(int) bool { return true })
+	q, every := x.ask(x.facts, question), func(int) bool { return true }
+	ranked, err := x.facts.search(ctx, q, max(n, minCandidates), every)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +170,9 @@ func (x *Index) SearchPassages(ctx context.Context, question string, n int) ([]P
 			}
 		}
 		slices.SortStableFunc(ranked, func(a, b ranking) int { return cmp.Compare(b.rank, a.rank) })
+	}
+	if len(q.words) > 0 {
+		ranked = fuse(ranked, x.alike(ctx, question, x.factVectors, every))
 	}
 	hits := make([]PassageHit, 0, n)
 	for _, f := range ranked[:min(n, len(ranked))] {
