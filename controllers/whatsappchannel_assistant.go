@@ -12,13 +12,9 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
 
-// setAssistant tells whether customers can be answered, and what of the spec this version leaves alone.
+// setAssistant tells whether customers can be answered.
 func (s *channelScope) setAssistant(set *conditions.Set) {
 	const condition = v1alpha1.ConditionAssistantReady
-	notice := ""
-	if ignored := ignoredFields(&s.channel.Spec); len(ignored) > 0 {
-		notice = " This version does not act on " + strings.Join(ignored, ", ") + "."
-	}
 	old := set.Old(condition)
 	if !s.stillFor(old) {
 		old = nil
@@ -27,8 +23,7 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 	s.recordContent(old != nil)
 	s.recordTools(old != nil)
 	s.recordLimits()
-	status, reason, message := s.assistantState(old, notice)
-	message += notice
+	status, reason, message := s.assistantState(old)
 	if status == metav1.ConditionTrue {
 		set.True(condition, reason, message)
 		return
@@ -36,9 +31,9 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 	set.False(condition, reason, message)
 }
 
-// assistantState is what the condition says, without the notice that follows. What is reported once is true until something else is
-// reported or the spec changes: old is the condition as it was for the present spec, nil if there was none.
-func (s *channelScope) assistantState(old *metav1.Condition, notice string) (status metav1.ConditionStatus, reason, message string) {
+// assistantState is what the condition says. What is reported once is true until something else is reported or the spec changes: old is
+// the condition as it was for the present spec, nil if there was none.
+func (s *channelScope) assistantState(old *metav1.Condition) (status metav1.ConditionStatus, reason, message string) {
 	spec := &s.channel.Spec
 	switch {
 	case !ptr.Deref(spec.Plan.Active, true):
@@ -53,7 +48,7 @@ func (s *channelScope) assistantState(old *metav1.Condition, notice string) (sta
 	if problem := s.limitProblem(); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonLimitReached, problem
 	}
-	if problem := s.catalogProblem(old, notice); problem != "" {
+	if problem := s.catalogProblem(old); problem != "" {
 		return metav1.ConditionFalse, v1alpha1.ReasonCatalogInvalid, problem
 	}
 	if reason, problem := s.sourceProblem(); problem != "" {
@@ -88,12 +83,12 @@ func (s *channelScope) stillFor(old *metav1.Condition) bool {
 }
 
 // catalogProblem says why nothing of the catalog can be used, empty if something can.
-func (s *channelScope) catalogProblem(old *metav1.Condition, notice string) string {
+func (s *channelScope) catalogProblem(old *metav1.Condition) string {
 	switch news := s.news.catalog; {
 	case s.channel.Spec.Assistant.Catalog == nil:
 		return ""
 	case news == nil && old != nil && old.Reason == v1alpha1.ReasonCatalogInvalid:
-		return strings.TrimSuffix(old.Message, notice)
+		return old.Message
 	case news == nil || news.Reason != serverapi.ReasonCatalogInvalid:
 		return ""
 	default:
@@ -103,21 +98,4 @@ func (s *channelScope) catalogProblem(old *metav1.Condition, notice string) stri
 		}
 		return "No product of spec.assistant.catalog can be used" + why + ", so customers are answered without it; correct the feed or spec.assistant.catalog.format."
 	}
-}
-
-// ignoredFields are the fields that are set and have no effect in this version, in their order.
-func ignoredFields(spec *v1alpha1.WhatsAppChannelSpec) []string {
-	a := &spec.Assistant
-	var ignored []string
-	for _, field := range []struct {
-		name string
-		set  bool
-	}{
-		{"spec.assistant.images", a.Images != nil},
-	} {
-		if field.set {
-			ignored = append(ignored, field.name)
-		}
-	}
-	return ignored
 }

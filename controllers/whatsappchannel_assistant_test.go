@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -138,12 +137,6 @@ func TestAssistantCondition(t *testing.T) {
 		{"one customer's limit is none of the channel", bounded(""), limit("CustomerMessagesPerHour"), metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil},
 		{"a limit that the spec doesn't have", bounded(""), limit("ConversationsPerMonth"), metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly, nil},
 		{"a URL that nobody names any more", chat, observation{sources: source(fieldCatalogURL, serverapi.SourceTimeout, false, "")}, metav1.ConditionTrue, v1alpha1.ReasonSucceeded, nil},
-		{
-			"everything that is accepted and left alone is named", func(spec *v1alpha1.WhatsAppChannelSpec) {
-				spec.Assistant.Images = &model
-			}, observation{}, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly,
-			[]string{"This version does not act on spec.assistant.images."},
-		},
 	} {
 		channel := &v1alpha1.WhatsAppChannel{ObjectMeta: metav1.ObjectMeta{Generation: 1}}
 		if tc.spec != nil {
@@ -177,25 +170,11 @@ func TestAssistantCondition(t *testing.T) {
 		if again := look(observation{}); again != got {
 			t.Errorf("%s: without news it became %+v", tc.reason, again)
 		}
-		if strings.Count(got.Message, "This version does not act on") > 1 {
-			t.Errorf("%s: the notice is repeated: %s", tc.reason, got.Message)
-		}
 		channel.Generation++
 		if again := look(observation{}); again.Reason == v1alpha1.ReasonCatalogInvalid || again.Reason == v1alpha1.ReasonProviderUnauthorized || again.Reason == v1alpha1.ReasonCatalogUnavailable {
 			t.Errorf("%s: after a change of the spec it is still %s", tc.reason, again.Reason)
 		}
 	}
-}
-
-// TestChannelIsReadyWithWhatIsNotSupported sees that what this version leaves alone is told and takes nothing away.
-func TestChannelIsReadyWithWhatIsNotSupported(t *testing.T) {
-	t.Parallel()
-	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) {
-		c.Spec.Assistant.Images = &v1alpha1.ModelProvider{Provider: v1alpha1.ProviderOpenAI, Model: "m"}
-	})
-	connect(t, d, channel)
-	assistant := awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly)
-	mustMention(t, assistant.Message, "does not act on spec.assistant.images")
 }
 
 // TestCatalogStatus sees the rows that can't be used in status, and that they go with the catalog.

@@ -136,13 +136,17 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	a.tools = egress.NewClient(o.Egress, toolTimeout, maxToolBytes)
 	more := tools.New(a.tools, conversation.ReportTools(o.Store, o.Log.WithName("tools")))
 	model := assistant.NewModel(library, a.models, more)
+	var pictures conversation.Pictures
+	if o.Blobs != nil {
+		model, pictures = model.WithPictures(a.models), media.Outgoing{Store: o.Store, Blobs: o.Blobs}
+	}
 	answers, err := assistant.NewFallback(builtin, model, o.Registry)
 	if err != nil {
 		return nil, err
 	}
 	a.conversations, err = conversation.New(conversation.Options{
 		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Actions: more,
-		Committed: a.committed, Owner: o.Owner, AwaitMedia: o.Blobs != nil,
+		Committed: a.committed, Owner: o.Owner, Pictures: pictures, AwaitMedia: o.Blobs != nil,
 		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -56,6 +57,8 @@ type Options struct {
 	Change func(*runtimeconfig.Channel)
 	// OtherFeed serves the shop of another tenant with this catalog; empty for none.
 	OtherFeed string
+	// Blobs keeps files and images; nil for none.
+	Blobs *media.Blobs
 }
 
 // World is a server between Meta and whatever the channel names.
@@ -155,7 +158,7 @@ func (w *World) serve() {
 	registry := prometheus.NewRegistry()
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
 		View: w.view, Store: w.Store, Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Owner: "test", Registry: registry, Log: logr.Discard(),
+		Owner: "test", Registry: registry, Log: logr.Discard(), Blobs: w.opts.Blobs,
 	})
 	must(w.t, err)
 	server, err := webhookserver.New(w.t.Context(), webhookserver.Options{

@@ -122,7 +122,7 @@ type Action struct {
 	Arguments json.RawMessage
 }
 
-// Part is one message of a reply: Text, Image, Buttons or List.
+// Part is one message of a reply: Text, Image, Picture, Buttons or List.
 type Part interface {
 	// Summary is what people and the assistant's history see of the part.
 	Summary() string
@@ -133,6 +133,16 @@ type Part interface {
 type Text struct {
 	// Body has at most 4,096 characters.
 	Body string
+}
+
+// Picture is an image that was made for this reply.
+type Picture struct {
+	// MIMEType is image/jpeg or image/png.
+	MIMEType string
+	// Data is the file, at most 5 MiB.
+	Data []byte
+	// Caption has at most 1,024 characters.
+	Caption string
 }
 
 // Image is an image by link.
@@ -181,6 +191,7 @@ type Row struct {
 
 func (Text) isPart()    {}
 func (Image) isPart()   {}
+func (Picture) isPart() {}
 func (Buttons) isPart() {}
 func (List) isPart()    {}
 
@@ -189,6 +200,9 @@ func (p Text) Summary() string { return p.Body }
 
 // Summary implements Part.
 func (p Image) Summary() string { return p.Caption }
+
+// Summary implements Part.
+func (p Picture) Summary() string { return p.Caption }
 
 // Summary implements Part: the body and what could be tapped.
 func (p Buttons) Summary() string {

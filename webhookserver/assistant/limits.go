@@ -23,6 +23,9 @@ const (
 	maxLink       = 2048
 )
 
+// maxPictureBytes is WhatsApp's limit for an image.
+const maxPictureBytes = 5 << 20
+
 // MaxParts bounds a reply: each part is a message of its own, and WhatsApp grants a pair of users one in six seconds.
 const MaxParts = 5
 
@@ -50,6 +53,8 @@ func fitIn(parts []Part, most int) []Part {
 			out = append(out, texts(p.Body)...)
 		case Image:
 			out = append(out, fitImage(p)...)
+		case Picture:
+			out = append(out, fitPicture(p)...)
 		case Buttons:
 			out = append(out, fitButtons(p)...)
 		case List:
@@ -97,6 +102,25 @@ func fitImage(p Image) []Part {
 	}
 	head, rest := splitOnce(caption, maxCaption)
 	return append([]Part{Image{Link: p.Link, Caption: head}}, texts(rest)...)
+}
+
+func fitPicture(p Picture) []Part {
+	caption := clean(p.Caption)
+	if !sendablePicture(p.MIMEType, len(p.Data)) {
+		return texts(caption)
+	}
+	var rest []Part
+	if length(caption) > maxCaption {
+		var tail string
+		caption, tail = splitOnce(caption, maxCaption)
+		rest = texts(tail)
+	}
+	return append([]Part{Picture{MIMEType: p.MIMEType, Data: p.Data, Caption: caption}}, rest...)
+}
+
+// sendablePicture reports whether WhatsApp takes an image of this kind and size.
+func sendablePicture(mimeType string, size int) bool {
+	return (mimeType == "image/jpeg" || mimeType == "image/png") && size > 0 && size <= maxPictureBytes
 }
 
 func sendableLink(link string) bool {

@@ -24,6 +24,7 @@ type work struct {
 	// products are those that the model was told of: it can show no other.
 	products map[string]catalog.Product
 	images   []Image
+	pictures []Picture
 	order    *Order
 	action   *Action
 	// calls counts the calls of tools.
@@ -155,6 +156,9 @@ func (w *work) parts(body string, ids []string, buttons []Button) []Part {
 	var parts []Part
 	for _, image := range w.images {
 		parts = append(parts, image)
+	}
+	for _, picture := range w.pictures {
+		parts = append(parts, picture)
 	}
 	decides := w.order != nil || w.action != nil // the buttons are those of the decision
 	switch {

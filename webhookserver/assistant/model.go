@@ -23,11 +23,25 @@ type Model struct {
 	library *Library
 	models  Models
 	more    ToolSource
+	// painters make images; nil if none can be sent.
+	painters Painters
+}
+
+// Painters gives channels their models that make images. It is safe for concurrent use.
+type Painters interface {
+	// ImageGenerator returns the channel's model. Errors are *providers.Error.
+	ImageGenerator(ch *runtimeconfig.Channel) (providers.ImageGenerator, error)
 }
 
 // NewModel makes a Model. more may be nil: then models have the built-in tools only.
 func NewModel(library *Library, models Models, more ToolSource) *Model {
 	return &Model{library: library, models: models, more: more}
+}
+
+// WithPictures returns the Model that also makes images, for channels that have a model for it. Whoever sends its replies must be able to
+// send a Picture.
+func (m *Model) WithPictures(from Painters) *Model {
+	return &Model{library: m.library, models: m.models, more: m.more, painters: from}
 }
 
 // Answer implements Assistant. Errors of the provider are *providers.Error. A reply that hands off may have no parts.
@@ -72,7 +86,7 @@ func (m *Model) ask(ctx context.Context, chat providers.Chat, turn *Turn, memory
 	if err != nil {
 		return Reply{}, err
 	}
-	tools := m.builtin(w)
+	tools := append(m.builtin(w), m.pictures(w)...)
 	if m.more != nil {
 		tools = append(tools, m.more.Tools(ctx, turn.Channel)...)
 	}

@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"context"
 	"encoding/json"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -52,6 +53,41 @@ func tapped(m *store.Message) string {
 		return raw.Interactive.Button.ID
 	}
 	return raw.Interactive.List.ID
+}
+
+// Pictures keeps images that were made for a reply, until they are sent; a media.Outgoing does.
+type Pictures interface {
+	// Draft returns the outbox row that sends an image.
+	Draft(ctx context.Context, mimeType string, content []byte, caption string) (store.OutboxDraft, error)
+}
+
+// rows turns a reply into outbox rows. An image that can't be kept is left out, and its caption sent in its place.
+func (w *Worker) rows(ctx context.Context, ch *runtimeconfig.Channel, parts []assistant.Part) ([]store.OutboxDraft, error) {
+	var out []store.OutboxDraft
+	for _, part := range assistant.Fit(parts) {
+		picture, ok := part.(assistant.Picture)
+		if ok && w.opts.Pictures != nil {
+			row, err := w.opts.Pictures.Draft(ctx, picture.MIMEType, picture.Data, picture.Caption)
+			if err == nil {
+				row.Text, row.MaxReplyAge = picture.Summary(), maxReplyAge(ch)
+				out = append(out, row)
+				continue
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			w.opts.Log.Error(err, "An image that was made can't be sent", "line", ch.LineID)
+		}
+		if ok {
+			part = assistant.Text{Body: picture.Caption}
+		}
+		rows, err := drafts(ch, []assistant.Part{part})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rows...)
+	}
+	return out, nil
 }
 
 // drafts turns a reply into outbox rows, one for each message, made to fit WhatsApp's limits.

@@ -255,7 +255,7 @@ func (w *Worker) markRead(ctx context.Context, snapshot *runtimeconfig.Snapshot,
 // commit ends the turn with its reply.
 func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message, p *plan,
 	reply assistant.Reply) string {
-	rows, err := drafts(ch, reply.Parts)
+	rows, err := w.rows(ctx, ch, reply.Parts)
 	if err == nil && len(rows) == 0 && !reply.HandOff {
 		err = errNoReply // nothing of it could be shown
 	}

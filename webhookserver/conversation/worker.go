@@ -93,6 +93,8 @@ type Options struct {
 	Reader func(runtimeconfig.Graph) (Reader, error)
 	// Committed is called when there is something new to send. It must not block. Required.
 	Committed func()
+	// Pictures keeps images that models make; nil if they can't be sent.
+	Pictures Pictures
 	// AwaitMedia lets a turn wait for the files of its messages: set it if something fetches them.
 	AwaitMedia bool
 	// Owner names this process in leases.
