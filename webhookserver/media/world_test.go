@@ -39,6 +39,7 @@ type world struct {
 	channels map[string]*runtimeconfig.Channel
 	messages int
 	fetched  int
+	origins  []string // media hosts beside the simulator
 }
 
 func newWorld(t *testing.T) *world {
@@ -111,7 +112,7 @@ func (w *world) snapshot() *runtimeconfig.Snapshot {
 
 func (w *world) graph() Graph {
 	return Graph{Snapshot: w.snapshot, Client: func(g runtimeconfig.Graph) (Client, error) {
-		return meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version, MediaOrigins: []string{w.sim.URL}})
+		return meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version, MediaOrigins: append([]string{w.sim.URL}, w.origins...)})
 	}}
 }
 
