@@ -219,7 +219,8 @@ func TestLimitStatus(t *testing.T) {
 		t.Errorf("met at noon: %d are shown, the next look is in %s", n, pause)
 	}
 	shown := channel.Status.DeepCopy()
-	if look(noon.Add(time.Hour), met); !reflect.DeepEqual(shown, &channel.Status) {
+	look(noon.Add(time.Hour), met)
+	if !reflect.DeepEqual(shown, &channel.Status) {
 		t.Errorf("the same report again, as of another replica, changes status to %+v", channel.Status.Limits)
 	}
 	channel.Spec.Limits.Message = "Tomorrow again."

@@ -45,9 +45,9 @@ func (s *channelScope) recordLimits() {
 			reached.Until = before[i].Until
 		}
 		if at := s.news.limits[l.reported]; !at.IsZero() {
-			reached.Until = metav1.NewTime(l.ends(at, s.channel.Spec.TimeZone))
+			reached.Until = new(metav1.NewTime(l.ends(at, s.channel.Spec.TimeZone)))
 		}
-		if reached.Until.After(s.now.Time) {
+		if reached.Until != nil && reached.Until.After(s.now.Time) {
 			s.channel.Status.Limits = append(s.channel.Status.Limits, reached)
 		}
 	}

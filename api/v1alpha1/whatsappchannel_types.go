@@ -493,7 +493,7 @@ type LimitStatus struct {
 
 	// until is when its period ends.
 	// +required
-	Until metav1.Time `json:"until,omitempty,omitzero"`
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // TrafficStatus says when messages last passed, rounded to the hour.

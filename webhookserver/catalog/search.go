@@ -77,23 +77,29 @@ func (x *Index) SearchProductsWhere(ctx context.Context, question string, filter
 		}
 		return hits, nil
 	}
-	alike, among := []int(nil), n
-	if len(q.words) > 0 {
-		alike = x.alike(ctx, question, x.goodVectors, passes)
-	}
-	if len(alike) > 0 {
-		among = max(n, minCandidates) // what both find may be far down in either
-	}
-	ranked, err := x.goods.search(ctx, q, among, passes)
+	ranked, err := x.rankProducts(ctx, question, q, n, passes)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range fuse(ranked, alike) {
+	for _, f := range ranked {
 		if f.doc != named && len(hits) < n {
 			hits = append(hits, ProductHit{Product: x.products[f.doc], Coverage: f.coverage})
 		}
 	}
 	return hits, nil
+}
+
+// rankProducts finds products by words and by meaning.
+func (x *Index) rankProducts(ctx context.Context, text string, q question, n int, passes func(doc int) bool) ([]ranking, error) {
+	if len(q.words) == 0 {
+		return nil, nil
+	}
+	alike := x.alike(ctx, text, x.goodVectors, passes)
+	if len(alike) > 0 {
+		n = max(n, minCandidates) // what both find may be far down in either
+	}
+	ranked, err := x.goods.search(ctx, q, n, passes)
+	return fuse(ranked, alike), err
 }
 
 // affordable takes the most that the customer wants to pay out of a question, into the filter. A limit alone stays where it is:

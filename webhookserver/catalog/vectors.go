@@ -116,7 +116,7 @@ func (v *Vectors) Encode(texts []string) []byte {
 		body.Write(id[:])
 		body.Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(kept.scale)))
 		for _, n := range kept.parts {
-			body.WriteByte(byte(n))
+			body.WriteByte(byte(n)) //nolint:gosec // its bits, whatever the sign; DecodeVectors turns them back
 		}
 	}
 	head := binary.LittleEndian.AppendUint32(nil, vectorVersion)

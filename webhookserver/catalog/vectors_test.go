@@ -17,7 +17,7 @@ func meaningOf(text string) []float32 {
 	for i, words := range [][]string{{"chair", "stool", "sofa", "seat"}, {"mug", "cup", "glass", "drink"}} {
 		for _, w := range words {
 			if strings.Contains(strings.ToLower(text), w) {
-				out[i] += 1
+				out[i]++
 			}
 		}
 	}

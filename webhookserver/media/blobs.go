@@ -57,7 +57,7 @@ func openDirectory(u *url.URL) (*blob.Bucket, error) {
 	if u.Host != "" || !filepath.IsAbs(u.Path) {
 		return nil, errors.New("a file URL needs three slashes and an absolute path, such as file:///var/lib/whatsapp/blobs")
 	}
-	if err := os.MkdirAll(u.Path, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Clean(u.Path), 0o700); err != nil {
 		return nil, err
 	}
 	return fileblob.OpenBucket(u.Path, &fileblob.Options{NoTempDir: true, DirFileMode: 0o700, Metadata: fileblob.MetadataDontWrite})
@@ -134,7 +134,8 @@ func (b *Blobs) Get(ctx context.Context, key string) (content io.ReadCloser, siz
 	if err != nil {
 		return nil, 0, failure(err)
 	}
-	return r, r.Size(), nil
+	size = r.Size()
+	return r, size, nil
 }
 
 // Delete removes a blob, and what a crash has left of writing it. Removing one that is gone is no error.

@@ -72,7 +72,7 @@ type sink interface {
 	discard()
 }
 
-// download copies a file of at most most bytes from Meta into a sink, and returns its type and size. It is the only place
+// download copies a file of no more than most bytes from Meta into a sink, and returns its type and size. It is the only place
 // that does. It never uses the URL of a webhook: the one that Meta gives for the id is fresh. That one lasts five minutes
 // and may be dead before: then there is another one, once. Errors: errTooLarge, errDigest, those of the sink, *meta.Error.
 func download(ctx context.Context, client Client, cred meta.Credential, f file, most int64, open func(mimeType string) (sink, error)) (string, int64, error) {

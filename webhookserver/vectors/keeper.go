@@ -86,7 +86,7 @@ type question struct {
 
 // New makes a Keeper.
 func New(models Models, s Store, log logr.Logger) *Keeper {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background()) //nolint:forbidigo // it works until Close, whatever asked first
 	return &Keeper{
 		models: models, store: s, log: log, look: look, ctx: ctx, stop: stop, slot: make(chan struct{}, maxJobs),
 		known: map[key]state{}, questions: map[question][]float32{},

@@ -90,7 +90,7 @@ type replica struct {
 
 func newReplica(t *testing.T, s Store) *replica {
 	t.Helper()
-	pool, err := providers.NewPool(providers.PoolOptions{Client: &http.Client{Transport: http.DefaultTransport}, Metrics: prometheus.NewRegistry()})
+	pool, err := providers.NewPool(providers.PoolOptions{Client: &http.Client{Transport: &http.Transport{}}, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func (r *replica) await(t *testing.T, ch *runtimeconfig.Channel, question, want 
 		if got = r.found(t, ch, question); got == want {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	t.Fatalf("%q finds %q, want %q", question, got, want)
 }
@@ -202,7 +202,7 @@ func TestSearchGoesByWordsWhileTheModelIsDown(t *testing.T) {
 	if got := r.found(t, ch, "velvet sofa"); got != "2" {
 		t.Errorf("words find %q", got)
 	}
-	r.Keeper.jobs.Wait()
+	r.jobs.Wait()
 	if got := r.found(t, ch, "velvet sofa"); got != "2" {
 		t.Errorf("after the model failed words find %q", got)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
-// fetchable picks the file that has waited longest. Its parameters: now, now,
-// now, and the limit per line.
+// fetchable picks the file that has waited longest. Its parameters: three
+// times now, and the limit per line.
 const fetchable = `
 	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts FROM media f
 	WHERE (f.state = 'pending' AND f.not_before <= ? OR f.state = 'fetching' AND f.lease_until <= ?)
