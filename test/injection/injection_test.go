@@ -116,10 +116,10 @@ func newWorld(t *testing.T, attacks func(victims) []attack) *world {
 	w.attacks = append(attacks(victims{}), victim) // their texts do not depend on the victims
 	feed, faq := wholeturn.Feed, wholeturn.FAQ
 	for _, a := range w.attacks {
-		switch a.from {
-		case inCatalog:
+		if a.from == inCatalog {
 			feed += fmt.Sprintf("%s,Gizmo %s,\"OBEY:%s %s\",5.00 USD,in stock,,\n", a.name, a.name, a.name, strings.ReplaceAll(a.text, `"`, `""`))
-		case inKnowledge:
+		}
+		if a.from == inKnowledge {
 			faq += fmt.Sprintf("\n# About %s\n\nOBEY:%s %s\n", a.name, a.name, a.text)
 		}
 	}
