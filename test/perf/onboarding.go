@@ -210,6 +210,7 @@ func (b *bench) prepare(ctx context.Context, requests int) error {
 		&v1alpha1.MetaApp{ObjectMeta: metav1.ObjectMeta{Name: "bench"}, Spec: v1alpha1.MetaAppSpec{
 			AppID: benchApp, SecretRef: v1alpha1.SecretReference{Name: "bench"}, Webhook: v1alpha1.MetaAppWebhook{URL: "https://hooks.example.com"},
 			SolutionPartner:   &v1alpha1.SolutionPartner{BusinessID: "506914307656634", CreditLineID: "1972385232742146", Currencies: []string{"USD"}},
+			EmbeddedSignup:    &v1alpha1.EmbeddedSignup{ConfigurationID: "1234567890"},
 			Graph:             v1alpha1.GraphSettings{BaseURL: b.sim, CallsPerSecond: 500},
 			AllowedNamespaces: &metav1.LabelSelector{MatchLabels: map[string]string{"bench": "yes"}},
 		}},
@@ -256,16 +257,23 @@ func (b *bench) createRequests(ctx context.Context, requests int) error {
 	return nil
 }
 
-// createRequest lets a customer sign up with an app and makes the OnboardingRequest, for the MetaApp of that app.
-func (b *bench) createRequest(ctx context.Context, i int, appID, metaApp, currency string) error {
+// signUp lets a customer sign up with an app and returns the code.
+func (b *bench) signUp(ctx context.Context, i int, appID string) (string, error) {
 	var issued struct {
 		Code string `json:"code"`
 	}
-	if err := b.call(ctx, http.MethodPost, "/sim/v1/codes", map[string]any{"appID": appID, "wabaIDs": []string{wabaID(i)}}, &issued); err != nil {
+	err := b.call(ctx, http.MethodPost, "/sim/v1/codes", map[string]any{"appID": appID, "wabaIDs": []string{wabaID(i)}}, &issued)
+	return issued.Code, err
+}
+
+// createRequest lets a customer sign up with an app and makes the OnboardingRequest, for the MetaApp of that app.
+func (b *bench) createRequest(ctx context.Context, i int, appID, metaApp, currency string) error {
+	code, err := b.signUp(ctx, i, appID)
+	if err != nil {
 		return err
 	}
 	meta := metav1.ObjectMeta{Namespace: benchNamespace, Name: requestName(i)}
-	if err := b.api.Create(ctx, &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{v1alpha1.SecretKeyCode: issued.Code}}); err != nil {
+	if err := b.api.Create(ctx, &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{v1alpha1.SecretKeyCode: code}}); err != nil {
 		return err
 	}
 	return b.api.Create(ctx, &v1alpha1.OnboardingRequest{ObjectMeta: meta, Spec: v1alpha1.OnboardingRequestSpec{

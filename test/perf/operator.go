@@ -130,6 +130,10 @@ func (o *operatorBench) measureLoad(ctx context.Context) error {
 	if err := o.addCustomers(ctx, firstSignup, firstSignup+o.size.signups, nil); err != nil {
 		return err
 	}
+	links, err := o.sendLinks(ctx)
+	if err != nil {
+		return err
+	}
 	if err := o.limitCalls(ctx, callsPerSecond); err != nil {
 		return err
 	}
@@ -160,7 +164,7 @@ func (o *operatorBench) measureLoad(ctx context.Context) error {
 	// The bucket is full at the beginning.
 	bound := time.Duration(float64(limited*all-callsPerSecond) / callsPerSecond * float64(time.Second))
 	// They come over the first half of the work, so that even the last finds many in it.
-	arrived, err := o.arrive(ctx, bound/2/time.Duration(o.size.signups))
+	arrived, err := o.arrive(ctx, links, bound/2/time.Duration(o.size.signups))
 	if err != nil {
 		return err
 	}
@@ -205,25 +209,6 @@ func (o *operatorBench) awaitApp(ctx context.Context, name string) error {
 		ready := apimeta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == app.Generation, err
 	})
-}
-
-// arrive lets customers sign up one after the other while others are in work. Code and request arrive together; it returns when each did.
-func (o *operatorBench) arrive(ctx context.Context, pause time.Duration) (map[string]time.Time, error) {
-	arrived := map[string]time.Time{}
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for i := firstSignup; i < firstSignup+o.size.signups; i++ {
-		arrived[requestName(i)] = time.Now()
-		if err := o.createRequest(ctx, i, benchApp, "bench", "USD"); err != nil {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-ticker.C:
-		}
-	}
-	return arrived, nil
 }
 
 // countWrites takes the writes of the load apart: objects, and Events, which are not worth as much and come in their own time.
