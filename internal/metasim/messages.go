@@ -1,6 +1,7 @@
 package metasim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -88,6 +89,9 @@ func (s *Simulator) customer(digits, name string) *Customer {
 func (s *Simulator) mayAccept(c *call, p *phoneState, to *Customer) *graphError {
 	if !p.usable() {
 		return waError(133010, "Phone number Not Registered", "The phone number is not registered on the WhatsApp Business Platform.")
+	}
+	if s.sw.AmbiguousPayer == "error" && cmp.Or(c.str("messaging_account_id"), c.str("paid_messaging_account_id")) != p.waba.ID {
+		return errf(100, "Param messaging_account_id must be one of the Messaging accounts of the phone number.")
 	}
 	if s.sw.Unfunded == "sync" && p.waba.PrimaryFundingID == "" {
 		return s.errUnfunded()

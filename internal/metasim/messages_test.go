@@ -89,6 +89,8 @@ func TestSendRefusals(t *testing.T) {
 	w.flip(func(s *metasim.Switches) { s.Unfunded = "sync" })
 	w.write("hi")
 	w.refuse("no payment method, said at once", "POST", directMessages, tok, textMessage("+16505551234", "x"), 131042, 0)
+	w.flip(func(s *metasim.Switches) { s.AmbiguousPayer = "error" })
+	w.refuse("no account named where there are several", "POST", directMessages, tok, textMessage("+16505551234", "x"), 100, 0)
 }
 
 func TestSendRates(t *testing.T) {

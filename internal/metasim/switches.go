@@ -60,9 +60,10 @@ type Switches struct {
 	OwnerBusinessInfo       string   `json:"ownerBusinessInfo"`       // present | missing
 
 	// Sending.
-	ClosedWindow           string   `json:"closedWindow"` // 131047: async | sync
-	Unfunded               string   `json:"unfunded"`     // 131042: async | sync | free_allowance
-	UnfundedCode           int      `json:"unfundedCode"` // 131042, or what sends answer right after a revocation
+	ClosedWindow           string   `json:"closedWindow"`   // 131047: async | sync
+	Unfunded               string   `json:"unfunded"`       // 131042: async | sync | free_allowance
+	UnfundedCode           int      `json:"unfundedCode"`   // 131042, or what sends answer right after a revocation
+	AmbiguousPayer         string   `json:"ambiguousPayer"` // a send that doesn't name the messaging account: silent (any pays) | error
 	FreeServiceMessages    int      `json:"freeServiceMessages"`
 	EnforceThroughput      bool     `json:"enforceThroughput"`
 	EnforcePairRate        bool     `json:"enforcePairRate"`
@@ -114,7 +115,7 @@ func DefaultSwitches() Switches {
 		BusinessTokenLifetime: Duration(60 * 24 * time.Hour), Rescue: "error", GranularTargets: "present", PartnerAddedWebhook: true, PartnerEntryID: "business",
 		ReRegister: "success", PINGuesses: 3,
 		CreditRepeat: "same", AllocationListShape: "edge", AssignedUsersRepeat: "success", OwnerBusinessInfo: "present",
-		ClosedWindow: "async", Unfunded: "async", UnfundedCode: 131042, FreeServiceMessages: 1000,
+		ClosedWindow: "async", Unfunded: "async", UnfundedCode: 131042, AmbiguousPayer: "silent", FreeServiceMessages: 1000,
 		EnforceThroughput: true, EnforcePairRate: true, StatusMode: "normal",
 		SentDelay: Duration(50 * time.Millisecond), DeliveredDelay: Duration(100 * time.Millisecond), ReadDelay: Duration(200 * time.Millisecond),
 		LateStatusDelay: Duration(10 * time.Minute), HandoverShape: "roles",
@@ -140,6 +141,7 @@ func (s Switches) validate() error {
 		{"ownerBusinessInfo", s.OwnerBusinessInfo, []string{"present", "missing"}},
 		{"closedWindow", s.ClosedWindow, []string{"async", "sync"}},
 		{"unfunded", s.Unfunded, []string{"async", "sync", "free_allowance"}},
+		{"ambiguousPayer", s.AmbiguousPayer, []string{"silent", "error"}},
 		{"statusMode", s.StatusMode, []string{"normal", "skip_delivered", "reorder", "duplicate", "never"}},
 		{"handoverShape", s.HandoverShape, []string{"roles", "apps", "metadata"}},
 		{"invisible", s.Invisible, []string{"100/33", "803", "10", "200"}},

@@ -1,7 +1,11 @@
 package media
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +33,54 @@ func TestFetch(t *testing.T) {
 	}
 	if n := w.sim.Counters().Calls["download_media"]; n != 2 { // the redirect and the file
 		t.Errorf("%d downloads", n)
+	}
+}
+
+// TestBothAnswersToE5AndE6 fetches in each position that the simulator has for what Meta doesn't publish about media: how size and
+// digest are written, and whether the media host insists on a user agent or redirects. In all of them the file is kept, and one that is not what
+// the digests say is not.
+func TestBothAnswersToE5AndE6(t *testing.T) {
+	const content = "a photo"
+	sum := sha256.Sum256([]byte(content))
+	other := sha256.Sum256([]byte("another photo"))
+	digests := map[string]func([]byte) string{"hex": hex.EncodeToString, "base64": base64.StdEncoding.EncodeToString}
+	for _, tc := range []struct {
+		name     string
+		switches func(s *metasim.Switches, on bool)
+		off, on  int // downloads
+	}{
+		{"E5: the size is text", func(s *metasim.Switches, on bool) { s.FileSizeAsString = on }, 1, 1},
+		{"E5: the digest is base64", func(s *metasim.Switches, on bool) { s.SHA256Base64 = on }, 1, 1},
+		{"E6: the host needs a user agent", func(s *metasim.Switches, on bool) { s.MediaNeedsUserAgent = on }, 1, 1},
+		{"E6: the host redirects", func(s *metasim.Switches, on bool) { s.MediaRedirects = on }, 1, 2},
+	} {
+		for _, on := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s: %t", tc.name, on), func(t *testing.T) {
+				w := newWorld(t)
+				w.must(w.sim.Switch(func(s *metasim.Switches) { tc.switches(s, on) }))
+				w.run(w.fetcher())
+				downloads := tc.off
+				if on {
+					downloads = tc.on
+				}
+				for name, digest := range digests {
+					before := w.sim.Counters().Calls["download_media"]
+					wamid := w.arrive("image/jpeg", []byte(content), func(m *store.Media) { m.SHA256 = digest(sum[:]) })
+					w.eventually(wamid, "stored")
+					if m := w.media(wamid); w.blob(m.BlobKey) != content || m.Size != int64(len(content)) {
+						t.Errorf("%s in the webhook: the row says %+v, kept is %q", name, m, w.blob(m.BlobKey))
+					}
+					if n := w.sim.Counters().Calls["download_media"] - before; n != downloads {
+						t.Errorf("%s in the webhook: %d downloads, want %d", name, n, downloads)
+					}
+					wamid = w.arrive("image/jpeg", []byte(content), func(m *store.Media) { m.SHA256 = digest(other[:]) })
+					w.eventually(wamid, "pending DigestMismatch") // until its tries are over
+					if kept := w.blob(w.media(wamid).BlobKey); kept != "" {
+						t.Errorf("%s in the webhook: %q is kept of another file", name, kept)
+					}
+				}
+			})
+		}
 	}
 }
 
