@@ -37,7 +37,7 @@ const (
 )
 
 const feed = "id,title,description,price,availability,image_link\n" +
-	"fern,Boston Fern,An evergreen green fern in a pot,9.99 USD,in stock,https://shop.example/fern.jpg\n" +
+	"fern,Boston Fern,An evergreen green plant in a pot,9.99 USD,in stock,https://shop.example/fern.jpg\n" +
 	"chair,Blue Oak Chair,A chair of oak with a blue seat,120.00 USD,in stock,\n"
 
 const faq = "# Shipping\n\nShipping takes two days.\n\n# Opening hours\n\nWe open at nine.\n"
