@@ -1,11 +1,15 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 )
 
 // requestChannel is a channel of the number that a request brings.
@@ -93,5 +97,59 @@ func TestDeadTokenIsReplacedBySigningUpAgain(t *testing.T) {
 	}
 	if n := graphCalls(c.wabaID, "subscribe"); n != 1 {
 		t.Errorf("the account was subscribed %d times", n)
+	}
+}
+
+// TestBothAnswersToC9 tells the operator in each way that a number may be gone: a send was refused for this or that, or Meta announced
+// something. Whatever it was, Meta is read before anything is believed: only what the read confirms changes the channel.
+func TestBothAnswersToC9(t *testing.T) {
+	t.Parallel()
+	refused := func(kind serverapi.Kind, reason string, code int) serverapi.Report {
+		return serverapi.Report{Kind: kind, Detail: serverapi.Detail{Graph: &serverapi.Graph{Reason: reason, Code: code}}}
+	}
+	for _, tc := range []struct {
+		told   string
+		report serverapi.Report
+	}{
+		{"131042", refused(serverapi.KindLineParked, "PaymentRequired", 131042)},
+		{"10", refused(serverapi.KindLineParked, "PermissionDenied", 10)},
+		{"200", refused(serverapi.KindLineParked, "PermissionDenied", 200)},
+		{"131005", refused(serverapi.KindLineParked, "PermissionDenied", 131005)},
+		{"190", refused(serverapi.KindTokenRejected, "InvalidAccessToken", 190)},
+		{"PARTNER_REMOVED", serverapi.Report{Kind: serverapi.KindAccountEvent, Detail: serverapi.Detail{
+			Account: &serverapi.Account{Field: "account_update", Event: "PARTNER_REMOVED"},
+		}}},
+	} {
+		t.Run(tc.told, func(t *testing.T) {
+			t.Parallel()
+			c := newCustomer(t, nil)
+			request := c.onboard(t, "shop", nil)
+			channel := requestChannel(c.namespace, "shop", "shop")
+			create(t, channel)
+			awaitReady(t, request)
+			awaitReady(t, channel)
+			tc.report.PhoneNumberID, tc.report.LineID = c.phoneID, channel.Status.LineID
+
+			reads := graphCalls(c.phoneID, "get_phone")
+			stub.report(tc.report)
+			await(t, func(context.Context) error {
+				if graphCalls(c.phoneID, "get_phone") == reads {
+					return errors.New("Meta was not read")
+				}
+				return nil
+			})
+			update(t, channel, func() { channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "after the report"} })
+			awaitHandled(t, channel, "after the report")
+			if !apimeta.IsStatusConditionTrue(channel.Status.Conditions, v1alpha1.ConditionReady) {
+				t.Errorf("a channel whose number is there is not Ready any more:\n%s", describe(channel))
+			}
+
+			if err := sim.RemovePartner(c.wabaID, c.appID); err != nil {
+				t.Fatal(err)
+			}
+			stub.report(tc.report)
+			got := awaitCondition(t, channel, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPhoneNumberNotFound)
+			mustMention(t, got.Message, c.phoneID, "does not show")
+		})
 	}
 }
