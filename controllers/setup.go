@@ -43,6 +43,10 @@ func Scheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
+// MaxLogVerbosity is the highest verbosity of a manager's log. From the next one on the Kubernetes client, which logs by the same
+// logger, writes the bodies of its requests, and Secrets are among them.
+const MaxLogVerbosity = 7
+
 // ManagerOptions are what the controllers need of their manager. Addresses and leader election are the caller's to add.
 func ManagerOptions(scheme *runtime.Scheme, o Options) ctrl.Options {
 	o = o.withDefaults()

@@ -93,6 +93,9 @@ func parse(args []string) (config, error) {
 	if fs.NArg() > 0 {
 		return config{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
+	if l := cfg.log.Level; l != nil && l.Enabled(-controllers.MaxLogVerbosity-1) {
+		return config{}, fmt.Errorf("--zap-log-level may be %d at most: above it the Kubernetes client would log what it sends, Secrets included", controllers.MaxLogVerbosity)
+	}
 	return cfg, nil
 }
 

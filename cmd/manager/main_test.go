@@ -44,9 +44,18 @@ func TestParseAllowsNoDirectChannelUnlessTold(t *testing.T) {
 	}
 }
 
+func TestParseAllowsLogsWithoutSecrets(t *testing.T) {
+	for _, level := range []string{"7", "debug", "info", "error"} {
+		if _, err := parse([]string{"--zap-log-level=" + level}); err != nil {
+			t.Errorf("%s: %v", level, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, args := range [][]string{
 		{"--public-webhook-url=http://hooks.example.com"}, {"--direct-namespace-selector=a=b=c"}, {"serve"}, {"--no-such-flag"},
+		{"--zap-log-level=8"}, {"--zap-log-level=127"},
 	} {
 		if _, err := parse(args); err == nil || errors.Is(err, flag.ErrHelp) {
 			t.Errorf("%q was accepted", args)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -21,14 +19,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -52,28 +53,53 @@ var (
 	sim      *metasim.Server
 	messages store.Store
 	closers  []func() error
+	// known are the secrets that were used, and all that people can read of both halves.
+	known = &leaks.Search{}
+	// askServer shows what the server answers at the end.
+	askServer func(ctx context.Context) error
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(localcluster.RunTests(suite{m}, localcluster.Options{}, setUp))
 }
 
-// suite stops what was started while the cluster is still there.
+// suite stops what was started while the cluster is still there, and looks for secrets in what the tests left behind.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	code := s.m.Run()
+	if err := lastLook(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		code = 1
+	}
 	for _, closeIt := range slices.Backward(closers) {
 		if err := closeIt(); err != nil {
 			fmt.Fprintln(os.Stderr, "after the tests:", err)
 			code = 1
 		}
 	}
+	if err := known.Leaks(leaks.Logs, leaks.Events, leaks.Objects, leaks.Metrics, leaks.Answers, leaks.Reports, leaks.Store); err != nil {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		code = 1
+	}
 	return code
 }
 
+// lastLook shows the search for secrets the cluster, the server's answers and the metrics of both, while they are there.
+func lastLook(ctx context.Context) error {
+	for _, app := range sim.World(true).Apps {
+		known.Secret(app.Secret)
+	}
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		return err
+	}
+	known.Show(leaks.Metrics, fmt.Sprint(families))
+	return errors.Join(known.Cluster(ctx, admin), askServer(ctx))
+}
+
 func setUp(ctx context.Context, c *localcluster.Cluster) error {
-	ctrl.SetLogger(logr.Discard())
+	ctrl.SetLogger(known.Logger(controllers.MaxLogVerbosity))
 	for _, dir := range []string{"../../config/namespaces", "../../config/rbac"} {
 		if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", dir); err != nil {
 			return err
@@ -114,7 +140,7 @@ func startServer(ctx context.Context, c *localcluster.Cluster) (internalURL stri
 	if err != nil {
 		return "", err
 	}
-	log := logr.FromSlogHandler(slog.DiscardHandler)
+	log := known.Logger(leaks.MaxVerbosity)
 	from, err := source.NewKubernetes(cluster, runtimeNamespace, log)
 	if err != nil {
 		return "", err
@@ -124,10 +150,13 @@ func startServer(ctx context.Context, c *localcluster.Cluster) (internalURL stri
 		return "", err
 	}
 	closers = append(closers, func() error { return os.RemoveAll(dir) })
-	if messages, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, "messages.db")}); err != nil {
+	path := filepath.Join(dir, "messages.db")
+	if messages, err = sqlite.Open(ctx, sqlite.Options{Path: path}); err != nil {
 		return "", err
 	}
-	closers = append(closers, func() error { return messages.Close() })
+	closers = append(closers, func() error {
+		return errors.Join(messages.Close(), known.SQLite(context.WithoutCancel(ctx), path))
+	})
 	server, err := webhookserver.New(ctx, webhookserver.Options{
 		Source: from, Store: messages, Roles: webhookserver.Roles{Ingress: true}, TextPayload: outbox.TextPayload,
 		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: prometheus.NewRegistry(), Log: log,
@@ -136,6 +165,12 @@ func startServer(ctx context.Context, c *localcluster.Cluster) (internalURL stri
 		return "", err
 	}
 	closers = append(closers, inBackground(ctx, server.Run))
+	askServer = func(ctx context.Context) error {
+		return known.Ask(ctx, leaks.Server{
+			Webhook: server.URL() + ingress.Path, Internal: server.InternalURL(), Ops: server.OpsURL(),
+			BearerToken: from.View().Snapshot().BearerToken().Reveal(), PhoneNumberID: metasim.DemoDirectPhone,
+		})
+	}
 	address, err := url.Parse(server.URL())
 	if err != nil {
 		return "", err
@@ -160,6 +195,7 @@ func startManager(ctx context.Context, c *localcluster.Cluster, serverURL string
 		CheckInterval: 2 * time.Second, ReferenceInterval: 300 * time.Millisecond, ReportInterval: 100 * time.Millisecond,
 	}
 	mo := controllers.ManagerOptions(scheme, o)
+	mo.Logger = ctrl.Log
 	mo.Metrics, mo.HealthProbeBindAddress = metricsserver.Options{BindAddress: "0"}, "0"
 	mgr, err := ctrl.NewManager(cfg, mo)
 	if err != nil {
@@ -191,6 +227,9 @@ func create(t *testing.T, obj client.Object) {
 // secret makes a Secret, or replaces what is in it.
 func secret(t *testing.T, namespace, name string, data map[string]string) {
 	t.Helper()
+	for _, value := range data {
+		known.Secret(value) // it may be replaced later
+	}
 	s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, StringData: data}
 	err := client.IgnoreNotFound(admin.Get(t.Context(), client.ObjectKeyFromObject(s), s))
 	if err == nil && s.UID == "" {

@@ -1,10 +1,14 @@
 package signup
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -21,12 +24,14 @@ import (
 	"k8s.io/client-go/kubernetes"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 	page "github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
@@ -50,28 +55,85 @@ var (
 	// pageAddress and metaAddress are where the browser finds the page's host and Meta's hosts, both over TLS.
 	pageAddress, metaAddress string
 	closers                  []func() error
+	// known are the secrets that were used, and all that people can read of the manager and the page.
+	known = &leaks.Search{}
+	// pageMetrics are the page's.
+	pageMetrics = prometheus.NewRegistry()
 )
 
 func TestMain(m *testing.M) {
 	os.Exit(localcluster.RunTests(suite{m}, localcluster.Options{}, setUp))
 }
 
-// suite stops what was started while the cluster is still there.
+// suite stops what was started while the cluster is still there, and looks for secrets in what the tests left behind.
 type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	code := s.m.Run()
+	if err := lastLook(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		code = 1
+	}
 	for _, closeIt := range slices.Backward(closers) {
 		if err := closeIt(); err != nil {
 			fmt.Fprintln(os.Stderr, "after the tests:", err)
 			code = 1
 		}
 	}
+	if err := known.Leaks(leaks.Logs, leaks.Events, leaks.Objects, leaks.Metrics, leaks.Answers); err != nil {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		code = 1
+	}
 	return code
 }
 
+// lastLook shows the search for secrets the cluster and the metrics of manager and page, while they are there.
+func lastLook(ctx context.Context) error {
+	world := sim.World(true)
+	for _, app := range world.Apps {
+		known.Secret(app.Secret)
+	}
+	for i := range world.WABAs {
+		for _, number := range world.WABAs[i].PhoneNumbers {
+			known.Secret(number.PIN)
+		}
+	}
+	for _, registry := range []prometheus.Gatherer{metrics.Registry, pageMetrics} {
+		families, err := registry.Gather()
+		if err != nil {
+			return err
+		}
+		known.Show(leaks.Metrics, fmt.Sprint(families))
+	}
+	return known.Cluster(ctx, admin)
+}
+
+// watched notes the codes that browsers post to the page, and shows the search what the page answers.
+func watched(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		var posted struct {
+			Code string `json:"code"`
+		}
+		if json.Unmarshal(body, &posted) == nil {
+			known.Secret(posted.Code)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		answer := httptest.NewRecorder()
+		page.ServeHTTP(answer, r)
+		known.Show(leaks.Answers, fmt.Sprint(answer.Header(), "\n", answer.Body))
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes()) // the browser may be gone
+	})
+}
+
 func setUp(ctx context.Context, c *localcluster.Cluster) error {
-	ctrl.SetLogger(logr.Discard())
+	ctrl.SetLogger(known.Logger(controllers.MaxLogVerbosity))
 	for _, dir := range []string{"../../config/namespaces", "../../config/rbac"} {
 		if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", dir); err != nil {
 			return err
@@ -117,6 +179,7 @@ func startManager(ctx context.Context, c *localcluster.Cluster, graphURL string)
 	}
 	o := controllers.Options{GraphBaseURL: graphURL, ServerURLs: []string{"http://127.0.0.1:1"}}
 	mo := controllers.ManagerOptions(scheme, o)
+	mo.Logger = ctrl.Log
 	mo.Metrics, mo.HealthProbeBindAddress = server.Options{BindAddress: "0"}, "0"
 	mgr, err := ctrl.NewManager(cfg, mo)
 	if err != nil {
@@ -142,12 +205,13 @@ func startPage(ctx context.Context, c *localcluster.Cluster) error {
 	if err != nil {
 		return err
 	}
-	from, err := source.NewKubernetes(cluster, "whatsapp-runtime", logr.Discard())
+	log := known.Logger(leaks.MaxVerbosity)
+	from, err := source.NewKubernetes(cluster, "whatsapp-runtime", log)
 	if err != nil {
 		return err
 	}
 	handler, err := page.New(page.Options{
-		View: from.View(), Handover: page.NewKubernetes(cluster, "whatsapp-signup"), Metrics: prometheus.NewRegistry(), Log: logr.Discard(), Now: time.Now,
+		View: from.View(), Handover: page.NewKubernetes(cluster, "whatsapp-signup"), Metrics: pageMetrics, Log: log, Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -156,7 +220,7 @@ func startPage(ctx context.Context, c *localcluster.Cluster) error {
 	done := make(chan error, 1)
 	go func() { done <- from.Run(ctx) }()
 	mux := http.NewServeMux()
-	mux.Handle(page.Path, handler)
+	mux.Handle(page.Path, watched(handler))
 	pages := httptest.NewTLSServer(mux)
 	pageAddress = pages.Listener.Addr().String()
 	closers = append(closers, func() error { pages.Close(); cancel(); return <-done })
@@ -238,6 +302,7 @@ func (c *customer) link() string {
 	if !strings.HasPrefix(link, "https://"+publicHost+page.Path) {
 		c.t.Fatalf("the link is %s", link)
 	}
+	known.Secret(tokenOf(link))
 	return link
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/program"
 )
 
@@ -19,6 +20,8 @@ type process struct {
 	binary string
 	starts int
 	live   *program.Program
+	// addresses are those of its public port, its internal API and its probes.
+	addresses [3]string
 }
 
 func newProcess(t *testing.T, w *World, change func(*runtimeconfig.Channel)) *process {
@@ -37,32 +40,40 @@ func newProcess(t *testing.T, w *World, change func(*runtimeconfig.Channel)) *pr
 		}
 	}
 	t.Cleanup(func() {
-		if p.live != nil {
-			must(t, p.live.Kill())
+		if p.live == nil {
+			return
 		}
+		w.ask("http://"+p.addresses[0], "http://"+p.addresses[1], "http://"+p.addresses[2])
+		must(t, p.live.Kill())
+		for start := range p.starts {
+			must(t, w.leaks.File(leaks.Logs, filepath.Join(p.logs(start+1), filepath.Base(p.binary)+".log")))
+		}
+		w.search(filepath.Join(p.dir, "messages.db"))
 	})
 	return p
 }
+
+// logs is where the log of a start lies, of which the first is 1.
+func (p *process) logs(start int) string { return filepath.Join(p.dir, fmt.Sprint("start-", start)) }
 
 // start starts the process, and lets Meta deliver to it.
 func (p *process) start() {
 	p.t.Helper()
 	p.starts++
-	logs := filepath.Join(p.dir, fmt.Sprint("start-", p.starts))
+	logs := p.logs(p.starts)
 	must(p.t, os.MkdirAll(logs, 0o750))
-	var addresses [3]string
-	for i := range addresses {
+	for i := range p.addresses {
 		var err error
-		addresses[i], err = program.FreeAddress(p.t.Context())
+		p.addresses[i], err = program.FreeAddress(p.t.Context())
 		must(p.t, err)
 	}
 	live, err := program.Start(p.t.Context(), logs, p.binary, "--channels-dir="+filepath.Join(p.dir, "channels"),
-		"--store=sqlite:"+filepath.Join(p.dir, "messages.db"), "--egress-allow-cidrs=127.0.0.0/8", "--drain-delay=0s",
-		"--addr="+addresses[0], "--internal-addr="+addresses[1], "--ops-addr="+addresses[2])
+		"--store=sqlite:"+filepath.Join(p.dir, "messages.db"), "--egress-allow-cidrs=127.0.0.0/8", "--drain-delay=0s", "--log-level=DEBUG-100",
+		"--addr="+p.addresses[0], "--internal-addr="+p.addresses[1], "--ops-addr="+p.addresses[2])
 	must(p.t, err)
 	p.live = live
-	must(p.t, live.AwaitOK(p.t.Context(), "http://"+addresses[2]+"/readyz", patience))
-	must(p.t, p.w.Sim.AddRoute(hookHost, addresses[0]))
+	must(p.t, live.AwaitOK(p.t.Context(), "http://"+p.addresses[2]+"/readyz", patience))
+	must(p.t, p.w.Sim.AddRoute(hookHost, p.addresses[0]))
 }
 
 // TestKilledBetweenLedgerAndResult kills the server, with SIGKILL, while a tool makes a call with a side effect. The next one does not

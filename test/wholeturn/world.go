@@ -9,13 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
@@ -61,14 +61,22 @@ type Options struct {
 	Blobs *media.Blobs
 }
 
-// World is a server between Meta and whatever the channel names.
+// Secrets of the installation and of the app, which no test needs to know.
+const (
+	bearerToken       = "internal-token-of-the-bakery-0123456789"
+	verifyToken       = "verify-token-of-the-bakery-0123456789"
+	previousAppSecret = "former-app-secret-of-the-bakery-0123456789"
+)
+
+// World is a server between Meta and whatever the channel names. When its test ends, no secret of it may be readable anywhere.
 type World struct {
 	Sim   *metasim.Server
 	Store store.Store
 
-	t    *testing.T
-	view *source.View
-	opts Options
+	t     *testing.T
+	view  *source.View
+	opts  Options
+	leaks *leaks.Search
 }
 
 // fixed is a source that a test publishes to.
@@ -84,10 +92,14 @@ func (f fixed) Run(ctx context.Context) error { <-ctx.Done(); return nil }
 func New(t *testing.T, o Options) *World {
 	t.Helper()
 	w := newMeta(t, o)
+	path := filepath.Join(t.TempDir(), "messages.db")
 	var err error
-	w.Store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "messages.db")})
+	w.Store, err = sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	must(t, err)
-	t.Cleanup(func() { must(t, w.Store.Close()) })
+	t.Cleanup(func() {
+		must(t, w.Store.Close())
+		w.search(path)
+	})
 	w.Publish(o.Change)
 	w.serve()
 	return w
@@ -105,7 +117,7 @@ func newMeta(t *testing.T, o Options) *World {
 	})
 	sim, err := metasim.Start("127.0.0.1:0", metasim.Options{World: demo, Seed: 7})
 	must(t, err)
-	w := &World{Sim: sim, t: t, view: source.NewView(), opts: o}
+	w := &World{Sim: sim, t: t, view: source.NewView(), opts: o, leaks: &leaks.Search{}}
 	t.Cleanup(func() { must(t, sim.Close(context.WithoutCancel(t.Context()))) })
 	return w
 }
@@ -130,6 +142,12 @@ func (w *World) objects(change func(*runtimeconfig.Channel)) []runtimeconfig.Obj
 	if w.opts.OtherFeed != "" {
 		bakery = append(bakery, w.channel("florist", OtherLine, OtherNumber, w.opts.OtherFeed, "# Secret\n\nRoses like the midnight compost of the florist.\n", nil)...)
 	}
+	internal, err := (&runtimeconfig.Internal{BearerToken: redact.New(bearerToken)}).Object()
+	must(w.t, err)
+	bakery = append(bakery, internal)
+	for _, object := range bakery {
+		must(w.t, w.leaks.Object(object))
+	}
 	return bakery
 }
 
@@ -143,6 +161,7 @@ func (w *World) channel(namespace, line, number, feed, faq string, change func(*
 		Graph: runtimeconfig.Graph{BaseURL: w.Sim.URL, Version: "v25.0"}, MessagesPerSecond: 80, PlanActive: true,
 		Assistant: runtimeconfig.Assistant{Enabled: true, Languages: []string{"en"}, Content: packed.Name, MaxReplyAge: runtimeconfig.Duration(time.Hour)},
 		AppSecret: redact.New(w.Sim.AppSecret(metasim.DemoDirectAppID)), AccessToken: redact.New(w.Sim.SystemToken(metasim.DemoDirectSystemUser)),
+		PreviousAppSecret: redact.New(previousAppSecret), VerifyToken: redact.New(verifyToken),
 	}
 	if change != nil {
 		change(channel)
@@ -155,26 +174,49 @@ func (w *World) channel(namespace, line, number, feed, faq string, change func(*
 // serve runs ingress and worker until the test ends.
 func (w *World) serve() {
 	w.t.Helper()
-	registry := prometheus.NewRegistry()
+	registry, log := prometheus.NewRegistry(), w.leaks.Logger(leaks.MaxVerbosity)
+	registry.MustRegister(webhookserver.NewStats(context.WithoutCancel(w.t.Context()), w.Store, log))
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
 		View: w.view, Store: w.Store, Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Owner: "test", Registry: registry, Log: logr.Discard(), Blobs: w.opts.Blobs,
+		Owner: "test", Registry: registry, Log: log, Blobs: w.opts.Blobs,
 	})
 	must(w.t, err)
 	server, err := webhookserver.New(w.t.Context(), webhookserver.Options{
 		Source: fixed{w.view}, Store: w.Store, Roles: webhookserver.Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
-		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: logr.Discard(),
+		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: log,
 		Received: answering.Received, Workers: []webhookserver.Worker{answering},
 	})
 	must(w.t, err)
-	ctx, cancel := context.WithCancel(w.t.Context())
+	// The test's own context ends before there was a last look at the server.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
 	w.t.Cleanup(func() {
+		w.ask(server.URL(), server.InternalURL(), server.OpsURL())
 		cancel()
 		must(w.t, <-ended)
 	})
 	address, err := url.Parse(server.URL())
 	must(w.t, err)
 	must(w.t, w.Sim.AddRoute(hookHost, address.Host))
+}
+
+// ask shows the search for secrets what a server answers at the end of its life.
+func (w *World) ask(public, internal, ops string) {
+	w.t.Helper()
+	server := leaks.Server{Webhook: public + ingress.Path, Internal: internal, Ops: ops, BearerToken: bearerToken, PhoneNumberID: Number}
+	if err := w.leaks.Ask(context.WithoutCancel(w.t.Context()), server, verifyToken); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// search looks for the secrets of all Objects in what the server has logged, counted, answered, reported and stored.
+func (w *World) search(path string) {
+	w.t.Helper()
+	if err := w.leaks.SQLite(context.WithoutCancel(w.t.Context()), path); err != nil {
+		w.t.Error(err)
+	}
+	if err := w.leaks.Leaks(leaks.Logs, leaks.Metrics, leaks.Answers, leaks.Reports, leaks.Store); err != nil {
+		w.t.Error(err)
+	}
 }

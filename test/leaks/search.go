@@ -1,0 +1,152 @@
+package leaks
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-logr/logr"
+)
+
+// shortest is the length of a PIN, the shortest secret there is.
+const shortest = 6
+
+// Logs is the place of what Logger writes.
+const Logs = "logs"
+
+// Search knows secrets and what people can read. The zero value knows nothing; it may be used by many goroutines.
+type Search struct {
+	mu      sync.Mutex
+	secrets map[string]bool
+	shown   map[string]*bytes.Buffer
+}
+
+// Secret makes a value known as one that nobody may read, and returns it. An empty one is none.
+func (s *Search) Secret(value string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.secrets == nil {
+		s.secrets = map[string]bool{}
+	}
+	if value != "" {
+		s.secrets[value] = true
+	}
+	return value
+}
+
+// Show adds what can be read in a place, such as "metrics".
+func (s *Search) Show(place, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown == nil {
+		s.shown = map[string]*bytes.Buffer{}
+	}
+	if s.shown[place] == nil {
+		s.shown[place] = &bytes.Buffer{}
+	}
+	s.shown[place].WriteString(text + "\n")
+}
+
+// MaxVerbosity is that of everything.
+const MaxVerbosity = math.MaxInt8
+
+// Logger returns a logger whose lines, up to a verbosity, are shown in the place Logs.
+func (s *Search) Logger(verbosity int) logr.Logger {
+	return logr.FromSlogHandler(slog.NewJSONHandler(lines{s}, &slog.HandlerOptions{Level: slog.Level(-verbosity)}))
+}
+
+// lines are written to the place Logs.
+type lines struct{ s *Search }
+
+// Write implements io.Writer.
+func (l lines) Write(p []byte) (int, error) {
+	l.s.Show(Logs, string(p))
+	return len(p), nil
+}
+
+// Leaks is an error for each secret that can be read somewhere, and one if the search proves nothing: when it knows no secret, one
+// that is too short to be looked for, or has been shown nothing of the places.
+func (s *Search) Leaks(places ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	if len(s.secrets) == 0 {
+		errs = append(errs, errors.New("no secret was used, so the search for leaks proves nothing"))
+	}
+	for _, place := range places {
+		if s.shown[place] == nil || len(bytes.TrimSpace(s.shown[place].Bytes())) == 0 {
+			errs = append(errs, fmt.Errorf("there are no %s, so the search for leaks in them proves nothing", place))
+		}
+	}
+	texts := map[string]string{}
+	for place, text := range s.shown {
+		texts[place] = text.String()
+	}
+	for _, secret := range slices.Sorted(maps.Keys(s.secrets)) {
+		if len(secret) < shortest {
+			errs = append(errs, fmt.Errorf("a secret of %d characters can't be looked for: it is everywhere by chance", len(secret)))
+			continue
+		}
+		for _, place := range slices.Sorted(maps.Keys(texts)) {
+			if around, found := find(texts[place], secret); found {
+				errs = append(errs, fmt.Errorf("a secret that begins with %.3s is in the %s: %s", secret, place, around))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// find looks for a secret as it is and as it would be encoded, and returns what stands around it.
+func find(text, secret string) (around string, found bool) {
+	for _, form := range forms(secret) {
+		for from := 0; ; {
+			at := strings.Index(text[from:], form)
+			if at < 0 {
+				break
+			}
+			start, end := from+at, from+at+len(form)
+			if !digits(secret) || alone(text, start, end) {
+				return strings.ToValidUTF8(text[max(0, start-100):start]+"…"+text[end:min(len(text), end+60)], "?"), true
+			}
+			from = end
+		}
+	}
+	return "", false
+}
+
+// forms are the secret and its encodings.
+func forms(secret string) []string {
+	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret)}
+	if quoted, err := json.Marshal(secret); err == nil && utf8.ValidString(secret) {
+		all = append(all, string(quoted[1:len(quoted)-1]))
+	}
+	if !digits(secret) { // other encodings of six digits are some letters, which stand anywhere
+		raw := []byte(secret)
+		all = append(all, hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)))
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			all = append(all, encoding.EncodeToString(raw))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// digits reports whether a secret is a number, such as a PIN, which longer numbers contain by chance.
+func digits(secret string) bool { return strings.Trim(secret, "0123456789") == "" }
+
+// alone reports whether no digit, and no fraction of one, touches text[start:end].
+func alone(text string, start, end int) bool {
+	const number = "0123456789."
+	return (start == 0 || !strings.ContainsRune(number, rune(text[start-1]))) && (end == len(text) || !strings.ContainsRune(number[:10], rune(text[end])))
+}
