@@ -22,7 +22,7 @@ type lexicon struct {
 }
 
 const (
-	// perWord and perEntry are what a word and a map entry or slice header take beside their bytes, measured.
+	// perWord and perEntry are about what a word, and a map entry or slice header, take beside their bytes: an estimate.
 	perWord, perEntry = 112, 64
 )
 

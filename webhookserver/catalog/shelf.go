@@ -23,7 +23,7 @@ const (
 	batchSize = 2000
 	// plainAnalyzer splits at spaces: the engine gets words that were analyzed already.
 	plainAnalyzer = "plain"
-	// shelfOverhead is what the search engine takes without a document, its goroutines included.
+	// shelfOverhead is about what the search engine takes without a document, its goroutines included: an estimate.
 	shelfOverhead = 192 << 10
 )
 
