@@ -353,11 +353,22 @@ func (r *OnboardingRequestReconciler) SetupWithManager(mgr ctrl.Manager, woken <
 		Complete(calmly(r))
 }
 
-// urgent comes before everything else in a queue. Who has just signed up waits in front of a page, and must not wait for the first look at a
-// thousand requests that were applied together.
-const urgent = 1
+// urgent is for a code that was just spent: it must not wait for the first look at a thousand requests that were applied together. mostUrgent
+// comes before that, for who has signed up by link and waits in front of a page.
+const (
+	urgent     = 1
+	mostUrgent = 2
+)
 
-// urgently enqueues what an event maps to with urgency. What is there when the watch begins is no news.
+// urgencyOf is that of a vault entry's news.
+func urgencyOf(entry client.Object) int {
+	if vault.ByLink(entry.GetAnnotations()) {
+		return mostUrgent
+	}
+	return urgent
+}
+
+// urgently enqueues what an event of a vault entry maps to with urgency. What is there when the watch begins is no news.
 func urgently(requests handler.MapFunc) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(ctx context.Context, obj client.Object, q queue, priority int) {
@@ -371,14 +382,16 @@ func urgently(requests handler.MapFunc) handler.EventHandler {
 	}
 	return handler.Funcs{
 		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
-			priority := urgent
+			priority := urgencyOf(e.Object)
 			if e.IsInInitialList {
 				priority = handler.LowPriority
 			}
 			add(ctx, e.Object, q, priority)
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, e.ObjectNew, q, urgent) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q, urgent) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+			add(ctx, e.ObjectNew, q, urgencyOf(e.ObjectNew))
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q, urgencyOf(e.Object)) },
 	}
 }
 

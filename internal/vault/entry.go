@@ -105,6 +105,9 @@ func Settled(annotations map[string]string) bool {
 	}
 }
 
+// ByLink says of an entry's annotations whether its code came by a signup link.
+func ByLink(annotations map[string]string) bool { return annotations[annotationLink] != "" }
+
 // SecretName returns the name of the entry's Secret.
 func (k Key) SecretName() string {
 	return "onboarding-" + digest("vault entry", k.Namespace, k.Name)
