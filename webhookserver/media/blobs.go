@@ -29,11 +29,15 @@ type Blobs struct {
 
 // OpenBlobs opens the blob store of a URL: file:///var/lib/whatsapp/blobs, a directory that is created if it is not
 // there, or s3://bucket?region=eu-central-1&prefix=whatsapp/ with the options of gocloud.dev/blob/s3blob, whose
-// credentials come from the environment or the pod's identity. Errors don't quote the URL.
+// credentials come from the environment or the pod's identity. Errors may quote a URL, but never one that holds a password: such a
+// URL is refused.
 func OpenBlobs(ctx context.Context, location string) (*Blobs, error) {
 	u, err := url.Parse(location)
 	if err != nil {
 		return nil, errors.New("blob store: the URL is malformed: it must look like file:///path or s3://bucket?region=eu-central-1")
+	}
+	if u.User != nil {
+		return nil, errors.New("blob store: the URL must not hold a user or password; give credentials in the environment, or to the pod's identity")
 	}
 	b := &Blobs{}
 	switch u.Scheme {

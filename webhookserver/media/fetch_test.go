@@ -238,6 +238,7 @@ func TestOpenBlobsNamesTheRemedy(t *testing.T) {
 		"file://blobs":             "three slashes",
 		"file:///dev/null/blobs":   "not a directory",
 		"s3://bucket?no-such=flag": "blob store",
+		"s3://key:hunter2@bucket":  "must not hold a user or password",
 	} {
 		b, err := OpenBlobs(t.Context(), location)
 		if err == nil {
@@ -247,7 +248,7 @@ func TestOpenBlobsNamesTheRemedy(t *testing.T) {
 			}
 			continue
 		}
-		if !strings.Contains(err.Error(), want) {
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%q: %v, want %q", location, err, want)
 		}
 	}
