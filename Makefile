@@ -19,6 +19,8 @@ IMG_WEBHOOK_SERVER ?= whatsapp-operator/webhook-server:dev
 PKG ?= ./...
 # One package may take this long; the go command's 10 minutes are short for a busy machine with the race detector on.
 TEST_TIMEOUT ?= 20m
+# How many inputs fuzz tries on each target.
+FUZZ_RUNS ?= 20000
 
 # Paths that make generate owns.
 GENERATED_API := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
@@ -144,8 +146,8 @@ chaos: ## Kill, stop and break everything around the webhook-server, and count. 
 	@exec bin/chaos $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Fuzz whatever reads foreign bytes, FUZZ_TIME (5s) for each target, beginning with the committed corpus.
-	@hack/fuzz.sh $(FUZZ_TIME)
+fuzz: ## Fuzz whatever reads foreign bytes, FUZZ_RUNS (20000) inputs for each target, beginning with the committed corpus.
+	@hack/fuzz.sh $(FUZZ_RUNS)
 
 .PHONY: e2e
 e2e: ## Run the images of the Dockerfile on a real kubelet on this machine. Needs root on Linux; ARGS are flags of the test.
