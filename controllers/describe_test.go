@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,24 +110,41 @@ func TestDescribe(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			obj := tc.make(t)
 			awaitCondition(t, obj, v1alpha1.ConditionReady, metav1.ConditionFalse, tc.reason)
-			got, events := describeWithKubectl(t, obj, tc.reason)
-			if !strings.Contains(events, tc.reason) {
-				t.Errorf("no event says %s:\n%s", tc.reason, events)
-			}
-			name := filepath.Join("testdata", "describe", tc.name+".txt")
-			if *writeGolden {
-				if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("kubectl describe says something else; read it, and if it is as good run the test with -write-golden (-want +got):\n%s", diff)
-			}
+			compareWithGolden(t, tc.name, obj, tc.reason)
 		})
+	}
+}
+
+// TestDescribeOfNumberThatCantSend: the connection works, and yet no customer gets an answer.
+func TestDescribeOfNumberThatCantSend(t *testing.T) {
+	d, channel := newDirectChannel(t, nil)
+	connect(t, d, channel)
+	line := channel.Status.LineID
+	t.Cleanup(func() { stub.park(line, "", time.Time{}) })
+	stub.park(line, "PaymentRequired", time.Now())
+	awaitCondition(t, channel, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonPaymentRequired)
+	compareWithGolden(t, "channel-cant-send", channel, v1alpha1.ReasonPaymentRequired)
+}
+
+// compareWithGolden compares what kubectl shows of an object, once an event has the reason, with its golden file.
+func compareWithGolden(t *testing.T, name string, obj client.Object, reason string) {
+	t.Helper()
+	got, events := describeWithKubectl(t, obj, reason)
+	if !strings.Contains(events, reason) {
+		t.Errorf("no event says %s:\n%s", reason, events)
+	}
+	name = filepath.Join("testdata", "describe", name+".txt")
+	if *writeGolden {
+		if err := os.WriteFile(name, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("kubectl describe says something else; read it, and if it is as good run the test with -write-golden (-want +got):\n%s", diff)
 	}
 }
 
@@ -138,6 +156,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(?m)^ *(UID|Resource Version|Generation|Creation Timestamp|Failures|Next Attempt Time): .*\n`), ""},
 	{regexp.MustCompile(`(Credit Allocation ID: +)\d+`), "${1}<allocation>"},
 	{regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`), "<time>"},
+	{regexp.MustCompile(`\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC`), "<time>"},
 	{regexp.MustCompile(`\btest-[a-z0-9]{5}\b`), "<namespace>"},
 	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "<graph>"},
 	{regexp.MustCompile(`…\w+`), "<hint>"},

@@ -28,6 +28,8 @@ type observation struct {
 	// tools are the latest word on each source of tools, by name; limits when each limit was last met, by its name in reports.
 	tools  map[string]*serverapi.Assistant
 	limits map[string]time.Time
+	// hold is why the number can't send; one without a reason means that it can again, nil that nothing is new.
+	hold *serverapi.ParkedLine
 	// recheck asks for a look at Meta now.
 	recheck bool
 }
@@ -54,6 +56,9 @@ func (o *observation) merge(later observation) {
 		o.sent = later.sent
 	}
 	o.mergeAssistant(later)
+	if later.hold != nil {
+		o.hold = later.hold
+	}
 	o.recheck = o.recheck || later.recheck
 }
 
@@ -112,7 +117,7 @@ func (o *observations) take(uid types.UID) observation {
 // empty says whether nothing was reported.
 func (o *observation) empty() bool {
 	return o.proof == "" && !o.signatureFailing && o.first.IsZero() && o.received.IsZero() && o.sent.IsZero() && !o.ofAssistant() &&
-		!o.recheck && !o.tokenMismatch && o.standby.IsZero()
+		!o.recheck && !o.tokenMismatch && o.standby.IsZero() && o.hold == nil
 }
 
 // ofAssistant says whether something was reported of what the assistant answers with.

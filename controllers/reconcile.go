@@ -163,7 +163,7 @@ func eventful(changed []metav1.Condition) []metav1.Condition {
 		out = append(out, c)
 	}
 	for _, c := range changed {
-		if c.Type == v1alpha1.ConditionReady && (c.Status == metav1.ConditionTrue || !told[c.Reason]) {
+		if c.Type == v1alpha1.ConditionReady && (c.Reason == v1alpha1.ReasonSucceeded || !told[c.Reason]) {
 			out = append(out, c)
 		}
 	}

@@ -7,12 +7,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,6 +53,8 @@ type reports struct {
 	// ConfigMap holds.
 	next, settled, kept serverapi.Cursor
 	keptAt              time.Time
+	// goneOn counts the pulls in which a channel whose status says that its sends are on hold had none.
+	goneOn map[types.UID]int
 }
 
 // NeedLeaderElection makes the leader the only reader.
@@ -133,7 +137,7 @@ func (r *reports) pull(ctx context.Context) error {
 			return err
 		}
 		if len(page.Reports) == 0 {
-			return r.keep(ctx)
+			return errors.Join(r.keep(ctx), r.compareHolds(ctx, server))
 		}
 		if err := r.handle(ctx, page.Reports); err != nil {
 			return err
@@ -170,18 +174,6 @@ func (r *reports) keep(ctx context.Context) error {
 
 // handle gives each report to the objects that it concerns.
 func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
-	var channels v1alpha1.WhatsAppChannelList
-	if err := r.client.List(ctx, &channels); err != nil {
-		return fmt.Errorf("list WhatsAppChannels: %w", err)
-	}
-	// Channels that wait for a number which another one serves know it, too.
-	byNumber := map[string][]*v1alpha1.WhatsAppChannel{}
-	for i := range channels.Items {
-		channel := &channels.Items[i]
-		if channel.Status.Phone != nil && channel.Status.LineID != "" {
-			byNumber[channel.Status.Phone.ID] = append(byNumber[channel.Status.Phone.ID], channel)
-		}
-	}
 	wake := map[client.ObjectKey]*v1alpha1.WhatsAppChannel{}
 	for i := range page {
 		report := &page[i]
@@ -191,18 +183,16 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 			}
 			continue
 		}
-		seen := observe(report)
-		concerned := byNumber[report.PhoneNumberID]
-		if report.Kind == serverapi.KindVerifyTokenMismatch {
-			concerned = settingUp(channels.Items)
+		concerned, err := r.concerned(ctx, report)
+		if err != nil {
+			return err
 		}
-		for _, channel := range concerned {
-			// A report of a line that is not the channel's is about another tenant of the number.
-			if report.LineID != "" && report.LineID != channel.Status.LineID || !newsworthy(channel, seen) {
-				continue
+		seen := observe(report)
+		for n := range concerned {
+			if newsworthy(&concerned[n], seen) {
+				r.observations.add(concerned[n].UID, seen)
+				wake[client.ObjectKeyFromObject(&concerned[n])] = &concerned[n]
 			}
-			r.observations.add(channel.UID, seen)
-			wake[client.ObjectKeyFromObject(channel)] = channel
 		}
 	}
 	for _, channel := range wake {
@@ -213,17 +203,31 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 	return nil
 }
 
-// settingUp are the channels whose owner is entering callback URL and verify token at Meta: a handshake that nobody recognised may be
-// theirs, and names none.
-func settingUp(all []v1alpha1.WhatsAppChannel) []*v1alpha1.WhatsAppChannel {
-	var out []*v1alpha1.WhatsAppChannel
-	for i := range all {
-		channel := &all[i]
-		if channel.Spec.Source.Direct != nil && channel.Status.VerifyTokenSecretRef != nil && !verified(channel) {
-			out = append(out, channel)
-		}
+// concerned are the channels that a report is about: those of its line, since another line of the number is another tenant's. A handshake
+// that nobody recognised names none, and may be of everybody who is entering callback URL and verify token at Meta.
+func (r *reports) concerned(ctx context.Context, report *serverapi.Report) ([]v1alpha1.WhatsAppChannel, error) {
+	if report.Kind != serverapi.KindVerifyTokenMismatch {
+		return r.ofLine(ctx, report.LineID)
 	}
-	return out
+	var all v1alpha1.WhatsAppChannelList
+	if err := r.client.List(ctx, &all); err != nil {
+		return nil, fmt.Errorf("list WhatsAppChannels: %w", err)
+	}
+	return slices.DeleteFunc(all.Items, func(channel v1alpha1.WhatsAppChannel) bool {
+		return channel.Spec.Source.Direct == nil || channel.Status.VerifyTokenSecretRef == nil || verified(&channel)
+	}), nil
+}
+
+// ofLine finds the channels of a line: there are several while some wait for a number that another one in their namespace serves.
+func (r *reports) ofLine(ctx context.Context, line string) ([]v1alpha1.WhatsAppChannel, error) {
+	if line == "" {
+		return nil, nil
+	}
+	var channels v1alpha1.WhatsAppChannelList
+	if err := r.client.List(ctx, &channels, client.MatchingFields{fieldLine: line}); err != nil {
+		return nil, fmt.Errorf("list the WhatsAppChannels of a line: %w", err)
+	}
+	return channels.Items, nil
 }
 
 // observe is what a report says of its channel.

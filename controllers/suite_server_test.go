@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -29,6 +31,10 @@ type serverStub struct {
 
 	mu      sync.Mutex
 	reports []serverapi.Report
+	// parked are the lines that can't send, by their ids.
+	parked map[string]serverapi.ParkedLine
+	// parkedAsked is how often they were asked for.
+	parkedAsked int
 	// lagging are Objects that this replica pretends not to have loaded.
 	lagging map[string]bool
 	tests   map[string]serverapi.TestOutcome
@@ -42,7 +48,7 @@ func startServerStub(ctx context.Context, c *localcluster.Cluster) (*serverStub,
 		return nil, err
 	}
 	cfg.QPS = -1
-	s := &serverStub{done: make(chan error, 1), lagging: map[string]bool{}, tests: map[string]serverapi.TestOutcome{}, asked: map[string]map[string]bool{}}
+	s := &serverStub{done: make(chan error, 1), lagging: map[string]bool{}, tests: map[string]serverapi.TestOutcome{}, asked: map[string]map[string]bool{}, parked: map[string]serverapi.ParkedLine{}}
 	if s.client, err = client.New(cfg, client.Options{}); err != nil {
 		return nil, err
 	}
@@ -54,6 +60,7 @@ func startServerStub(ctx context.Context, c *localcluster.Cluster) (*serverStub,
 	mux.HandleFunc("GET "+CallbackPath, s.handshake)
 	mux.HandleFunc("GET "+serverapi.PathSnapshot, s.authorized(s.snapshot))
 	mux.HandleFunc("GET "+serverapi.PathReports, s.authorized(s.page))
+	mux.HandleFunc("GET "+serverapi.PathParkedLines, s.authorized(s.parkedLines))
 	mux.HandleFunc("POST "+serverapi.PathTestMessages, s.authorized(s.testMessage))
 	s.addr, s.http = listener.Addr(), &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { s.done <- s.http.Serve(listener) }()
@@ -146,6 +153,29 @@ func (s *serverStub) page(w http.ResponseWriter, r *http.Request) {
 		from = 0
 	}
 	replyJSON(w, serverapi.Reports{Reports: s.reports[from:], Next: serverapi.Cursor(strconv.Itoa(len(s.reports)))})
+}
+
+func (s *serverStub) parkedLines(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parkedAsked++
+	replyJSON(w, serverapi.ParkedLines{Lines: slices.Collect(maps.Values(s.parked))})
+}
+
+// asks is how often the parked lines were asked for.
+func (s *serverStub) asks() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parkedAsked
+}
+
+// park puts a line on hold; without a reason it goes on.
+func (s *serverStub) park(line, reason string, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.parked, line); reason != "" {
+		s.parked[line] = serverapi.ParkedLine{LineID: line, Reason: reason, Since: since}
+	}
 }
 
 func (s *serverStub) testMessage(w http.ResponseWriter, r *http.Request) {

@@ -232,7 +232,8 @@ func TestReportsFindTheLine(t *testing.T) {
 		}
 	}
 	for _, serving := range []types.UID{"first", "last"} {
-		api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(channel("a", "first"), channel("z", "last")).Build()
+		api := fake.NewClientBuilder().WithScheme(scheme).WithObjects(channel("a", "first"), channel("z", "last")).
+			WithIndex(&v1alpha1.WhatsAppChannel{}, fieldLine, lineOf).Build()
 		r := &reports{client: api, observations: &observations{}, channels: make(chan event.GenericEvent, 2)}
 		hour := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
 		if err := r.handle(t.Context(), []serverapi.Report{{

@@ -34,6 +34,10 @@ func (s *channelScope) setAssistant(set *conditions.Set) {
 // assistantState is what the condition says. What is reported once is true until something else is reported or the spec changes: old is
 // the condition as it was for the present spec, nil if there was none.
 func (s *channelScope) assistantState(old *metav1.Condition) (status metav1.ConditionStatus, reason, message string) {
+	// First, since it concerns what people send, too, and outlasts whatever else is mended.
+	if reason, problem := s.holdProblem(); reason != "" {
+		return metav1.ConditionFalse, reason, problem
+	}
 	spec := &s.channel.Spec
 	switch {
 	case !ptr.Deref(spec.Plan.Active, true):

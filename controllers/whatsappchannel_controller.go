@@ -118,7 +118,7 @@ func (r *WhatsAppChannelReconciler) Reconcile(ctx context.Context, req ctrl.Requ
 	if !r.resolve(ctx, s) {
 		return r.finish(ctx, s, 0)
 	}
-	if wait, fresh := r.checks.fresh(channel.UID, s.fingerprint(), s.now.Time); fresh && !s.news.recheck {
+	if wait, fresh := r.checks.fresh(channel.UID, s.fingerprint(), s.now.Time); fresh && !s.news.recheck && !s.holdIsNew() {
 		s.kept = true
 		return r.finish(ctx, s, wait)
 	}
@@ -157,6 +157,8 @@ func (r *WhatsAppChannelReconciler) look(ctx context.Context, s *channelScope) {
 	if !s.progress.run(ctx, v1alpha1.ConditionAccepted, bind(s, r.serve)) {
 		return
 	}
+	// Whoever pays for what it sends, the number is served: what it receives must not be lost.
+	s.progress.run(ctx, v1alpha1.ConditionAccepted, bind(s, r.namePayer))
 	if s.progress.run(ctx, v1alpha1.ConditionPhoneConnected, bind(s, r.connected)) {
 		s.progress.run(ctx, v1alpha1.ConditionWebhookSubscribed, bind(s, r.keepSubscription))
 	}

@@ -336,7 +336,8 @@ func (r *WhatsAppChannelReconciler) checkOwnApp(ctx context.Context, s *channelS
 		return nil // An override sends this number's messages to us whatever the app says.
 	case have == nil || !have.Active:
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonNotSubscribedToMessages,
-			"The app's webhook is not set: in the App Dashboard (WhatsApp, Configuration) enter the callback URL and the verify token of this status, then subscribe to the field messages.")
+			"The app's webhook is not set: in the App Dashboard (WhatsApp, Configuration) enter %s, and as verify token the value that status.verifyTokenSecretRef names, then subscribe to the field messages.",
+			n.callbackAdvice())
 	case n.callbackURL != "" && have.CallbackURL != n.callbackURL:
 		return waitingFor(jitter(setupRecheck), v1alpha1.ReasonConnectedElsewhere,
 			"The app's webhook goes to another URL; if this channel should get the messages, enter %s in the App Dashboard (WhatsApp, Configuration), or set spec.webhook.takeOver to true to get those of this number alone.", n.callbackURL)
@@ -345,6 +346,14 @@ func (r *WhatsAppChannelReconciler) checkOwnApp(ctx context.Context, s *channelS
 			"The app's webhook does not include the field messages; in the App Dashboard (WhatsApp, Configuration) click Subscribe next to it.")
 	}
 	return nil
+}
+
+// callbackAdvice is what to enter as callback URL.
+func (n *numberSource) callbackAdvice() string {
+	if n.callbackURL == "" {
+		return "the callback URL that the platform team gives you (the manager's flag --public-webhook-url is not set)"
+	}
+	return "the callback URL " + n.callbackURL
 }
 
 // ownVerifyToken says whether the channel answers handshakes with a token of its own.

@@ -26,6 +26,7 @@ const temporaryToken = "USER"
 func (r *WhatsAppChannelReconciler) updateStatus(s *channelScope, wait time.Duration) ctrl.Result {
 	set := conditions.New(s.channel, s.now)
 	res := ctrl.Result{RequeueAfter: wait}
+	s.recordHold()
 	switch {
 	case s.deletion != nil:
 		set.Keep(channelGates...)
@@ -204,6 +205,9 @@ func (s *channelScope) expiryText() (reason, message string, ok bool) {
 }
 
 func (s *channelScope) readyText() (reason, message string) {
+	if reason, message := s.holdProblem(); reason != "" {
+		return reason, message
+	}
 	if reason, message, ok := s.expiryText(); ok {
 		return reason, message
 	}

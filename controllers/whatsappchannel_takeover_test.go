@@ -82,7 +82,7 @@ func TestTakeOver(t *testing.T) {
 			if err := admin.Get(t.Context(), client.ObjectKey{Namespace: systemNamespace, Name: verifyTokenSecret(c.app)}, secret); err != nil {
 				t.Fatal(err)
 			}
-			override := meta.CallbackOverride{URI: elsewhereURL, VerifyToken: redact.New(known.add(string(secret.Data[v1alpha1.SecretKeyVerifyToken])))}
+			override := meta.CallbackOverride{URI: elsewhereURL, VerifyToken: redact.New(known.Secret(string(secret.Data[v1alpha1.SecretKeyVerifyToken])))}
 			if err := simClient(t).OverridePhoneWebhook(t.Context(), meta.Credential{Token: token}, c.phoneID, override); err != nil {
 				t.Fatal(err)
 			}
@@ -153,5 +153,5 @@ func verifyTokenOf(t *testing.T, channel *v1alpha1.WhatsAppChannel) string {
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: channel.Namespace, Name: channel.Status.VerifyTokenSecretRef.Name}, secret); err != nil {
 		t.Fatal(err)
 	}
-	return known.add(string(secret.Data[channel.Status.VerifyTokenSecretRef.Key]))
+	return known.Secret(string(secret.Data[channel.Status.VerifyTokenSecretRef.Key]))
 }

@@ -23,6 +23,9 @@ import (
 
 // setup registers the controller. reported delivers channels that the webhook-server has something to tell of.
 func (r *WhatsAppChannelReconciler) setup(mgr ctrl.Manager, reported <-chan event.GenericEvent) error {
+	if err := indexHolds(mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("whatsappchannel").
 		For(&v1alpha1.WhatsAppChannel{}, builder.WithPredicates(specOrRequest())).

@@ -207,6 +207,8 @@ const (
 	ReasonOnboardingNotReady = "OnboardingNotReady"
 	// ReasonContentInvalid means that the catalog or the knowledge can't be read or is too large.
 	ReasonContentInvalid = "ContentInvalid"
+	// ReasonMessagingAccountRequired means that several accounts share the number and spec.messagingAccountID doesn't say which pays.
+	ReasonMessagingAccountRequired = "MessagingAccountRequired"
 	// ReasonNotConnected means that Meta reports the number with a status other than CONNECTED.
 	ReasonNotConnected = "NotConnected"
 	// ReasonVerifyTokenMismatch means that a handshake came with another verify token.
@@ -223,6 +225,10 @@ const (
 	ReasonSignatureFailing = "SignatureFailing"
 	// ReasonWaitingForWebhook means that no handshake and no genuine delivery has been seen yet.
 	ReasonWaitingForWebhook = "WaitingForWebhook"
+	// ReasonPaymentRequired means that Meta refuses what the number sends, as nobody pays for it.
+	ReasonPaymentRequired = "PaymentRequired"
+	// ReasonNotRegistered means that Meta refuses what the number sends, as it is not registered.
+	ReasonNotRegistered = "NotRegistered"
 	// ReasonServerUnreachable means that the webhook-server can't be asked.
 	ReasonServerUnreachable = "ServerUnreachable"
 	// ReasonRetrievalOnly means that no chat model is configured: the built-in retrieval assistant answers.

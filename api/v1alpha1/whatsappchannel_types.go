@@ -45,7 +45,8 @@ type WhatsAppChannelSpec struct {
 	// +optional
 	Webhook ChannelWebhook `json:"webhook,omitzero"`
 
-	// messagingAccountID is sent with each message when several partners share the number. Leave it unset otherwise.
+	// messagingAccountID is the WhatsApp Business account that pays for what the number sends. It is required when the token reaches several
+	// that share the number, one per partner. Leave it unset otherwise.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -301,6 +302,10 @@ type WhatsAppChannelStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Limits []LimitStatus `json:"limits,omitempty"`
 
+	// sendsOnHold is there while nothing can be sent from the number.
+	// +optional
+	SendsOnHold *HoldStatus `json:"sendsOnHold,omitempty"`
+
 	// traffic says when messages last passed, rounded to the hour.
 	// +optional
 	Traffic *TrafficStatus `json:"traffic,omitempty"`
@@ -494,6 +499,19 @@ type LimitStatus struct {
 	// until is when its period ends.
 	// +required
 	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// HoldStatus says why nothing can be sent from a number.
+type HoldStatus struct {
+	// reason such as PaymentRequired; the condition AssistantReady explains it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason,omitempty"`
+
+	// since is when messages began to wait.
+	// +required
+	Since *metav1.Time `json:"since,omitempty"`
 }
 
 // TrafficStatus says when messages last passed, rounded to the hour.

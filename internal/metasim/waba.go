@@ -119,6 +119,11 @@ func (s *Simulator) listPhoneNumbers(c *call) (any, *graphError) {
 		return nil, err
 	}
 	phones := slices.Clone(w.phones)
+	for _, id := range w.SharedNumbers {
+		if p := s.st.phones[id]; p != nil {
+			phones = append(phones, p)
+		}
+	}
 	if sort := c.str("sort"); strings.Contains(sort, "last_onboarded_time") {
 		slices.SortStableFunc(phones, func(a, b *phoneState) int { return cmp.Compare(a.LastOnboardedTime, b.LastOnboardedTime) })
 		if strings.Contains(sort, "descending") {

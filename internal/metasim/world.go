@@ -85,6 +85,8 @@ type WABA struct {
 	SharedWith     []string        `json:"sharedWith,omitempty"`
 	SubscribedApps []SubscribedApp `json:"subscribedApps,omitempty"`
 	PhoneNumbers   []PhoneNumber   `json:"phoneNumbers,omitempty"`
+	// SharedNumbers are numbers of other accounts that this one has, too: a number may have one account for each partner.
+	SharedNumbers []string `json:"sharedNumbers,omitempty"`
 }
 
 // SubscribedApp is one entry of the edge subscribed_apps.

@@ -87,6 +87,13 @@ func (c *Client) Snapshot(ctx context.Context) (Snapshot, error) {
 	return s, err
 }
 
+// ParkedLines returns the lines whose sends are on hold.
+func (c *Client) ParkedLines(ctx context.Context) ([]ParkedLine, error) {
+	var parked ParkedLines
+	err := c.call(ctx, http.MethodGet, PathParkedLines, nil, &parked)
+	return parked.Lines, err
+}
+
 // SendTestMessage asks for a test message, or, when its key is known already, for its state.
 func (c *Client) SendTestMessage(ctx context.Context, m TestMessage) (TestOutcome, error) {
 	body, err := json.Marshal(m)

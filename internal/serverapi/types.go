@@ -8,6 +8,8 @@ const (
 	PathSnapshot     = "/internal/v1/snapshot"
 	PathTestMessages = "/internal/v1/test-messages"
 	PathErasures     = "/internal/v1/erasures"
+	// PathParkedLines lists the lines whose sends are on hold.
+	PathParkedLines = "/internal/v1/parked-lines"
 	// PathConversations lists the conversations of a number (query phoneNumberID) that are a person's; PathResume gives one back.
 	PathConversations = "/internal/v1/conversations"
 	PathResume        = "/internal/v1/conversations/resume"
@@ -51,7 +53,7 @@ const (
 	KindSecurityEvent Kind = "SecurityEvent"
 	// KindTokenRejected: Graph refused a line's access token on a send. Detail.Graph.
 	KindTokenRejected Kind = "TokenRejected"
-	// KindLineParked: sends of a line are on hold until its credential or condition changes. Detail.Graph.
+	// KindLineParked: sends of a line are on hold until its credential or condition changes. Detail.Graph. PathParkedLines says which are.
 	KindLineParked Kind = "LineParked"
 	// KindLineResumed: sends of a parked line go on.
 	KindLineResumed Kind = "LineResumed"
@@ -246,6 +248,20 @@ type Snapshot struct {
 	Objects map[string]string `json:"objects"`
 	// Problems are Objects that could not be read.
 	Problems []Problem `json:"problems"`
+}
+
+// ParkedLines is the answer to PathParkedLines: the lines whose sends are on hold now. It comes from the store, like reports.
+type ParkedLines struct {
+	Lines []ParkedLine `json:"lines"`
+}
+
+// ParkedLine is a line whose sends are on hold.
+type ParkedLine struct {
+	LineID string `json:"lineID"`
+	// Reason such as PaymentRequired, in the vocabulary of conditions.
+	Reason string `json:"reason"`
+	// Since, in UTC. A line is let go on for a moment from time to time, and is on hold anew if its messages are still refused.
+	Since time.Time `json:"since"`
 }
 
 // Problem is an Object that a replica could not read.

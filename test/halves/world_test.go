@@ -52,7 +52,9 @@ var (
 	admin    client.Client
 	sim      *metasim.Server
 	messages store.Store
-	closers  []func() error
+	// served is what the server has loaded.
+	served  *source.View
+	closers []func() error
 	// known are the secrets that were used, and all that people can read of both halves.
 	known = &leaks.Search{}
 	// askServer shows what the server answers at the end.
@@ -145,6 +147,7 @@ func startServer(ctx context.Context, c *localcluster.Cluster) (internalURL stri
 	if err != nil {
 		return "", err
 	}
+	served = from.View()
 	dir, err := os.MkdirTemp("", "halves-*")
 	if err != nil {
 		return "", err

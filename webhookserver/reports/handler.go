@@ -36,6 +36,8 @@ type Store interface {
 	// Conversations and Resume are store.Store's.
 	Conversations(ctx context.Context, line string, after int64, limit int) ([]store.Conversation, error)
 	Resume(ctx context.Context, line string, conversationID int64) error
+	// ParkedLines is store.Outbox's.
+	ParkedLines(ctx context.Context) ([]store.ParkedLine, error)
 }
 
 // Options make a handler. All are required.
@@ -54,6 +56,7 @@ func New(o Options) http.Handler {
 	a := api{o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+serverapi.PathReports, a.reports)
+	mux.HandleFunc("GET "+serverapi.PathParkedLines, a.parked)
 	mux.HandleFunc("GET "+serverapi.PathSnapshot, a.snapshot)
 	mux.HandleFunc("POST "+serverapi.PathTestMessages, a.testMessage)
 	mux.HandleFunc("POST "+serverapi.PathErasures, a.erase)
@@ -97,6 +100,19 @@ func (a api) reports(w http.ResponseWriter, r *http.Request) {
 		page.Next = cursorOf(&rows[i])
 	}
 	a.answer(w, page)
+}
+
+func (a api) parked(w http.ResponseWriter, r *http.Request) {
+	rows, err := a.Store.ParkedLines(r.Context())
+	if err != nil {
+		a.unavailable(w, err)
+		return
+	}
+	parked := serverapi.ParkedLines{Lines: make([]serverapi.ParkedLine, 0, len(rows))}
+	for _, row := range rows {
+		parked.Lines = append(parked.Lines, serverapi.ParkedLine{LineID: row.Line, Reason: row.Reason, Since: row.Since.UTC()})
+	}
+	a.answer(w, parked)
 }
 
 func (a api) snapshot(w http.ResponseWriter, _ *http.Request) {

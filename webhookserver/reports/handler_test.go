@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -94,7 +95,7 @@ func TestAuthorisation(t *testing.T) {
 	if _, err := w.client.Snapshot(t.Context()); err != nil {
 		t.Errorf("with the projected token: %v", err)
 	}
-	for _, path := range []string{serverapi.PathReports, serverapi.PathSnapshot, serverapi.PathTestMessages, "/", "/internal/v1/other"} {
+	for _, path := range []string{serverapi.PathReports, serverapi.PathSnapshot, serverapi.PathParkedLines, serverapi.PathTestMessages, "/", "/internal/v1/other"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -121,6 +122,29 @@ func TestSnapshot(t *testing.T) {
 	if diff := cmp.Diff(want, s); diff != "" || s.Objects["number-201"] == "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+func TestParkedLines(t *testing.T) {
+	w := newWorld(t)
+	w.serve(t)
+	look := func(want ...serverapi.ParkedLine) {
+		t.Helper()
+		got, err := w.client.ParkedLines(t.Context())
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	look()
+	since := w.clock.now
+	if err := w.store.ParkLine(t.Context(), "line-p", "PaymentRequired", "revision"); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.now = since.Add(time.Hour)
+	look(serverapi.ParkedLine{LineID: "line-p", Reason: "PaymentRequired", Since: since})
+	if _, err := w.store.LiftParking(t.Context(), "line-p", "another"); err != nil {
+		t.Fatal(err)
+	}
+	look()
 }
 
 func TestReportsOfEachKind(t *testing.T) {

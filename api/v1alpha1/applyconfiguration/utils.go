@@ -40,6 +40,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.GraphSettingsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HandoffSpec"):
 		return &apiv1alpha1.HandoffSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HoldStatus"):
+		return &apiv1alpha1.HoldStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("KnowledgeSource"):
 		return &apiv1alpha1.KnowledgeSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Leftover"):

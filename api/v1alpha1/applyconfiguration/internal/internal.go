@@ -221,6 +221,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: resumeAfter
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+- name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HoldStatus
+  map:
+    fields:
+    - name: reason
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.KnowledgeSource
   map:
     fields:
@@ -877,6 +886,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: phone
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.PhoneStatus
+    - name: sendsOnHold
+      type:
+        namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.HoldStatus
     - name: sources
       type:
         list:

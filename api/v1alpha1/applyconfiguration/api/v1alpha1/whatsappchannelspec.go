@@ -29,7 +29,8 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	Retention *v1.Duration `json:"retention,omitempty"`
 	// webhook configures how this number's webhooks reach the webhook-server.
 	Webhook *ChannelWebhookApplyConfiguration `json:"webhook,omitempty"`
-	// messagingAccountID is sent with each message when several partners share the number. Leave it unset otherwise.
+	// messagingAccountID is the WhatsApp Business account that pays for what the number sends. It is required when the token reaches several
+	// that share the number, one per partner. Leave it unset otherwise.
 	MessagingAccountID *string `json:"messagingAccountID,omitempty"`
 	// suspend stops the operator's work on this channel. Messages go on being stored and answered with the last settings.
 	Suspend *bool `json:"suspend,omitempty"`

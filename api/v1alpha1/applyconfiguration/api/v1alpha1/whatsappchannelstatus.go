@@ -45,6 +45,8 @@ type WhatsAppChannelStatusApplyConfiguration struct {
 	Tools []ToolStatusApplyConfiguration `json:"tools,omitempty"`
 	// limits are those of spec.limits that are used up.
 	Limits []LimitStatusApplyConfiguration `json:"limits,omitempty"`
+	// sendsOnHold is there while nothing can be sent from the number.
+	SendsOnHold *HoldStatusApplyConfiguration `json:"sendsOnHold,omitempty"`
 	// traffic says when messages last passed, rounded to the hour.
 	Traffic *TrafficStatusApplyConfiguration `json:"traffic,omitempty"`
 	// nextAttemptTime is when the operator tries again by itself, while something fails.
@@ -209,6 +211,14 @@ func (b *WhatsAppChannelStatusApplyConfiguration) WithLimits(values ...*LimitSta
 		}
 		b.Limits = append(b.Limits, *values[i])
 	}
+	return b
+}
+
+// WithSendsOnHold sets the SendsOnHold field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SendsOnHold field is set to the value of the last call.
+func (b *WhatsAppChannelStatusApplyConfiguration) WithSendsOnHold(value *HoldStatusApplyConfiguration) *WhatsAppChannelStatusApplyConfiguration {
+	b.SendsOnHold = value
 	return b
 }
 
