@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -69,6 +70,11 @@ func (r *ExchangeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	case after > 0:
 		return ctrl.Result{RequeueAfter: after}, nil
 	}
+	if x.kept && !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionTokenExchanged) {
+		// The leader is about to show it, which ends this request's wish. A thousand that were applied together and looked for another code
+		// meanwhile would hold up the leader.
+		return ctrl.Result{RequeueAfter: jitter(codeInterval)}, nil
+	}
 	// This code is done with. If it failed, another one may follow.
 	return ctrl.Result{RequeueAfter: nextCodeLook(request, r.clock.Now())}, nil
 }
@@ -94,6 +100,7 @@ func (r *ExchangeReconciler) exchange(ctx context.Context, x *readyCode) (time.D
 		step := onboarding.NextExchange(exchangeFacts(entry, x, now))
 		switch step.Action {
 		case onboarding.ExchangeIdle:
+			x.kept = entry.HasTokenOf(x.hash)
 			return 0, nil
 		case onboarding.ExchangeWait:
 			return wakeAt(entry, now), nil

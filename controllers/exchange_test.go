@@ -298,3 +298,22 @@ func TestCodeLooks(t *testing.T) {
 		}
 	}
 }
+
+// TestKeptCodeIsLeftAlone: until the leader shows the token nobody needs another code, and a thousand requests that looked for one every
+// second would keep it from showing. A token that turns out to be none is another matter: the customer signs up again.
+func TestKeptCodeIsLeftAlone(t *testing.T) {
+	w := newExchangeWorld(t)
+	w.settle(w.process(admin))
+	if after, _ := w.reconcile(w.process(admin)); after < codeInterval/2 {
+		t.Errorf("a code whose token is kept is looked at again after %s", after)
+	}
+	w.request.Status.Conditions = []metav1.Condition{
+		{Type: v1alpha1.ConditionTokenExchanged, Status: metav1.ConditionTrue}, {Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue},
+	}
+	if err := w.objects.Status().Update(t.Context(), w.request); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := w.reconcile(w.process(admin)); after != secretInterval {
+		t.Errorf("another code is looked for after %s", after)
+	}
+}
