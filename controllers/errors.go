@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -218,6 +219,7 @@ func classifyGraph(e *meta.Error) verdict {
 		v.held = e.HTTPStatus == 0 && e.RetryAfter < shownWait
 	case meta.Rejected:
 		v.state, v.reason = stateStalled, rejectedReason(e.Class)
+		v.message += " " + rejectedRemedy[v.reason]
 	case meta.NotSent:
 		v.reason = v1alpha1.ReasonGraphUnreachable
 		if !e.Temporary() {
@@ -242,12 +244,22 @@ func rejectedReason(class meta.Class) string {
 	}
 }
 
+// rejectedRemedy is what to do about a refusal, for each reason of rejectedReason.
+var rejectedRemedy = map[string]string{
+	v1alpha1.ReasonInvalidAccessToken: "Replace the token: let the customer sign up again, or put a living one into the Secret that it came from.",
+	v1alpha1.ReasonPermissionDenied:   "Give the token's system user the permission, and access to the account, in Meta Business Settings; " + lookAgain,
+	v1alpha1.ReasonAppSecretInvalid:   "Copy the app secret again from the App Dashboard (App settings, Basic) into the Secret that it came from.",
+	v1alpha1.ReasonRejected:           "Mend what Meta names; " + lookAgain,
+}
+
+const lookAgain = "then set the annotation " + v1alpha1.RequestedAtAnnotation + " to the present time."
+
 // graphMessage is the error's stable text, with Meta's explanation if it gave one.
 func graphMessage(e *meta.Error) string {
 	if e.Details == "" {
 		return e.Error() + "."
 	}
-	return e.Error() + ". Meta says: " + e.Details
+	return e.Error() + ". Meta says: " + strings.TrimRight(e.Details, ". ") + "."
 }
 
 // backoff is the time before the next attempt after so many failures in a row. It is jittered, so that objects which failed together

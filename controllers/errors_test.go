@@ -47,6 +47,9 @@ func TestClassify(t *testing.T) {
 		if got.message == "" || strings.Contains(got.message, "EAAG") {
 			t.Errorf("%s: the message is %q", tc.why, got.message)
 		}
+		if meta.OutcomeOf(tc.err) == meta.Rejected && (rejectedRemedy[got.reason] == "" || !strings.Contains(got.message, rejectedRemedy[got.reason])) {
+			t.Errorf("%s: the message does not say what to do: %q", tc.why, got.message)
+		}
 	}
 }
 
