@@ -112,7 +112,7 @@ func measureOperator(ctx context.Context, dir string, size operatorSize) (err er
 	for _, phase := range []struct {
 		name    string
 		measure func(context.Context) error
-	}{{"onboarding", o.measureLoad}, {"variants", o.measureVariants}, {"channels", o.measureRest}} {
+	}{{"onboarding", o.measureLoad}, {"variants", o.measureVariants}, {"channels", o.measureRest}, {"traffic", o.measureTraffic}} {
 		began := time.Now()
 		if err := phase.measure(ctx); err != nil {
 			return fmt.Errorf("%s: %w\n%s", phase.name, err, o.manager.Tail())
