@@ -115,7 +115,7 @@ func (w *exchangeWorld) newCode() {
 	if w.code, err = w.sim.IssueCode(metasim.CodeRequest{AppID: metasim.DemoAppID, WABAIDs: []string{metasim.DemoWABA}}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.putCode(known.add(w.code.Code))
+	w.putCode(known.Secret(w.code.Code))
 }
 
 func (w *exchangeWorld) putCode(code string) {
@@ -196,7 +196,7 @@ func (w *exchangeWorld) sends() int { return w.sim.Counters().CodeSends[w.code.I
 // works says whether a token is one that Meta takes.
 func (w *exchangeWorld) works(token redact.Secret) bool {
 	w.t.Helper()
-	known.add(token.Reveal())
+	known.Secret(token.Reveal())
 	app := &graphApp{App: w.metaApp(), AppSecret: redact.New(w.sim.AppSecret(metasim.DemoAppID))}
 	graph, err := (&graphClients{}).forApp(app.App)
 	if err != nil {

@@ -20,13 +20,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 )
 
 // journeyCalls are the Graph calls of a Solution Partner's onboarding, in their order. A call that is made twice is here twice.
@@ -169,7 +169,7 @@ type faultRun struct {
 	exchange *ExchangeReconciler
 	leader   *OnboardingRequestReconciler
 	events   *events.FakeRecorder
-	log      *logBuffer
+	leaks    *leaks.Search
 	logger   logr.Logger
 	// after is what the leader asked for last.
 	after time.Duration
@@ -304,8 +304,8 @@ func TestOutageOfADay(t *testing.T) {
 // newFaultRun makes a run in which the connection of one call, counted from 0, is refused; -1 stands for none.
 func newFaultRun(t *testing.T, refused int, change ...func(*metasim.Switches)) *faultRun {
 	t.Helper()
-	r := &faultRun{exchangeWorld: newExchangeWorld(t, change...), log: &logBuffer{}, events: events.NewFakeRecorder(10_000)}
-	r.logger = zap.New(zap.WriteTo(r.log), zap.UseDevMode(true))
+	r := &faultRun{exchangeWorld: newExchangeWorld(t, change...), leaks: &leaks.Search{}, events: events.NewFakeRecorder(10_000)}
+	r.logger = r.leaks.Logger(MaxLogVerbosity)
 	// The API server's default.
 	r.request.Status.ObservedGeneration = new(int64(-1))
 	if err := r.objects.Status().Update(t.Context(), r.request); err != nil {
@@ -472,27 +472,29 @@ func (r *faultRun) callOrder() []string {
 
 // checkNoSecret looks for the run's secrets in all that it showed.
 func (r *faultRun) checkNoSecret() {
+	r.t.Helper()
 	text, err := json.Marshal(r.request)
 	if err != nil {
 		r.t.Error(err)
 	}
-	places := map[string]string{"status": string(text), "logs": r.log.String()}
+	r.leaks.Show(leaks.Objects, string(text))
 	for len(r.events.Events) > 0 {
-		places["events"] += <-r.events.Events
+		r.leaks.Show(leaks.Events, <-r.events.Events)
 	}
-	secrets := []string{r.code.Code, r.sim.AppSecret(metasim.DemoAppID), r.sim.SystemToken(metasim.DemoSystemUser)}
 	entry, err := (&vault.Vault{Reader: r.objects, Namespace: systemNamespace}).Read(context.Background(), r.key)
 	if err != nil {
 		r.t.Error(err)
 		return
 	}
-	if token, _ := entry.Current(); !token.IsZero() {
-		secrets = append(secrets, token.Reveal())
-	}
+	token, _ := entry.Current()
+	secrets := []string{r.code.Code, r.sim.AppSecret(metasim.DemoAppID), r.sim.SystemToken(metasim.DemoSystemUser)}
 	if slices.Contains(secrets, "") {
 		r.t.Error("one of the secrets is empty, so the search for them proves nothing")
 	}
-	if err := findSecrets(places, secrets); err != nil {
+	for _, secret := range append(secrets, token.Reveal(), entry.PIN.Reveal()) {
+		r.leaks.Secret(secret)
+	}
+	if err := r.leaks.Leaks(leaks.Objects, leaks.Events, leaks.Logs); err != nil {
 		r.t.Error(err)
 	}
 }

@@ -60,7 +60,7 @@ func TestMetaAppBecomesReady(t *testing.T) {
 	if loaded.Graph.BaseURL != sim.URL {
 		t.Errorf("the webhook-server would call %s", loaded.Graph.BaseURL)
 	}
-	known.add(sub.VerifyToken)
+	known.Secret(sub.VerifyToken)
 }
 
 func TestMetaAppBadInput(t *testing.T) {

@@ -80,7 +80,7 @@ func TestMetaAppSubscribesAgainWhenMetaDisabledIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	disabled := metasim.AppSubscription{
-		CallbackURL: publicURL + CallbackPath, VerifyToken: known.add(string(secret.Data[v1alpha1.SecretKeyVerifyToken])), Fields: subscribedFields, Inactive: true,
+		CallbackURL: publicURL + CallbackPath, VerifyToken: known.Secret(string(secret.Data[v1alpha1.SecretKeyVerifyToken])), Fields: subscribedFields, Inactive: true,
 	}
 	if err := sim.ConfigureWebhook(t.Context(), p.appID, disabled); err != nil {
 		t.Fatal(err)

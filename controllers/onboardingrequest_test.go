@@ -60,7 +60,7 @@ func (c *customer) signUp(t *testing.T, wabaIDs ...string) string {
 		t.Fatal(err)
 	}
 	c.codeID = issued.ID
-	return known.add(issued.Code)
+	return known.Secret(issued.Code)
 }
 
 // request is an OnboardingRequest with the code Secret of the same name.
@@ -101,7 +101,7 @@ func entryOf(t *testing.T, request *v1alpha1.OnboardingRequest) *vault.Entry {
 	for _, value := range []string{token.Reveal(), entry.PIN.Reveal()} {
 		// PINs are six digits, which ids contain by chance.
 		if len(value) > 6 {
-			known.add(value)
+			known.Secret(value)
 		}
 	}
 	return entry

@@ -243,7 +243,7 @@ func TestRenewalByCodeSecret(t *testing.T) {
 		t.Fatalf("TokenExchanged is %s: %s", got.Reason, got.Message)
 	}
 	mustMention(t, got.Message, "Secret signup", v1alpha1.RequestedAtAnnotation)
-	w.putCode(known.add("AQBnotOfMeta"))
+	w.putCode(known.Secret("AQBnotOfMeta"))
 	look()
 	if got := w.condition(v1alpha1.ConditionTokenExchanged); got.Reason != v1alpha1.ReasonTokenExpiring || !strings.Contains(got.Message, "The last try failed") {
 		t.Errorf("a code that fails must be told of: %s: %s", got.Reason, got.Message)

@@ -145,7 +145,7 @@ func TestFailedSignupLeavesTheLinkUsable(t *testing.T) {
 	w := newLinkWorld(t)
 	m := w.manager(&mortal{Client: w.objects})
 	token := w.waitForSignup(m)
-	h := signup.Handover{Token: token, Code: redact.New(known.add("AQBnotOfMeta")), Claims: signup.Claims{}}
+	h := signup.Handover{Token: token, Code: redact.New(known.Secret("AQBnotOfMeta")), Claims: signup.Claims{}}
 	w.handOver(h)
 	w.run(m, "a code that Meta does not know", w.has(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonCodeInvalid))
 	assertStatusContract(t, w.request)

@@ -147,7 +147,7 @@ func (w *linkWorld) token() string {
 	if !metav1.IsControlledBy(secret, w.request) {
 		w.t.Error("the link's Secret must go with its request")
 	}
-	return known.add(signup.TokenOf(string(secret.Data["url"])))
+	return known.Secret(signup.TokenOf(string(secret.Data["url"])))
 }
 
 // signUp plays customer and page: a signup whose code is handed over by a link.
@@ -159,7 +159,7 @@ func (w *linkWorld) signUp(token string, claims signup.Claims, wabaIDs ...string
 	issued, err := w.sim.IssueCode(metasim.CodeRequest{AppID: metasim.DemoAppID, WABAIDs: wabaIDs})
 	w.must(err)
 	w.codes = append(w.codes, issued)
-	h := signup.Handover{Token: token, Code: redact.New(known.add(issued.Code)), Claims: claims}
+	h := signup.Handover{Token: token, Code: redact.New(known.Secret(issued.Code)), Claims: claims}
 	w.handOver(h)
 	return h
 }

@@ -1,13 +1,11 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +17,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 )
 
@@ -68,10 +66,8 @@ var (
 	stub  *serverStub
 	// running is the manager under test.
 	running *runningManager
-	// captured is everything that was logged.
-	captured = &logBuffer{}
-	// known are the secrets that tests use. None may show up where people look.
-	known = &secretRegistry{}
+	// known are the secrets that tests use, and what people can read. Tests delete their objects, so each shows how its own ended.
+	known = &leaks.Search{}
 )
 
 func TestMain(m *testing.M) {
@@ -83,7 +79,7 @@ type suite struct{ m *testing.M }
 
 func (s suite) Run() int {
 	code := s.m.Run()
-	err := errors.Join(running.stop(), sim.Close(context.Background()), stub.close(), known.leaks(context.Background()))
+	err := errors.Join(running.stop(), sim.Close(context.Background()), stub.close(), lastLook(context.Background()))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "after the tests:", err)
 		return 1
@@ -91,9 +87,24 @@ func (s suite) Run() int {
 	return code
 }
 
+// lastLook searches for secrets in the cluster, the metrics, the logs, and what tests showed.
+func lastLook(ctx context.Context) error {
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		return err
+	}
+	known.Show(leaks.Metrics, fmt.Sprint(families))
+	places := []string{leaks.Logs, leaks.Objects, leaks.Metrics}
+	if flag.Lookup("test.run").Value.String() == "" {
+		// A few of the tests alone may cause none.
+		places = append(places, leaks.Events)
+	}
+	return errors.Join(known.Cluster(ctx, admin), known.Leaks(places...))
+}
+
 func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	cluster = c
-	ctrl.SetLogger(zap.New(zap.WriteTo(captured), zap.UseDevMode(true)))
+	ctrl.SetLogger(known.Logger(MaxLogVerbosity))
 	scheme, err := Scheme()
 	if err != nil {
 		return err
@@ -185,86 +196,4 @@ func (r *runningManager) stop() error {
 	}
 	r.cancel()
 	return <-r.done
-}
-
-// logBuffer collects log lines of many goroutines.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// secretRegistry knows every secret that a test made up, and what people could read.
-type secretRegistry struct {
-	mu       sync.Mutex
-	values   []string
-	readable []string
-}
-
-// add registers a secret and returns it.
-func (r *secretRegistry) add(value string) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.values = append(r.values, value)
-	return value
-}
-
-// shown keeps what an object showed at the end of a test, since tests delete their objects.
-func (r *secretRegistry) shown(text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.readable = append(r.readable, text)
-}
-
-// leaks looks for secrets in logs, events, metrics and every status that a test ended with.
-func (r *secretRegistry) leaks(ctx context.Context) error {
-	var events corev1.EventList
-	if err := admin.List(ctx, &events); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	families, err := metrics.Registry.Gather()
-	if err != nil {
-		return err
-	}
-	places := map[string]string{"logs": captured.String(), "statuses": strings.Join(r.readable, "\n"), "metrics": fmt.Sprint(families)}
-	for i := range events.Items {
-		places["events"] += events.Items[i].Message + "\n"
-	}
-	if len(r.values) > 0 && (places["logs"] == "" || len(families) == 0) {
-		return errors.New("nothing was logged or counted, so the search for leaked secrets proves nothing")
-	}
-	return findSecrets(places, r.values)
-}
-
-// findSecrets fails for each value that is in a text.
-func findSecrets(places map[string]string, values []string) error {
-	var errs []error
-	for place, text := range places {
-		for _, value := range values {
-			if strings.Contains(text, value) {
-				errs = append(errs, fmt.Errorf("a secret that begins with %.6s is in the %s", value, place))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func TestFindSecrets(t *testing.T) {
-	places := map[string]string{"logs": "refused hunter2 again", "events": "all is well"}
-	if findSecrets(places, []string{"hunter2"}) == nil || findSecrets(places, []string{"hunter3"}) != nil {
-		t.Error("the search for secrets does not find them")
-	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/test/gitops"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 )
 
 const (
@@ -38,7 +39,7 @@ func newID() string { return fmt.Sprintf("88%013d", serial.Add(1)) }
 
 // newSecret makes a secret that may show up nowhere. Its end, which hints show, is that of no other.
 func newSecret(kind string) string {
-	return known.add(fmt.Sprintf("%s%024dZ%03d", kind, serial.Add(1), serial.Load()%1000))
+	return known.Secret(fmt.Sprintf("%s%024dZ%03d", kind, serial.Add(1), serial.Load()%1000))
 }
 
 // partner is a Solution Partner's app at Meta.
@@ -143,7 +144,7 @@ func (d directNumber) configure(t *testing.T, channel *v1alpha1.WhatsAppChannel,
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: channel.Namespace, Name: ref.Name}, secret); err != nil {
 		t.Fatal(err)
 	}
-	token := known.add(string(secret.Data[ref.Key]))
+	token := known.Secret(string(secret.Data[ref.Key]))
 	if err := sim.ConfigureWebhook(t.Context(), d.appID, metasim.AppSubscription{CallbackURL: callbackURL, VerifyToken: token, Fields: []string{field}}); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +244,7 @@ func assertStatusContract(t *testing.T, obj client.Object) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known.shown(string(text))
+	known.Show(leaks.Objects, string(text))
 }
 
 // assertArgoAgrees holds what Argo CD would show against the object's conditions.

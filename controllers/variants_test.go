@@ -116,7 +116,7 @@ func (r *faultRun) arrange(v variant) {
 			r.t.Fatal(err)
 		}
 		r.code = code
-		r.putCode(known.add(code.Code))
+		r.putCode(known.Secret(code.Code))
 	}
 }
 

@@ -89,40 +89,42 @@ func (s *Search) Leaks(places ...string) error {
 			errs = append(errs, fmt.Errorf("there are no %s, so the search for leaks in them proves nothing", place))
 		}
 	}
-	texts := map[string]string{}
-	for place, text := range s.shown {
-		texts[place] = text.String()
-	}
-	for _, secret := range slices.Sorted(maps.Keys(s.secrets)) {
+	wanted := map[string][]form{}
+	for secret := range s.secrets {
 		if len(secret) < shortest {
 			errs = append(errs, fmt.Errorf("a secret of %d characters can't be looked for: it is everywhere by chance", len(secret)))
 			continue
 		}
-		for _, place := range slices.Sorted(maps.Keys(texts)) {
-			if around, found := find(texts[place], secret); found {
-				errs = append(errs, fmt.Errorf("a secret that begins with %.3s is in the %s: %s", secret, place, around))
-			}
+		for _, text := range forms(secret) {
+			wanted[text[:shortest]] = append(wanted[text[:shortest]], form{text: text, secret: secret})
+		}
+	}
+	for _, place := range slices.Sorted(maps.Keys(s.shown)) {
+		found := find(s.shown[place].String(), wanted)
+		for _, secret := range slices.Sorted(maps.Keys(found)) {
+			errs = append(errs, fmt.Errorf("a secret that begins with %.3s is in the %s: %s", secret, place, found[secret]))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// find looks for a secret as it is and as it would be encoded, and returns what stands around it.
-func find(text, secret string) (around string, found bool) {
-	for _, form := range forms(secret) {
-		for from := 0; ; {
-			at := strings.Index(text[from:], form)
-			if at < 0 {
-				break
+// form is a secret as it may be written.
+type form struct{ text, secret string }
+
+// find goes through a text once, looks for all forms, which are given by how they begin, and returns what stands around the first of each
+// secret.
+func find(text string, wanted map[string][]form) (around map[string]string) {
+	around = map[string]string{}
+	for start := range len(text) - shortest + 1 {
+		for _, f := range wanted[text[start:start+shortest]] {
+			end := start + len(f.text)
+			if !strings.HasPrefix(text[start:], f.text) || around[f.secret] != "" || digits(f.secret) && !alone(text, start, end) {
+				continue
 			}
-			start, end := from+at, from+at+len(form)
-			if !digits(secret) || alone(text, start, end) {
-				return strings.ToValidUTF8(text[max(0, start-100):start]+"…"+text[end:min(len(text), end+60)], "?"), true
-			}
-			from = end
+			around[f.secret] = strings.ToValidUTF8(text[max(0, start-100):start]+"…"+text[end:min(len(text), end+60)], "?")
 		}
 	}
-	return "", false
+	return around
 }
 
 // forms are the secret and its encodings.
