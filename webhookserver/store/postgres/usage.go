@@ -88,17 +88,21 @@ func (t *tx) count(line, period string, u store.Usage) error {
 	return err
 }
 
-// refund gives a message back that was counted and is known not to be sent.
+// refund gives a message back that was counted and is known not to be sent, and its price.
 func (t *tx) refund(outboxID string) error {
 	var line, month, day string
-	found, err := t.found(`SELECT line, month, day FROM outbox WHERE id = $1 AND month <> ''`, []any{outboxID}, &line, &month, &day)
+	var priced record.Price
+	found, err := t.found(`SELECT line, month, day, priced FROM outbox WHERE id = $1 AND month <> ''`, []any{outboxID}, &line, &month, &day, &priced)
 	if err != nil || !found {
 		return err
 	}
 	if err := t.exec1(`UPDATE outbox SET month = '', day = '' WHERE id = $1`, outboxID); err != nil {
 		return err
 	}
-	if err := t.count(line, month, store.Usage{Messages: -1}); err != nil {
+	// Meta bills what it delivers, whatever price it told before.
+	back := priced.Usage(-1)
+	back.Messages = -1
+	if err := t.count(line, month, back); err != nil {
 		return err
 	}
 	return t.count(line, day, store.Usage{Messages: -1})
@@ -106,8 +110,8 @@ func (t *tx) refund(outboxID string) error {
 
 // price counts the price that Meta tells of a message, once.
 func (t *tx) price(s *store.Status) error {
-	billable, ok := record.Billable(s.Pricing)
-	if !ok {
+	price := record.PriceOf(s.Pricing)
+	if price == record.PriceUnknown {
 		return nil
 	}
 	var id, line, month string
@@ -118,19 +122,19 @@ func (t *tx) price(s *store.Status) error {
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET priced = 1 WHERE id = $1`, id); err != nil {
+	if err := t.exec1(`UPDATE outbox SET priced = $1 WHERE id = $2`, int64(price), id); err != nil {
 		return err
 	}
-	return t.count(line, month, record.Priced(billable))
+	return t.count(line, month, price.Usage(1))
 }
 
 // priceAll counts the prices that statuses tell, each once.
 func (t *tx) priceAll(list []*news) error {
 	var numbers, wamids []string
-	var billables []bool
+	var prices []int64
 	for _, s := range list {
-		if billable, ok := record.Billable(s.pricing); ok {
-			numbers, wamids, billables = append(numbers, s.PhoneNumberID), append(wamids, s.WAMID), append(billables, billable)
+		if price := record.PriceOf(s.pricing); price != record.PriceUnknown {
+			numbers, wamids, prices = append(numbers, s.PhoneNumberID), append(wamids, s.WAMID), append(prices, int64(price))
 		}
 	}
 	if len(numbers) == 0 {
@@ -138,23 +142,23 @@ func (t *tx) priceAll(list []*news) error {
 	}
 	type priced struct {
 		line, month string
-		billable    bool
+		price       record.Price
 	}
 	all, err := rowsOf(t, func(row pgx.CollectableRow) (p priced, err error) {
-		err = row.Scan(&p.line, &p.month, &p.billable)
+		err = row.Scan(&p.line, &p.month, &p.price)
 		return p, err
 	}, `
-		UPDATE outbox o SET priced = 1
-		FROM unnest($1::text[], $2::text[], $3::boolean[]) k (number, wamid, billable)
+		UPDATE outbox o SET priced = k.price
+		FROM unnest($1::text[], $2::text[], $3::bigint[]) k (number, wamid, price)
 		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid
-		WHERE o.id = m.outbox_id AND o.month <> '' AND o.priced = 0 RETURNING o.line, o.month, k.billable`, numbers, wamids, billables)
+		WHERE o.id = m.outbox_id AND o.month <> '' AND o.priced = 0 RETURNING o.line, o.month, k.price`, numbers, wamids, prices)
 	if err != nil {
 		return err
 	}
 	// In one order, lest two replicas wait for each other.
 	slices.SortFunc(all, func(a, b priced) int { return strings.Compare(a.line+" "+a.month, b.line+" "+b.month) })
 	for _, p := range all {
-		if err := t.count(p.line, p.month, record.Priced(p.billable)); err != nil {
+		if err := t.count(p.line, p.month, p.price.Usage(1)); err != nil {
 			return err
 		}
 	}

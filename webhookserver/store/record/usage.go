@@ -34,29 +34,43 @@ func Reached(q *store.Quota, month, day store.Usage, c Customer, p Periods, now,
 	return limit, begins
 }
 
-// Billable reads Meta's pricing object. ok is false if it says nothing.
-func Billable(pricing []byte) (billable, ok bool) {
+// Price is what Meta tells of a message's price. The column priced holds it.
+type Price int64
+
+// The prices.
+const (
+	PriceUnknown Price = 0
+	PriceBilled  Price = 1
+	PriceFree    Price = 2
+)
+
+// PriceOf reads Meta's pricing object.
+func PriceOf(pricing []byte) Price {
 	var p struct {
 		Billable *bool  `json:"billable"`
 		Type     string `json:"type"`
 	}
 	if len(pricing) == 0 || json.Unmarshal(pricing, &p) != nil {
-		return false, false
+		return PriceUnknown
 	}
 	switch {
-	case p.Type != "":
-		return p.Type == "regular", true
-	case p.Billable != nil:
-		return *p.Billable, true
+	case p.Type == "regular", p.Type == "" && p.Billable != nil && *p.Billable:
+		return PriceBilled
+	case p.Type != "", p.Billable != nil:
+		return PriceFree
 	default:
-		return false, false
+		return PriceUnknown
 	}
 }
 
-// Priced is what a message of known price adds to a month.
-func Priced(billable bool) store.Usage {
-	if billable {
-		return store.Usage{Billed: 1}
+// Usage is what n messages of the price add to a month.
+func (p Price) Usage(n int64) store.Usage {
+	switch p {
+	case PriceBilled:
+		return store.Usage{Billed: n}
+	case PriceFree:
+		return store.Usage{Free: n}
+	default:
+		return store.Usage{}
 	}
-	return store.Usage{Free: 1}
 }

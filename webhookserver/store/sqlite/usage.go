@@ -81,17 +81,21 @@ func (t *tx) count(line, period string, u store.Usage) error {
 	return err
 }
 
-// refund gives a message back that was counted and is known not to be sent.
+// refund gives a message back that was counted and is known not to be sent, and its price.
 func (t *tx) refund(outboxID string) error {
 	var line, month, day string
-	found, err := t.found(`SELECT line, month, day FROM outbox WHERE id = ? AND month <> ''`, []any{outboxID}, &line, &month, &day)
+	var priced record.Price
+	found, err := t.found(`SELECT line, month, day, priced FROM outbox WHERE id = ? AND month <> ''`, []any{outboxID}, &line, &month, &day, &priced)
 	if err != nil || !found {
 		return err
 	}
 	if err := t.exec1(`UPDATE outbox SET month = '', day = '' WHERE id = ?`, outboxID); err != nil {
 		return err
 	}
-	if err := t.count(line, month, store.Usage{Messages: -1}); err != nil {
+	// Meta bills what it delivers, whatever price it told before.
+	back := priced.Usage(-1)
+	back.Messages = -1
+	if err := t.count(line, month, back); err != nil {
 		return err
 	}
 	return t.count(line, day, store.Usage{Messages: -1})
@@ -99,8 +103,8 @@ func (t *tx) refund(outboxID string) error {
 
 // price counts the price that Meta tells of a message, once.
 func (t *tx) price(s *store.Status) error {
-	billable, ok := record.Billable(s.Pricing)
-	if !ok {
+	price := record.PriceOf(s.Pricing)
+	if price == record.PriceUnknown {
 		return nil
 	}
 	var id, line, month string
@@ -111,10 +115,10 @@ func (t *tx) price(s *store.Status) error {
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET priced = 1 WHERE id = ?`, id); err != nil {
+	if err := t.exec1(`UPDATE outbox SET priced = ? WHERE id = ?`, int64(price), id); err != nil {
 		return err
 	}
-	return t.count(line, month, record.Priced(billable))
+	return t.count(line, month, price.Usage(1))
 }
 
 // priceJoined counts the price that came before the wamid was known.

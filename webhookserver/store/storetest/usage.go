@@ -127,6 +127,54 @@ var usageCases = map[string]func(*world){
 		}
 		w.equal([5]int64{1, 3, 1, 1, 0}, w.usages()["2026-03"], "one is billed, one free, one unknown")
 	},
+	"the first price that Meta tells counts, until the message fails": func(w *world) {
+		const billed = `{"billable":true,"pricing_model":"PMP","type":"regular","category":"service"}`
+		const free = `{"billable":false,"pricing_model":"PMP","type":"free_customer_service","category":"service"}`
+		tells := func(wamid string, kind store.StatusKind, pricing string) {
+			w.Helper()
+			w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+				Line: line, PhoneNumberID: number, WAMID: wamid, Kind: kind, EventTime: w.clock(), Pricing: []byte(pricing), Raw: []byte(`{}`),
+			}}})
+		}
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b", "c", "d"), charged(store.Quota{})))
+		for _, wamid := range []string{"a", "b", "c", "d"} {
+			w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), wamid))
+		}
+		tells("a", store.StatusSent, `{"billable":true,"category":"service"}`) // as before types
+		tells("a", store.StatusDelivered, `{"billable":true,"type":"regular","category":"marketing"}`)
+		tells("b", store.StatusSent, free)
+		tells("b", store.StatusRead, billed)
+		tells("c", store.StatusSent, billed)
+		tells("c", store.StatusSent, billed)
+		tells("d", store.StatusSent, free)
+		w.equal([5]int64{1, 4, 2, 2, 0}, w.usages()["2026-03"], "each price once, whatever category it has")
+		w.reopen()
+		for _, wamid := range []string{"c", "d"} {
+			for range 2 {
+				tells(wamid, store.StatusFailed, "")
+			}
+			tells(wamid, store.StatusSent, billed)
+		}
+		w.equal([5]int64{1, 2, 1, 1, 0}, w.usages()["2026-03"], "what failed is given back with its price")
+		w.equal([5]int64{0, 2, 0, 0, 0}, w.usages()["2026-03-01"], "and for the day")
+	},
+	"what is settled after midnight counts where it was reserved": func(w *world) {
+		w.advance(time.Date(2026, 4, 1, 3, 59, 0, 0, time.UTC).Sub(w.clock())) // a minute before April in New York, which has gone to summer time
+		q := store.Quota{TimeZone: "America/New_York", MessagesPerMonth: new(int64(2)), MessagesPerDay: new(int64(2))}
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a", "b"), charged(q)))
+		full := w.asks("m2", "US.2")
+		w.wantLimit(w.store.CommitReply(w.Context(), full, drafts("c"), charged(q)), store.LimitMessages, "March is used up")
+		first := w.claimSend()
+		w.advance(time.Minute)
+		w.must(w.store.CommitReply(w.Context(), full, drafts("c"), charged(q)))
+		w.must(w.store.MarkAccepted(w.Context(), first, "a"))
+		w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+			Line: line, PhoneNumberID: number, WAMID: "a", Kind: store.StatusSent, EventTime: w.clock(), Pricing: []byte(`{"type":"regular"}`), Raw: []byte(`{}`),
+		}}})
+		w.must(w.store.MarkFailed(w.Context(), w.claimSend(), 131026, "Undeliverable"))
+		w.equal(map[string][5]int64{"2026-03": {1, 1, 1, 0, 0}, "2026-03-31": {0, 1, 0, 0, 0}, "2026-04": {1, 1, 0, 0, 0}, "2026-04-01": {0, 1, 0, 0, 0}}, w.usages(),
+			"March has its price and its failure")
+	},
 	"tokens of a day": func(w *world) {
 		reserve := func(line string, n int64, bound *int64) string {
 			w.Helper()
