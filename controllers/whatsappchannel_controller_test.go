@@ -513,6 +513,16 @@ func TestChannelPlanInactive(t *testing.T) {
 	}
 }
 
+func TestChannelStoresNoBodies(t *testing.T) {
+	t.Parallel()
+	d, channel := newDirectChannel(t, func(c *v1alpha1.WhatsAppChannel) { c.Spec.StoreBodies = new(false) })
+	connect(t, d, channel)
+	awaitCondition(t, channel, v1alpha1.ConditionAssistantReady, metav1.ConditionTrue, v1alpha1.ReasonRetrievalOnly)
+	if !servedChannel(t, d.phoneNumberID).DiscardBodies {
+		t.Error("the webhook-server was not told that bodies are not to be stored")
+	}
+}
+
 func TestRequestChannelWithoutItsRequest(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t, labelPartner)

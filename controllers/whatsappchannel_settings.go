@@ -46,7 +46,7 @@ func (r *WhatsAppChannelReconciler) readSettings(ctx context.Context, s *channel
 		Namespace: s.channel.Namespace, Name: s.channel.Name, LineID: lineID(s.namespaceUID, n.phoneNumberID),
 		PhoneNumberID: n.phoneNumberID, WABAID: n.wabaID, Direct: n.app == nil, Graph: n.graph,
 		MessagingAccountID: spec.MessagingAccountID, PlanActive: ptr.Deref(spec.Plan.Active, true), TimeZone: spec.TimeZone,
-		Retention: duration(spec.Retention, defaultRetention), Assistant: assistantOf(&spec.Assistant),
+		Retention: duration(spec.Retention, defaultRetention), DiscardBodies: !ptr.Deref(spec.StoreBodies, true), Assistant: assistantOf(&spec.Assistant),
 		AccessToken: n.token, AppSecret: n.ownAppSecret, PreviousAppSecret: n.previousAppSecret,
 	}
 	if h := spec.Handoff; h != nil {

@@ -62,6 +62,7 @@ func TestMutability(t *testing.T) {
 		"Channel.metaAppRef":           {manifest: directChannel, path: "spec.source.direct.metaAppRef", before: object("name", "a"), after: object("name", "b")},
 		"Channel.suspend":              {manifest: directChannel, path: "spec.suspend", before: true, after: false},
 		"Channel.assistant":            {manifest: directChannel, path: "spec.assistant", before: object("instructions", "a"), after: object("instructions", "b")},
+		"Channel.storeBodies":          {manifest: directChannel, path: "spec.storeBodies", before: true, after: false},
 		"Channel.retention":            {manifest: directChannel, path: "spec.retention", before: "216h", after: "300h"},
 	}
 	for name, m := range cases {

@@ -35,11 +35,17 @@ type WhatsAppChannelSpec struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_+/-]+$`
 	TimeZone string `json:"timeZone,omitempty"`
 
-	// retention is how long messages are kept. It must outlast the 7 days in which Meta may deliver a message again.
+	// retention is how long messages are kept, without their words if storeBodies is false. It must outlast the 7 days in which Meta may deliver a message again.
 	// +optional
 	// +default="2160h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('216h')",message="retention must be at least 216h (9 days): Meta may deliver a message again for 7 days, and a forgotten one would be answered twice"
 	Retention *metav1.Duration `json:"retention,omitempty"`
+
+	// storeBodies keeps what customers and the business write, and files, for as long as retention says. If it is false, they are kept no
+	// longer than it takes to answer; what tells copies apart, states and times stay. The assistant then remembers nothing of earlier messages.
+	// +optional
+	// +default=true
+	StoreBodies *bool `json:"storeBodies,omitempty"`
 
 	// webhook configures how this number's webhooks reach the webhook-server.
 	// +optional

@@ -1214,6 +1214,11 @@ func (in *WhatsAppChannelSpec) DeepCopyInto(out *WhatsAppChannelSpec) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.StoreBodies != nil {
+		in, out := &in.StoreBodies, &out.StoreBodies
+		*out = new(bool)
+		**out = **in
+	}
 	in.Webhook.DeepCopyInto(&out.Webhook)
 	if in.Suspend != nil {
 		in, out := &in.Suspend, &out.Suspend

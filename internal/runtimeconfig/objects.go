@@ -132,6 +132,8 @@ type Channel struct {
 	TimeZone string `json:"timeZone,omitempty"`
 	// Retention is how long messages are kept.
 	Retention Duration `json:"retention"`
+	// DiscardBodies takes the words out of messages that are answered.
+	DiscardBodies bool `json:"discardBodies,omitempty"`
 	// Assistant configures who answers.
 	Assistant Assistant `json:"assistant"`
 	// Handoff configures how a chat goes to a person.

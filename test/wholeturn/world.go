@@ -38,6 +38,8 @@ const (
 	hookHost = "hooks.example.test"
 	// patience bounds waits that take moments on an idle machine.
 	patience = 90 * time.Second
+	// discardEvery is how often the server looks for words that a channel does not want to be kept.
+	discardEvery = 100 * time.Millisecond
 )
 
 // Feed and FAQ are the bakery's catalog and knowledge.
@@ -59,6 +61,8 @@ type Options struct {
 	OtherFeed string
 	// Blobs keeps files and images; nil for none.
 	Blobs *media.Blobs
+	// Egress says where the server may go for tenants; nil lets it reach this machine.
+	Egress *egress.Policy
 }
 
 // Secrets of the installation and of the app, which no test needs to know.
@@ -122,6 +126,9 @@ func newMeta(t *testing.T, o Options) *World {
 	return w
 }
 
+// Private makes what somebody writes known as something that nobody may read anywhere when the test ends.
+func (w *World) Private(words string) string { return w.leaks.Secret(words) }
+
 func must(tb testing.TB, err error) {
 	tb.Helper()
 	if err != nil {
@@ -177,14 +184,15 @@ func (w *World) serve() {
 	registry, log := prometheus.NewRegistry(), w.leaks.Logger(leaks.MaxVerbosity)
 	registry.MustRegister(webhookserver.NewStats(context.WithoutCancel(w.t.Context()), w.Store, log))
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
-		View: w.view, Store: w.Store, Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
+		View: w.view, Store: w.Store, Egress: *cmp.Or(w.opts.Egress, &egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
 		Owner: "test", Registry: registry, Log: log, Blobs: w.opts.Blobs,
 	})
 	must(w.t, err)
+	retention := &webhookserver.Retention{View: w.view, Store: w.Store, Log: log, DiscardEvery: discardEvery}
 	server, err := webhookserver.New(w.t.Context(), webhookserver.Options{
 		Source: fixed{w.view}, Store: w.Store, Roles: webhookserver.Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
 		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: log,
-		Received: answering.Received, Workers: []webhookserver.Worker{answering},
+		Received: answering.Received, Workers: []webhookserver.Worker{answering, retention},
 	})
 	must(w.t, err)
 	// The test's own context ends before there was a last look at the server.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
@@ -19,10 +18,6 @@ const (
 	reasonToolOutcomeUnknown = "ToolOutcomeUnknown"
 	reasonOrderProblem       = "OrderProblem"
 )
-
-// decideWithin is how long a customer may take to decide. Prices and what a call is for change; a question that is older is not open
-// any more.
-const decideWithin = 24 * time.Hour
 
 // typeOrder is Meta's type of a cart that a customer sends.
 const typeOrder = "order"
@@ -98,7 +93,7 @@ func (w *Worker) decideOrder(ctx context.Context, ch *runtimeconfig.Channel, tur
 	switch {
 	case order.State == store.OrderConfirmed && verb == assistant.TapConfirmOrder:
 		p.say(words.OrderPlaced) // the button was tapped twice
-	case order.State != store.OrderDraft, turn.ClaimedAt.Sub(order.CreatedAt) > decideWithin:
+	case order.State != store.OrderDraft, turn.ClaimedAt.Sub(order.CreatedAt) > store.DecideWithin:
 		p.say(words.OrderGone)
 	case verb == assistant.TapConfirmOrder:
 		p.decision = &store.OrderDecision{ID: id, State: store.OrderConfirmed, Notify: ch.Orders.Notify != nil}
@@ -123,7 +118,7 @@ func (w *Worker) decideAction(ctx context.Context, turn *store.Turn, unanswered 
 		// Whoever opened it has died, or his outcome was lost: nobody knows whether it was made.
 		p.say(words.ActionFailed)
 		p.handOff = reasonToolOutcomeUnknown
-	case call.State != store.ToolCallProposed, turn.ClaimedAt.Sub(call.CreatedAt) > decideWithin:
+	case call.State != store.ToolCallProposed, turn.ClaimedAt.Sub(call.CreatedAt) > store.DecideWithin:
 		p.say(words.ActionGone)
 	case verb == assistant.TapDropAction:
 		p.settlement = &store.ToolSettlement{ID: id, State: store.ToolCallDeclined}

@@ -76,8 +76,8 @@ func TestDecisionsThatComeTooLate(t *testing.T) {
 		order store.OrderState
 		made  int32
 	}{
-		{decideWithin - time.Minute, "we have your order, done: booked", store.OrderConfirmed, 1},
-		{decideWithin + time.Minute, "not open any more., This is not open any more.", store.OrderDraft, 0},
+		{store.DecideWithin - time.Minute, "we have your order, done: booked", store.OrderConfirmed, 1},
+		{store.DecideWithin + time.Minute, "not open any more., This is not open any more.", store.OrderDraft, 0},
 	} {
 		w := newWorld(t)
 		w.asking()

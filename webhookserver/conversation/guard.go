@@ -14,7 +14,6 @@ const (
 	reasonAssistantDisabled = "AssistantDisabled"
 	reasonPlanInactive      = "PlanInactive"
 	reasonTooOld            = "TooOld"
-	reasonRevoked           = "Revoked"
 )
 
 // guard decides whether the assistant may answer, and which messages. A message that waited too long, because the server
@@ -34,7 +33,7 @@ func guard(ch *runtimeconfig.Channel, turn *store.Turn) (unanswered []store.Mess
 	// What the customer has taken back is nothing to speak of.
 	unanswered = slices.DeleteFunc(unanswered, func(m store.Message) bool { return m.Revoked })
 	if len(unanswered) == 0 {
-		return nil, reasonRevoked
+		return nil, store.ReasonRevoked
 	}
 	return unanswered, ""
 }

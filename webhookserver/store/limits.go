@@ -65,6 +65,10 @@ const (
 	// takes less to have its row written.
 	BlobGrace = time.Hour
 
+	// DecideWithin is how long a customer may take to decide on an order or a call
+	// of a tool. Prices and what a call is for change.
+	DecideWithin = 24 * time.Hour
+
 	// QuarantineBytes is what one app may keep in quarantine.
 	QuarantineBytes = 64 << 20
 	// QuarantineTotalBytes is what all apps together may keep there: unverified

@@ -315,6 +315,19 @@ type Maintenance interface {
 	// until it returns 0.
 	Expire(ctx context.Context, r Retention) (int, error)
 
+	// Discard takes the words out of what nobody needs any more on these lines, and
+	// returns how much lost them: of conversations in which nothing is unanswered or
+	// on its way out, the texts, files, raw bytes and payloads of all messages and
+	// the summary; of decisions that are not open any more, what they were about;
+	// and all changes that are kept raw. It takes at most batch conversations in one
+	// transaction; call it until it returns 0. What tells copies apart stays, and so
+	// do identities, times, states, usage and orders that were confirmed.
+	//
+	// A conversation that is Waiting, or whose newest turn was skipped or could not
+	// be delivered, keeps its words until a person has written after the customer.
+	// What he answered in that way counts as answered.
+	Discard(ctx context.Context, lines []string, batch int) (int, error)
+
 	// Close finishes what was accepted, and closes the database. Calls that
 	// come later get ErrUnavailable.
 	Close() error

@@ -321,6 +321,9 @@ const (
 	ConversationHuman ConversationState = "Human"
 )
 
+// ReasonRevoked skips a turn whose messages the customer has taken back.
+const ReasonRevoked = "Revoked"
+
 // Contact is a customer of one line.
 type Contact struct {
 	// BSUID is the newest one, empty if never told.
@@ -405,7 +408,7 @@ type Message struct {
 	// CustomerReaction and BusinessReaction are emojis; empty if there is none,
 	// or none any more.
 	CustomerReaction, BusinessReaction string
-	// Raw is the message as received, or the payload of ours.
+	// Raw is the message as received, or the payload of ours. It is nil and Text empty after Discard.
 	Raw []byte
 }
 
@@ -458,7 +461,7 @@ type Turn struct {
 	// MaxTurnMessages and MaxTurnBytes.
 	Unanswered []Message
 	// History are the messages before those, in and out, by event time, within
-	// the same bounds.
+	// the same bounds. Those that Discard has been at are not among them.
 	History []Message
 	// Summary is of what was said before; zero if there is none.
 	Summary Summary

@@ -44,38 +44,46 @@ func (s *schemas) open(t *testing.T, dir string, clock func() time.Time) store.S
 
 func TestEraseReachesEveryColumn(t *testing.T) {
 	var s schemas
-	storetest.RunErasure(t, s.open, func(t *testing.T, dir string) map[string][]string {
-		t.Helper()
-		conn, err := pgx.Connect(t.Context(), s.dsn(t, dir))
+	storetest.RunErasure(t, s.open, s.columns)
+}
+
+func TestDiscardReachesEveryColumn(t *testing.T) {
+	var s schemas
+	storetest.RunDiscard(t, s.open, s.columns)
+}
+
+// columns is a storetest.Columns.
+func (s *schemas) columns(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), s.dsn(t, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := conn.Exec(t.Context(), `SET bytea_output = 'escape'`); err != nil { // which leaves letters readable
+		t.Fatal(err)
+	}
+	read := func(query string) []string {
+		rows, err := conn.Query(t.Context(), query)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() {
-			if err := conn.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
-		}()
-		if _, err := conn.Exec(t.Context(), `SET bytea_output = 'escape'`); err != nil { // which leaves letters readable
+		values, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
 			t.Fatal(err)
 		}
-		read := func(query string) []string {
-			rows, err := conn.Query(t.Context(), query)
-			if err != nil {
-				t.Fatal(err)
-			}
-			values, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil {
-				t.Fatal(err)
-			}
-			return values
-		}
-		all := map[string][]string{}
-		for _, name := range read(`
+		return values
+	}
+	all := map[string][]string{}
+	for _, name := range read(`
 			SELECT table_name || '.' || column_name FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
 			WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND data_type NOT IN ('bigint', 'integer', 'smallint', 'boolean')`) {
-			table, column, _ := strings.Cut(name, ".")
-			all[name] = read(`SELECT coalesce(` + pgx.Identifier{column}.Sanitize() + `::text, '') FROM ` + pgx.Identifier{table}.Sanitize())
-		}
-		return all
-	})
+		table, column, _ := strings.Cut(name, ".")
+		all[name] = read(`SELECT coalesce(` + pgx.Identifier{column}.Sanitize() + `::text, '') FROM ` + pgx.Identifier{table}.Sanitize())
+	}
+	return all
 }

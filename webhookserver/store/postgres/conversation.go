@@ -134,8 +134,8 @@ func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID i
 	if err != nil || history <= 0 {
 		return err
 	}
-	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND seq <= $2 AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
-		t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
+	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND id > (SELECT d.discarded_through FROM conversations d WHERE d.id = $2) AND seq <= $3 AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
+		t.ConversationID, t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
 	return err
 }
 

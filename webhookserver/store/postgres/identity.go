@@ -297,6 +297,7 @@ func (b *batch) merge(from, into *thread) error {
 	q.Queue(`UPDATE orders SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE tool_calls SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`UPDATE conversations SET discarded_through = 0 WHERE id = $1`, into.ID)
 	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.ID)
 	if err := b.t.send(q); err != nil {
 		return err

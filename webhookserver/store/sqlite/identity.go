@@ -202,7 +202,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		}
 	}
 	into.Absorb(&from.Thread)
-	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ? WHERE id = ?`, string(into.State), into.Phone, into.ID)
+	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ?, discarded_through = 0 WHERE id = ?`, string(into.State), into.Phone, into.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"Reports", reportCases},
 		{"Documents", documentCases},
 		{"Retention", retentionCases},
+		{"Discard", discardCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for name, run := range group.cases {

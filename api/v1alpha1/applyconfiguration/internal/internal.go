@@ -815,6 +815,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: source
       type:
         namedType: com.github.whatsapp-operator.whatsapp-operator.api.v1alpha1.ChannelSource
+    - name: storeBodies
+      type:
+        scalar: boolean
+      default: true
     - name: suspend
       type:
         scalar: boolean

@@ -25,8 +25,11 @@ type WhatsAppChannelSpecApplyConfiguration struct {
 	Plan *PlanSpecApplyConfiguration `json:"plan,omitempty"`
 	// timeZone of the business as an IANA name. Absent means UTC.
 	TimeZone *string `json:"timeZone,omitempty"`
-	// retention is how long messages are kept. It must outlast the 7 days in which Meta may deliver a message again.
+	// retention is how long messages are kept, without their words if storeBodies is false. It must outlast the 7 days in which Meta may deliver a message again.
 	Retention *v1.Duration `json:"retention,omitempty"`
+	// storeBodies keeps what customers and the business write, and files, for as long as retention says. If it is false, they are kept no
+	// longer than it takes to answer; what tells copies apart, states and times stay. The assistant then remembers nothing of earlier messages.
+	StoreBodies *bool `json:"storeBodies,omitempty"`
 	// webhook configures how this number's webhooks reach the webhook-server.
 	Webhook *ChannelWebhookApplyConfiguration `json:"webhook,omitempty"`
 	// messagingAccountID is the WhatsApp Business account that pays for what the number sends. It is required when the token reaches several
@@ -103,6 +106,14 @@ func (b *WhatsAppChannelSpecApplyConfiguration) WithTimeZone(value string) *What
 // If called multiple times, the Retention field is set to the value of the last call.
 func (b *WhatsAppChannelSpecApplyConfiguration) WithRetention(value v1.Duration) *WhatsAppChannelSpecApplyConfiguration {
 	b.Retention = &value
+	return b
+}
+
+// WithStoreBodies sets the StoreBodies field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StoreBodies field is set to the value of the last call.
+func (b *WhatsAppChannelSpecApplyConfiguration) WithStoreBodies(value bool) *WhatsAppChannelSpecApplyConfiguration {
+	b.StoreBodies = &value
 	return b
 }
 

@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
+)
+
+// discardable finds conversations that are to lose their words.
+const discardable = `c.lease_until <= ? AND ` + record.Discardable
+
+// Discard implements store.Maintenance. What is to go is looked up beside the
+// writer; the writer looks again as it takes it.
+func (s *Store) Discard(ctx context.Context, lines []string, batch int) (int, error) {
+	if len(lines) == 0 {
+		return 0, nil
+	}
+	encoded, err := jsonLines(lines)
+	if err != nil {
+		return 0, err
+	}
+	now := s.clock().UnixMilli()
+	threads, err := list(ctx, s, func(rows *sql.Rows) (id int64, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	}, `SELECT c.id FROM conversations c WHERE c.line IN (SELECT value FROM json_each(?)) AND `+discardable+` LIMIT ?`, encoded, now, batch)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.discardableRows(ctx, encoded, now)
+	if err != nil || len(threads) == 0 && len(rows) == 0 {
+		return 0, err
+	}
+	total := 0
+	err = s.write(ctx, func(t *tx) error {
+		total = 0
+		for _, id := range threads {
+			gone, err := t.discardThread(id)
+			if err != nil {
+				return err
+			}
+			if gone {
+				total++
+			}
+		}
+		for _, d := range rows {
+			n, err := t.exec(`UPDATE `+d.Table+` SET `+d.Set+` WHERE line IN (SELECT value FROM json_each(?)) AND `+d.Where("?"),
+				d.args(encoded, t.now)...)
+			if err != nil {
+				return err
+			}
+			total += int(n)
+		}
+		return nil
+	})
+	return total, err
+}
+
+func (t *tx) discardThread(id int64) (bool, error) {
+	found, err := t.found(`SELECT c.id FROM conversations c WHERE `+discardable+` AND c.id = ?`, []any{t.now, id}, &id)
+	if err != nil || !found {
+		return false, err
+	}
+	for _, statement := range record.DiscardThread {
+		if _, err := t.exec(statement, id); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// discarding is a table that has rows to empty.
+type discarding struct{ record.Discarding }
+
+// args are those of its condition, after the lines.
+func (d discarding) args(lines string, now int64) []any {
+	if d.Open == "" {
+		return []any{lines}
+	}
+	return []any{lines, now - store.DecideWithin.Milliseconds()}
+}
+
+func (s *Store) discardableRows(ctx context.Context, lines string, now int64) (some []discarding, err error) {
+	for _, table := range record.DiscardRows {
+		d := discarding{table}
+		found, err := s.anyRow(ctx, `SELECT 1 FROM `+d.Table+` WHERE line IN (SELECT value FROM json_each(?)) AND `+d.Where("?")+` LIMIT 1`, d.args(lines, now))
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			some = append(some, d)
+		}
+	}
+	return some, nil
+}
