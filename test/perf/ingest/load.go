@@ -28,11 +28,20 @@ type outcome struct {
 	perSecond float64
 	p50, p99  time.Duration
 	requests  int
+	// server and database are the processor time of a request there; 0 where it is not told apart from the generator's.
+	server, database time.Duration
 }
 
 // String shows a rate and latencies in one cell.
 func (f outcome) String() string {
-	return fmt.Sprintf("%6.0f/s p50 %s p99 %s", f.perSecond, f.p50.Round(100*time.Microsecond), f.p99.Round(100*time.Microsecond))
+	text := fmt.Sprintf("%6.0f/s p50 %s p99 %s", f.perSecond, f.p50.Round(100*time.Microsecond), f.p99.Round(100*time.Microsecond))
+	if f.server > 0 {
+		text += fmt.Sprintf(" processor %s", f.server.Round(time.Microsecond))
+	}
+	if f.database > 0 {
+		text += fmt.Sprintf(" database's %s", f.database.Round(time.Microsecond))
+	}
+	return text
 }
 
 func outcomeOf(latencies []time.Duration, elapsed time.Duration) (outcome, error) {

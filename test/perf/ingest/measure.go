@@ -194,18 +194,68 @@ func (b *bench) to(next func(n int64) []byte, addrs ...string) load {
 type runner struct {
 	name string
 	load
+	// server is the product's, nil for a bare handler, which runs in the generator's process.
+	server *instance
+}
+
+// busy is the processor time so far of the product's process and of PostgreSQL. It tells what a request costs even while others keep
+// the machine busy.
+func (b *bench) busy(ctx context.Context, r *runner) (server, database time.Duration, err error) {
+	if r.server != nil {
+		seconds, err := r.server.metric(ctx, "process_cpu_seconds_total")
+		if err != nil {
+			return 0, 0, err
+		}
+		server = time.Duration(seconds * float64(time.Second))
+	}
+	database, err = b.server.CPU()
+	return server, database, err
+}
+
+// one measures a runner once.
+func (b *bench) one(ctx context.Context, r *runner) (outcome, error) {
+	server, database, err := b.busy(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	f, err := r.closed(ctx, b.size.duration)
+	if err != nil {
+		return outcome{}, err
+	}
+	laterServer, laterDatabase, err := b.busy(ctx, r)
+	if err != nil {
+		return outcome{}, err
+	}
+	f.server, f.database = (laterServer-server)/time.Duration(f.requests), (laterDatabase-database)/time.Duration(f.requests)
+	return f, nil
+}
+
+// acquaint lets all known contacts write before anything is measured, so that only those who are meant to be new are. A slow machine
+// takes longer than the second that rounds leave out.
+func (b *bench) acquaint(ctx context.Context, runners []runner) error {
+	for _, r := range runners {
+		for r.sequence.Load()%lanes < knownContacts {
+			if _, err := r.closed(ctx, time.Second); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // rounds drives the runners in turns, so that what disturbs the machine disturbs all, and returns the outcomes by runner and round. The
-// first second of each is left out: connections are made, files grow, the customers are new.
+// first second of each is left out: connections are made, files grow.
 func (b *bench) rounds(ctx context.Context, runners ...runner) (map[string][]outcome, error) {
+	if err := b.acquaint(ctx, runners); err != nil {
+		return nil, err
+	}
 	results := map[string][]outcome{}
 	for round := range b.size.rounds {
 		for _, r := range runners {
 			if _, err := r.closed(ctx, time.Second); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)
 			}
-			f, err := r.closed(ctx, b.size.duration)
+			f, err := b.one(ctx, &r)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)
 			}

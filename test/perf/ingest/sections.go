@@ -28,7 +28,7 @@ func (b *bench) closedLoop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	runners := []runner{{"HMAC only", b.to(ordinary.message, bare)}}
+	runners := []runner{{"HMAC only", b.to(ordinary.message, bare), nil}}
 	servers := map[string]*instance{}
 	for _, on := range []string{onSQLite, onPostgres} {
 		floor, err := b.startFloor(ctx, on)
@@ -38,7 +38,7 @@ func (b *bench) closedLoop(ctx context.Context) error {
 		if servers[on], err = b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"}); err != nil {
 			return err
 		}
-		runners = append(runners, runner{on + " bare", b.to(ordinary.message, floor)}, runner{on, b.to(ordinary.message, servers[on].addr)})
+		runners = append(runners, runner{on + " bare", b.to(ordinary.message, floor), nil}, runner{on, b.to(ordinary.message, servers[on].addr), servers[on]})
 	}
 	before := map[string]float64{}
 	for on, s := range servers {
@@ -93,7 +93,7 @@ func (b *bench) statusMix(ctx context.Context) error {
 				return ordinary.status(message, graph.sent(message), "delivered")
 			}
 		}
-		results, err := b.rounds(ctx, runner{on + " bare", b.to(next, floor)}, runner{on + " with workers", b.to(next, server.addr)})
+		results, err := b.rounds(ctx, runner{on + " bare", b.to(next, floor), nil}, runner{on + " with workers", b.to(next, server.addr), server})
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (b *bench) batches(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		runners = append(runners, runner{on + " bare", b.to(next, floor)}, runner{on, b.to(next, server.addr)})
+		runners = append(runners, runner{on + " bare", b.to(next, floor), nil}, runner{on, b.to(next, server.addr), server})
 	}
 	results, err := b.rounds(ctx, runners...)
 	if err != nil {
@@ -163,7 +163,7 @@ func (b *bench) replicas(ctx context.Context) error {
 		}
 		addrs = append(addrs, s.addr)
 	}
-	results, err := b.rounds(ctx, runner{"one replica", b.to(ordinary.message, addrs[0])}, runner{"two replicas", b.to(ordinary.message, addrs...)})
+	results, err := b.rounds(ctx, runner{"one replica", b.to(ordinary.message, addrs[0]), nil}, runner{"two replicas", b.to(ordinary.message, addrs...), nil})
 	if err != nil {
 		return err
 	}
@@ -181,8 +181,8 @@ func (b *bench) manyChannels(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	results, err := b.rounds(ctx, runner{"20 channels", b.to(ordinary.message, few.addr)},
-		runner{fmt.Sprintf("%d channels", b.size.channels), b.to(ordinary.message, many.addr)})
+	results, err := b.rounds(ctx, runner{"20 channels", b.to(ordinary.message, few.addr), few},
+		runner{fmt.Sprintf("%d channels", b.size.channels), b.to(ordinary.message, many.addr), many})
 	if err != nil {
 		return err
 	}
