@@ -64,7 +64,8 @@ func (h *hints) notify(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		_, _ = h.s.pool.Exec(ctx, `SELECT pg_notify($1, '')`, h.channel) // a hint; polling is the truth
+		// A hint, for polling is the truth: it is not worth an fsync of its own.
+		_, _ = h.s.pool.Exec(ctx, `SELECT pg_notify($1, ''), set_config('synchronous_commit', 'off', true)`, h.channel)
 		if !sleep(ctx, hintInterval) {
 			return
 		}
