@@ -20,8 +20,9 @@ type thread struct {
 	// storedPhone is the phone that the row has: it must be given up before
 	// another thread can take it.
 	storedPhone string
-	// told says that what is known of who answers has changed.
-	begun, dirty, told bool
+	// renamed says that more has changed than what each message changes, told
+	// that what is known of who answers has.
+	begun, dirty, renamed, told bool
 }
 
 func scanThread(row pgx.CollectableRow) (*thread, error) {
@@ -78,14 +79,26 @@ type batch struct {
 	traffic map[traffic]bool
 }
 
-// applyThreads applies moves and messages.
-func (t *tx) applyThreads(items []*record.Item) error {
-	b := &batch{
+func newBatch(t *tx) *batch {
+	return &batch{
 		t: t, byID: map[int64]*thread{}, byBSUID: map[lineKey]*thread{}, byPhone: map[lineKey]*thread{},
 		stored: map[messageKey]storedMessage{}, waitingTests: map[string]bool{}, unions: map[lineKey]*thread{}, traffic: map[traffic]bool{},
 	}
-	if n, err := b.load(items); err != nil || n == 0 {
-		return err
+}
+
+// applyThreads applies moves and messages.
+func (t *tx) applyThreads(items []*record.Item) error {
+	if !slices.ContainsFunc(items, (*record.Item).OfThread) {
+		return nil
+	}
+	b := t.loaded
+	if t.loaded = nil; b == nil {
+		b = newBatch(t)
+		q := &pgx.Batch{}
+		b.queueLoad(q, items)
+		if err := t.send(q); err != nil {
+			return err
+		}
 	}
 	for _, it := range items {
 		var err error
@@ -101,9 +114,10 @@ func (t *tx) applyThreads(items []*record.Item) error {
 			return err
 		}
 	}
-	if err := b.flush(); err != nil {
+	if err := b.finish(); err != nil {
 		return err
 	}
+	t.afterCommit = append(t.afterCommit, func() { b.remember(items) })
 	for _, key := range b.echoes {
 		if err := t.joinStatuses(key.number, key.wamid); err != nil {
 			return err
@@ -208,21 +222,43 @@ func (b *batch) touch(h *thread) {
 	}
 }
 
-// flush writes what has changed so far, in one round trip: contacts, then
-// conversations, then messages, each sorted by its unique key.
+// rename marks the thread as changed beyond what each message changes.
+func (b *batch) rename(h *thread) {
+	h.renamed = true
+	b.touch(h)
+}
+
+// flush writes what has changed so far, in one round trip.
 func (b *batch) flush() error {
+	q := b.changes()
+	if q.Len() == 0 {
+		return nil
+	}
+	return b.t.send(q)
+}
+
+// finish writes what has changed, with the commit if nothing else follows. A
+// message that gives way to its better copy is the exception: another replica
+// may have removed it, and only we would notice.
+func (b *batch) finish() error {
+	if len(b.replaced) > 0 {
+		return b.flush()
+	}
+	if q := b.changes(); q.Len() > 0 {
+		b.t.tail = q
+	}
+	return nil
+}
+
+// changes are the statements that write what has changed so far: contacts, then
+// conversations, then messages, each sorted by its unique key.
+func (b *batch) changes() *pgx.Batch {
 	q := &pgx.Batch{}
 	b.queueIdentities(q)
 	b.queueThreads(q)
 	b.queueMessages(q)
-	if q.Len() == 0 {
-		return nil
-	}
-	if err := b.t.send(q); err != nil {
-		return err
-	}
 	for _, h := range b.dirty {
-		h.dirty, h.begun, h.told, h.storedPhone = false, false, false, h.Phone
+		h.dirty, h.begun, h.renamed, h.told, h.storedPhone = false, false, false, false, h.Phone
 	}
 	for i := range b.messages {
 		if m := &b.messages[i]; m.InboundMessage != nil {
@@ -231,7 +267,7 @@ func (b *batch) flush() error {
 	}
 	b.dirty, b.messages, b.replaced = b.dirty[:0], b.messages[:0], b.replaced[:0]
 	clear(b.unions)
-	return nil
+	return q
 }
 
 // all refuses a statement that changed fewer rows than it was given: another
@@ -259,8 +295,8 @@ func (b *batch) queueIdentities(q *pgx.Batch) {
 		lines[i], bsuids[i], ids[i] = key.line, key.value, b.unions[key].ID
 	}
 	q.Queue(`
-		INSERT INTO identities (line, bsuid, conversation_id) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
-		ON CONFLICT (line, bsuid) DO NOTHING`, lines, bsuids, ids).Exec(all(len(keys)))
+		INSERT INTO identities (line, bsuid, conversation_id) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])`,
+		lines, bsuids, ids)
 }
 
 // threadRows are the threads of threadArguments, as rows.
@@ -274,13 +310,17 @@ const threadRows = `
 func (b *batch) queueThreads(q *pgx.Batch) {
 	var leaving []int64
 	var bsuids []string
-	var begun, changed []*thread
+	var begun, renamed, changed []*thread
 	for _, h := range b.dirty {
 		if h.begun {
 			begun = append(begun, h)
 			continue
 		}
-		changed = append(changed, h)
+		if h.renamed {
+			renamed = append(renamed, h)
+		} else {
+			changed = append(changed, h)
+		}
 		if h.storedPhone != "" && h.storedPhone != h.Phone {
 			leaving, bsuids = append(leaving, h.ID), append(bsuids, h.BSUID)
 		}
@@ -297,11 +337,18 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 			                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
 			SELECT *, $15 FROM `+threadRows, append(threadArguments(begun), b.t.now)...).Exec(all(len(begun)))
 	}
-	if len(changed) > 0 {
+	if len(renamed) > 0 {
 		q.Queue(`
 			UPDATE conversations c SET bsuid = u.bsuid, phone = u.phone, phone_at = u.phone_at, name = u.name, username = u.username, state = u.state,
 			       last_seq = u.last_seq, first_unanswered_id = u.first_id, first_unanswered_at = u.first_at, reply_due_at = u.due_at, last_user_at = u.user_at
-			FROM `+threadRows+` WHERE c.id = u.id`, threadArguments(changed)...).Exec(all(len(changed)))
+			FROM `+threadRows+` WHERE c.id = u.id`, threadArguments(renamed)...).Exec(all(len(renamed)))
+	}
+	if len(changed) > 0 {
+		q.Queue(`
+			UPDATE conversations c SET phone_at = u.phone_at, last_seq = u.last_seq, first_unanswered_id = u.first_id,
+			       first_unanswered_at = u.first_at, reply_due_at = u.due_at, last_user_at = u.user_at
+			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+			     u (id, phone_at, last_seq, first_id, first_at, due_at, user_at) WHERE c.id = u.id`, countsOf(changed)...).Exec(all(len(changed)))
 	}
 	for _, h := range b.dirty {
 		if h.told {
@@ -335,6 +382,20 @@ func threadArguments(threads []*thread) []any {
 	return []any{ids, lines, numbers, bsuids, phones, phoneAts, names, usernames, states, lastSeqs, firstIDs, firstAts, dueAts, userAts}
 }
 
+// countsOf are what each message changes of the threads, column by column.
+func countsOf(threads []*thread) []any {
+	n := len(threads)
+	ids, phoneAts, lastSeqs, firstIDs := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	firstAts, dueAts, userAts := make([]int64, n), make([]int64, n), make([]int64, n)
+	for i, h := range threads {
+		ids[i], phoneAts[i], lastSeqs[i], firstIDs[i] = h.ID, h.PhoneAt, h.LastSeq, h.FirstUnansweredID
+		firstAts[i], dueAts[i], userAts[i] = h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt
+	}
+	return []any{ids, phoneAts, lastSeqs, firstIDs, firstAts, dueAts, userAts}
+}
+
+// queueMessages has no clause for copies: those that are known were left out,
+// and one that another replica has just stored is a lost race.
 func (b *batch) queueMessages(q *pgx.Batch) {
 	if len(b.replaced) > 0 {
 		q.Queue(`DELETE FROM messages WHERE id = ANY ($1)`, b.replaced).Exec(all(len(b.replaced)))
@@ -363,9 +424,8 @@ func (b *batch) queueMessages(q *pgx.Batch) {
 	q.Queue(`
 		INSERT INTO messages (id, phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, target_wamid, seq, event_at, raw, received_at)
 		SELECT *, $14 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-		                          $10::text[], $11::bigint[], $12::bigint[], $13::bytea[])
-		ON CONFLICT (phone_number_id, wamid) DO NOTHING`,
-		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, targets, seqs, eventAts, raws, b.t.now).Exec(all(n))
+		                          $10::text[], $11::bigint[], $12::bigint[], $13::bytea[])`,
+		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, targets, seqs, eventAts, raws, b.t.now)
 	for _, m := range pending {
 		if f := m.Media; f != nil {
 			q.Queue(`

@@ -15,6 +15,8 @@ type wanted struct {
 	phoneLines, phones []string
 	numbers, wamids    []string
 	lines              []string
+	// ids are of the conversations that the directory has.
+	ids []int64
 	// threads is how many may begin at most.
 	threads int
 	seen    map[string]bool
@@ -26,9 +28,6 @@ func (w *wanted) identity(line, bsuid, phone string) {
 	}
 	if phone != "" && w.first("p", line, phone) {
 		w.phoneLines, w.phones = append(w.phoneLines, line), append(w.phones, phone)
-	}
-	if w.first("l", line, "") {
-		w.lines = append(w.lines, line)
 	}
 	w.threads++
 }
@@ -42,7 +41,19 @@ func (w *wanted) first(kind, line, value string) bool {
 	return true
 }
 
-func wantedBy(items []*record.Item) wanted {
+func (w *wanted) message(m *store.InboundMessage, known *record.Directory) {
+	w.numbers, w.wamids = append(w.numbers, m.PhoneNumberID), append(w.wamids, m.WAMID)
+	if len(w.lines) == 0 || w.lines[len(w.lines)-1] != m.Line { // they are sorted by number
+		w.lines = append(w.lines, m.Line)
+	}
+	if id := known.Find(m.Line, m.From.BSUID); id == 0 {
+		w.identity(m.Line, m.From.BSUID, m.From.Phone)
+	} else if len(w.ids) == 0 || w.ids[len(w.ids)-1] != id {
+		w.ids = append(w.ids, id)
+	}
+}
+
+func wantedBy(items []*record.Item, known *record.Directory) wanted {
 	w := wanted{seen: map[string]bool{}}
 	for _, it := range items {
 		switch {
@@ -52,9 +63,7 @@ func wantedBy(items []*record.Item) wanted {
 		case it.Handover != nil:
 			w.identity(it.Handover.Line, it.Handover.From.BSUID, it.Handover.From.Phone)
 		case it.Message != nil:
-			m := it.Message
-			w.identity(m.Line, m.From.BSUID, m.From.Phone)
-			w.numbers, w.wamids = append(w.numbers, m.PhoneNumberID), append(w.wamids, m.WAMID)
+			w.message(it.Message, known)
 		}
 	}
 	return w
@@ -67,6 +76,8 @@ const (
 		SELECT id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq, answered_seq,
 		       first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, person_at, resumed_at, other_at, free_at, standby_at
 		FROM conversations WHERE id IN (
+		  SELECT unnest($5::bigint[])
+		  UNION
 		  SELECT i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid
 		  UNION
 		  SELECT c.id FROM unnest($3::text[], $4::text[]) k (line, phone) JOIN conversations c ON c.line = k.line AND c.phone = k.phone AND c.phone <> '')
@@ -78,27 +89,25 @@ const (
 		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid`
 )
 
-// load reads and locks all that the items touch, in one round trip, and returns
-// the number of items that it is for. What other replicas begin afterwards,
-// flush runs into.
-func (b *batch) load(items []*record.Item) (int, error) {
-	w := wantedBy(items)
-	if w.threads == 0 {
-		return 0, nil
+// queueLoad reads and locks all that the items touch. What other replicas begin
+// afterwards, the changes run into.
+func (b *batch) queueLoad(q *pgx.Batch, items []*record.Item) {
+	w := wantedBy(items, &b.t.s.writer.directory)
+	if w.threads+len(w.ids) == 0 {
+		return
 	}
-	q := &pgx.Batch{}
-	q.Queue(lockThreads, w.bsuidLines, w.bsuids, w.phoneLines, w.phones).Query(b.readThreads)
-	q.Queue(threadsOfBSUIDs, w.bsuidLines, w.bsuids).Query(b.readBSUIDs)
+	q.Queue(lockThreads, w.bsuidLines, w.bsuids, w.phoneLines, w.phones, w.ids).Query(func(rows pgx.Rows) error { return b.readThreads(rows, items) })
+	if len(w.bsuids) > 0 {
+		q.Queue(threadsOfBSUIDs, w.bsuidLines, w.bsuids).Query(b.readBSUIDs)
+	}
 	q.Queue(storedCopies, w.numbers, w.wamids).Query(b.readCopies)
 	q.Queue(`SELECT DISTINCT line FROM test_messages WHERE state = 'Waiting' AND line = ANY ($1)`, w.lines).Query(b.readWaitingTests)
 	// Drawn under the locks, so that ids rise within a conversation.
-	const draw = `SELECT nextval($1::regclass) FROM generate_series(1, $2)`
-	q.Queue(draw, "messages_id_seq", len(w.wamids)).Query(readIDs(&b.messageIDs))
-	q.Queue(draw, "conversations_id_seq", w.threads).Query(readIDs(&b.threadIDs))
-	return w.threads, b.t.send(q)
+	q.Queue(`SELECT ARRAY (SELECT nextval('messages_id_seq') FROM generate_series(1, $1)), ARRAY (SELECT nextval('conversations_id_seq') FROM generate_series(1, $2))`,
+		len(w.wamids), w.threads).QueryRow(func(row pgx.Row) error { return row.Scan(&b.messageIDs, &b.threadIDs) })
 }
 
-func (b *batch) readThreads(rows pgx.Rows) error {
+func (b *batch) readThreads(rows pgx.Rows, items []*record.Item) error {
 	threads, err := pgx.CollectRows(rows, scanThread)
 	for _, h := range threads {
 		b.byID[h.ID] = h
@@ -106,7 +115,45 @@ func (b *batch) readThreads(rows pgx.Rows) error {
 			b.byPhone[lineKey{h.Line, h.Phone}] = h
 		}
 	}
+	if err != nil {
+		return err
+	}
+	return b.confirm(items)
+}
+
+// confirm holds the directory against the rows, which are locked now. Whom it
+// was wrong about is looked up in the next attempt.
+func (b *batch) confirm(items []*record.Item) (err error) {
+	known := &b.t.s.writer.directory
+	for _, it := range items {
+		m := it.Message
+		if m == nil {
+			continue
+		}
+		id := known.Find(m.Line, m.From.BSUID)
+		if id == 0 {
+			continue
+		}
+		if h := b.byID[id]; h != nil && h.Confirmed(m.Line, m.From.BSUID, m.From.Phone) {
+			b.byBSUID[lineKey{m.Line, m.From.BSUID}] = h
+		} else {
+			known.Drop(m.Line, m.From.BSUID)
+			err = errRace
+		}
+	}
 	return err
+}
+
+// remember notes in the directory whose threads the messages have led to. Not
+// before the commit: the directory must not learn what is undone.
+func (b *batch) remember(items []*record.Item) {
+	for _, it := range items {
+		if m := it.Message; m != nil {
+			if h := b.byBSUID[lineKey{m.Line, m.From.BSUID}]; h != nil {
+				b.t.s.writer.directory.Keep(m.Line, m.From.BSUID, m.From.Phone, &h.Thread)
+			}
+		}
+	}
 }
 
 func (b *batch) readBSUIDs(rows pgx.Rows) error {
@@ -141,13 +188,6 @@ func (b *batch) readWaitingTests(rows pgx.Rows) error {
 	return err
 }
 
-func readIDs(ids *[]int64) func(pgx.Rows) error {
-	return func(rows pgx.Rows) (err error) {
-		*ids, err = pgx.CollectRows(rows, pgx.RowTo[int64])
-		return err
-	}
-}
-
 // resolve finds the thread of a customer, or begins it, and takes over what
 // the webhook says about him.
 func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thread, error) {
@@ -162,7 +202,7 @@ func (b *batch) resolve(line, number string, id store.Identity, at int64) (*thre
 	}
 	// A name counts only if it is as new as what we know.
 	if h.TakeNames(id, at) {
-		b.touch(h)
+		b.rename(h)
 	}
 	return h, nil
 }
@@ -210,7 +250,7 @@ func (b *batch) begin(line, number, bsuid, phone string, at int64) *thread {
 // adopt gives the thread a BSUID, which is the one to send to from now on.
 func (b *batch) adopt(h *thread, bsuid string) {
 	h.BSUID = bsuid
-	b.touch(h)
+	b.rename(h)
 	b.addBSUID(h, bsuid)
 }
 
@@ -244,12 +284,12 @@ func (b *batch) setPhone(h *thread, phone string, at int64) (*thread, error) {
 	}
 	if holder != nil {
 		holder.Phone = ""
-		b.touch(holder)
+		b.rename(holder)
 	}
 	delete(b.byPhone, lineKey{h.Line, h.Phone})
 	h.Phone, h.PhoneAt = phone, at
 	b.byPhone[key] = h
-	b.touch(h)
+	b.rename(h)
 	return h, nil
 }
 
@@ -304,7 +344,7 @@ func (b *batch) merge(from, into *thread) error {
 	}
 	into.Absorb(&from.Thread)
 	into.told = true
-	b.touch(into)
+	b.rename(into)
 	delete(b.byID, from.ID)
 	b.redirect(from, into)
 	return nil

@@ -305,3 +305,45 @@ func TestStatusMeetsAcceptance(t *testing.T) {
 		}
 	}
 }
+
+// TestDirectoryOutOfDate lets a replica join two customers, and erase a third,
+// whom the other replica knows. That one must not write by what it remembers,
+// even in a group with a row that no database takes.
+func TestDirectoryOutOfDate(t *testing.T) {
+	dsn := schemaOf(t, server)
+	a, b := openStore(t, Options{DSN: dsn}), openStore(t, Options{DSN: dsn})
+	for _, m := range []string{"m1 US.1", "m2 US.2", "m3 US.3", "m4 US.1", "m5 US.2", "m6 US.3"} {
+		if _, err := a.Ingest(t.Context(), delivery(m[:2], m[3:])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Ingest(t.Context(), &store.Delivery{App: "app", IdentityMoves: []store.IdentityMove{
+		{Line: "line", PhoneNumberID: "15550000001", PreviousBSUID: "US.1", BSUID: "US.2", EventTime: time.Now()},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Erase(t.Context(), store.Erasure{Line: "line", PhoneNumberID: "15550000001", BSUID: "US.3"}); err != nil {
+		t.Fatal(err)
+	}
+	d := delivery("m7", "US.1")
+	poison := message("m8", "US.2")
+	poison.Line = ""
+	later := message("m9", "US.3")
+	later.EventTime = time.Now().Add(time.Second)
+	d.Messages = append(d.Messages, poison, later)
+	r, err := a.Ingest(t.Context(), d)
+	if want := (store.Receipt{New: 2, DeadLettered: 1}); err != nil || r != want {
+		t.Fatalf("%+v, %v, want %+v", r, err, want)
+	}
+	conversations, err := a.Conversations(t.Context(), "line", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seqs := map[string]int64{}
+	for i := range conversations {
+		seqs[conversations[i].Contact.BSUID] = conversations[i].LastSeq
+	}
+	if len(seqs) != 2 || seqs["US.2"] != 5 || seqs["US.3"] != 1 {
+		t.Errorf("last messages %v, want 5 of the joined customer, and the first one of who came back", seqs)
+	}
+}

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,10 +34,14 @@ type tx struct {
 	conn *pgx.Conn
 	// now is the store's clock for everything in the transaction.
 	now int64
-	// delivers says that the transaction is the writer's; erasureKey is that of
-	// the marks of what was erased, nil if there are none.
-	delivers   bool
+	// erasureKey is that of the marks of what was erased, nil if there are none.
+	// Only the writer's transactions ask for it.
 	erasureKey []byte
+	// loaded is what the opening has read for the first attempt to apply items.
+	loaded *batch
+	// tail are statements whose success the server alone decides. They go to it
+	// with the next ones, which spares a round trip: usually with the commit.
+	tail *pgx.Batch
 	// traffic and reports are written last; see commit.
 	traffic     []traffic
 	reports     []store.Report
@@ -48,14 +53,15 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.transact(ctx, s.pool, fn)
+	return s.transact(ctx, s.pool, (*tx).queueClock, fn)
 }
 
 // transact runs fn in a transaction on a connection of the pool, again if it
-// lost a race. Once it has begun, a caller who gives up does not stop it: a
-// cancelled statement would close the connection, and leave open what became
+// lost a race. opening queues what is asked in the same round trip as the
+// transaction begins. Once it has begun, a caller who gives up does not stop it:
+// a cancelled statement would close the connection, and leave open what became
 // of the commit.
-func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, fn func(*tx) error) error {
+func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, opening func(*tx, *pgx.Batch), fn func(*tx) error) error {
 	if s.closed.Load() {
 		return fmt.Errorf("%w: it is closed", store.ErrUnavailable)
 	}
@@ -67,7 +73,7 @@ func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, fn func(*tx) e
 	for attempt := range maxAttempts {
 		var conn *pgxpool.Conn
 		if conn, err = pool.Acquire(waiting); err == nil {
-			err = s.attempt(working, conn, pool == s.writer.pool, fn)
+			err = s.attempt(working, conn, opening, fn)
 		} else if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -92,11 +98,11 @@ func pause(ctx context.Context, attempt int) bool {
 	return sleep(ctx, rand.N(maxPause<<attempt)) //nolint:gosec // jitter is no secret
 }
 
-func (s *Store) attempt(ctx context.Context, conn *pgxpool.Conn, delivers bool, fn func(*tx) error) error {
+func (s *Store) attempt(ctx context.Context, conn *pgxpool.Conn, opening func(*tx, *pgx.Batch), fn func(*tx) error) error {
 	// A connection that is broken or still in a transaction is closed by this.
 	defer conn.Release()
-	t := &tx{s: s, ctx: ctx, conn: conn.Conn(), delivers: delivers}
-	if err := t.begin(); err != nil {
+	t := &tx{s: s, ctx: ctx, conn: conn.Conn()}
+	if err := t.begin(opening); err != nil {
 		return err
 	}
 	err := fn(t)
@@ -129,22 +135,23 @@ func (s *Store) clockOverride() *int64 {
 }
 
 // begin names the isolation level, which a server can have another default for.
-func (t *tx) begin() error {
+func (t *tx) begin(opening func(*tx, *pgx.Batch)) error {
 	b := &pgx.Batch{}
 	b.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
-	if t.delivers {
-		// Shared with other writers, not with who adds a test message or erases: see EnqueueTestMessage and Erase.
-		b.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, t.s.key(lockDeliveries))
-		b.Queue(`SELECT key FROM erasure_key`).Query(func(rows pgx.Rows) (err error) {
-			keys, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-			if len(keys) > 0 {
-				t.erasureKey = keys[0]
-			}
-			return err
-		})
-	}
-	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
+	opening(t, b)
 	return t.send(b)
+}
+
+func (t *tx) queueClock(b *pgx.Batch) {
+	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
+}
+
+// queueDelivery opens a transaction of the writer. It is shared with other
+// writers, not with who adds a test message or erases: see EnqueueTestMessage
+// and Erase. What these have committed is seen by the statements that follow.
+func (t *tx) queueDelivery(b *pgx.Batch) {
+	b.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, t.s.key(lockDeliveries))
+	b.Queue("SELECT "+clockNow+", (SELECT key FROM erasure_key)", t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now, &t.erasureKey) })
 }
 
 // commit writes what all transactions share, in one order and last: the
@@ -154,7 +161,8 @@ func (t *tx) commit() error {
 	if err := t.writeTraffic(); err != nil {
 		return err
 	}
-	b := &pgx.Batch{}
+	b := cmp.Or(t.tail, &pgx.Batch{})
+	t.tail = nil
 	if n := len(t.reports); n > 0 {
 		kinds, lines, apps, payloads := make([]string, n), make([]string, n), make([]string, n), make([][]byte, n)
 		for i := range t.reports {
@@ -177,11 +185,14 @@ func (t *tx) commit() error {
 
 // savepoint runs fn, and undoes all of it if it fails.
 func (t *tx) savepoint(fn func() error) error {
-	if _, err := t.conn.Exec(t.ctx, "SAVEPOINT s"); err != nil {
+	if _, err := t.exec("SAVEPOINT s"); err != nil {
 		return err
 	}
 	traffic, reports, done := len(t.traffic), len(t.reports), len(t.afterCommit)
 	err := fn()
+	if err == nil {
+		err = t.settle()
+	}
 	if err == nil {
 		_, err = t.conn.Exec(t.ctx, "RELEASE s")
 		return err
@@ -189,6 +200,7 @@ func (t *tx) savepoint(fn func() error) error {
 	if t.conn.IsClosed() {
 		return err
 	}
+	t.tail = nil
 	t.traffic, t.reports, t.afterCommit = t.traffic[:traffic], t.reports[:reports], t.afterCommit[:done]
 	// Not as a batch: it would prepare RELEASE in a transaction that has failed.
 	if _, undo := t.conn.Exec(t.ctx, "ROLLBACK TO s; RELEASE s"); undo != nil {
@@ -206,11 +218,27 @@ func (t *tx) lock(purpose string) error {
 // send runs the statements of a batch in one round trip. The first one that
 // fails ends it.
 func (t *tx) send(b *pgx.Batch) error {
+	if err := t.settle(); err != nil {
+		return err
+	}
+	return t.conn.SendBatch(t.ctx, b).Close()
+}
+
+// settle runs the statements of the tail, before any others.
+func (t *tx) settle() error {
+	b := t.tail
+	if b == nil {
+		return nil
+	}
+	t.tail = nil
 	return t.conn.SendBatch(t.ctx, b).Close()
 }
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
+	if err := t.settle(); err != nil {
+		return 0, err
+	}
 	tag, err := t.conn.Exec(t.ctx, query, args...)
 	return tag.RowsAffected(), err
 }
@@ -226,6 +254,9 @@ func (t *tx) exec1(query string, args ...any) error {
 
 // row runs a query for one row and scans it. Errors: pgx.ErrNoRows.
 func (t *tx) row(query string, args []any, dest ...any) error {
+	if err := t.settle(); err != nil {
+		return err
+	}
 	return t.conn.QueryRow(t.ctx, query, args...).Scan(dest...)
 }
 
@@ -240,6 +271,9 @@ func (t *tx) found(query string, args []any, dest ...any) (bool, error) {
 
 // rowsOf reads all rows of a query.
 func rowsOf[T any](t *tx, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	if err := t.settle(); err != nil {
+		return nil, err
+	}
 	rows, err := t.conn.Query(t.ctx, query, args...)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -63,6 +64,9 @@ type writer struct {
 	// traffic is known: a shortcut, good for a minute. It belongs to the
 	// writing goroutine.
 	trafficAsked map[string]int64
+	// directory is of the customers who wrote lately. It belongs to the writing
+	// goroutine.
+	directory record.Directory
 }
 
 func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *writer {
@@ -217,7 +221,11 @@ func (w *writer) commit(group []*job) {
 
 // deliver applies the items in one transaction.
 func (w *writer) deliver(items []*record.Item, apply func(*tx, []*record.Item) error) error {
-	return w.s.transact(w.ctx, w.pool, func(t *tx) error {
+	return w.s.transact(w.ctx, w.pool, func(t *tx, q *pgx.Batch) {
+		t.queueDelivery(q)
+		t.loaded = newBatch(t)
+		t.loaded.queueLoad(q, items)
+	}, func(t *tx) error {
 		kept, err := t.dropErased(items)
 		if err != nil || len(kept) == 0 {
 			return err

@@ -169,12 +169,31 @@ func ReceiptOf(items []Item) store.Receipt {
 // applied: first whose message it is, then the messages, by the row that they
 // lock and within it as they happened, then the rest. Every writer of every
 // store uses this order.
-func Sort(items []*Item) { slices.SortStableFunc(items, compare) }
+func Sort(items []*Item) {
+	type placed struct {
+		*Item
 
-func compare(a, b *Item) int {
-	aRank, aNumber, aKey, aAt := a.order()
-	bRank, bNumber, bKey, bAt := b.order()
-	return cmp.Or(cmp.Compare(aRank, bRank), cmp.Compare(aNumber, bNumber), cmp.Compare(aKey, bKey), cmp.Compare(aAt, bAt))
+		rank, place int
+		number, key string
+		at          int64
+	}
+	list := make([]placed, len(items))
+	for i, it := range items {
+		list[i] = placed{Item: it, place: i}
+		list[i].rank, list[i].number, list[i].key, list[i].at = it.order()
+	}
+	slices.SortFunc(list, func(a, b placed) int {
+		if c := cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.number, b.number)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(a.key, b.key); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.place, b.place))
+	})
+	for i := range list {
+		items[i] = list[i].Item
+	}
 }
 
 // OfThread tells whether the item belongs to a customer's thread.

@@ -12,6 +12,8 @@ type thread struct {
 	// number is set in a thread that has begun, and has no row yet.
 	number string
 	begun  bool
+	// storedDueAt is the row's reply_due_at, which has an index.
+	storedDueAt int64
 	// told says that what is known of who answers has changed.
 	dirty, told bool
 }
@@ -186,7 +188,7 @@ func (b *batch) flush() error {
 				return err
 			}
 		}
-		h.begun, h.dirty, h.told = false, false, false
+		h.begun, h.dirty, h.told, h.storedDueAt = false, false, false, h.ReplyDueAt
 	}
 	b.dirty = b.dirty[:0]
 	for _, h := range b.testers {
@@ -201,6 +203,13 @@ func (b *batch) flush() error {
 // writeThread writes what a message changes of a thread, or all of one that has
 // begun.
 func (t *tx) writeThread(h *thread) error {
+	if !h.begun && h.ReplyDueAt == h.storedDueAt {
+		// SQLite rewrites the index of a column that is set, be it to what it was.
+		_, err := t.exec(`
+			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, last_user_at = ? WHERE id = ?`,
+			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.LastUserAt, h.ID)
+		return err
+	}
 	if !h.begun {
 		_, err := t.exec(`
 			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?

@@ -217,39 +217,3 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 	clear(b.byPhone)
 	return into, nil
 }
-
-const (
-	threadByBSUID = `SELECT ` + threadColumns + ` FROM identities i JOIN conversations c ON c.id = i.conversation_id WHERE i.line = ? AND i.bsuid = ?`
-	threadByPhone = `SELECT ` + threadColumns + ` FROM conversations c WHERE c.line = ? AND c.phone = ? AND c.phone <> ''`
-)
-
-func (b *batch) loadByBSUID(line, bsuid string) (*thread, error) {
-	return b.load(b.byBSUID, threadByBSUID, lineKey{line, bsuid})
-}
-
-func (b *batch) loadByPhone(line, phone string) (*thread, error) {
-	return b.load(b.byPhone, threadByPhone, lineKey{line, phone})
-}
-
-// load reads a thread, or finds the copy that another key has led to: there
-// must be only one, or one would overwrite the other's changes. What a key leads
-// to, if only to nobody, is read once.
-func (b *batch) load(known map[lineKey]*thread, query string, key lineKey) (*thread, error) {
-	if h, ok := known[key]; ok {
-		return h, nil
-	}
-	h := &thread{}
-	found, err := b.t.found(query, []any{key.line, key.value}, h.fields()...)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		h = nil
-	} else if copied := b.byID[h.ID]; copied != nil {
-		h = copied
-	} else {
-		b.byID[h.ID] = h
-	}
-	known[key] = h
-	return h, nil
-}

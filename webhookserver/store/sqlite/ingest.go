@@ -72,6 +72,9 @@ func (t *tx) bisect(items []*record.Item) error {
 // else may change them.
 func (t *tx) apply(items []*record.Item) error {
 	b := newBatch(t)
+	if err := b.preload(items); err != nil {
+		return err
+	}
 	for _, it := range items {
 		if !it.OfThread() {
 			if err := b.flush(); err != nil {
@@ -82,6 +85,7 @@ func (t *tx) apply(items []*record.Item) error {
 			return err
 		}
 	}
+	t.afterCommit = append(t.afterCommit, func() { b.remember(items) })
 	return b.flush()
 }
 

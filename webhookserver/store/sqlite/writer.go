@@ -76,6 +76,8 @@ type writer struct {
 	waitingTests map[string]bool
 	// marker recognises what was erased; nil if nothing was lately.
 	marker *record.Marker
+	// directory is of the customers who wrote lately.
+	directory record.Directory
 }
 
 func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Options) (*writer, error) {
