@@ -55,6 +55,7 @@ func command(ctx context.Context, args []string) error {
 
 // run serves until ctx is done.
 func run(ctx context.Context, cfg config) (err error) {
+	defer holdSpareHeap()()
 	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
 	cluster, err := newCluster(cfg)
 	if err != nil {

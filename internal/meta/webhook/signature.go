@@ -13,6 +13,9 @@ const SignatureHeader = "X-Hub-Signature-256"
 // signaturePrefix names the only algorithm accepted; the older SHA-1 header is ignored.
 const signaturePrefix = "sha256="
 
+// SignatureLength is that of each value of SignatureHeader that may verify, in bytes.
+const SignatureLength = len(signaturePrefix) + 2*sha256.Size
+
 // Sign returns the value of SignatureHeader for a body.
 func Sign(secret, body []byte) string {
 	return signaturePrefix + hex.EncodeToString(digest(secret, body))
