@@ -73,6 +73,8 @@ type readyCode struct {
 	code redact.Secret
 	hash string
 	key  vault.Key
+	// sending is called when the code is about to be sent; may be nil.
+	sending func()
 	// kept means that the exchange came to its end and the token is stored.
 	kept bool
 	// origin says by which signup link the code came; zero if it came by none.

@@ -10,6 +10,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
 )
 
@@ -65,6 +66,9 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 	if err != nil {
 		return err
 	}
+	if x.sending != nil {
+		x.sending()
+	}
 	// From here on stopping costs the customer's signup: the process waits for this goroutine on shutdown.
 	ctx = context.WithoutCancel(ctx)
 	token, err := x.app.Client.ExchangeCode(ctx, meta.ExchangeRequest{
@@ -73,10 +77,17 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 	if err == nil {
 		// Receipt. A crash between Meta's answer and this write is the one window in which a token is lost: nothing else may be
 		// done in it. The next process finds phase Sending, and rescues the token or gives up with ExchangeOutcomeUnknown.
-		return r.vault.Keep(ctx, x.key, x.hash, token.Token)
+		return r.keep(ctx, x, token.Token)
 	}
 	// A crash before this write is read as "outcome unknown", which is true of every outcome.
 	_, err = r.vault.Settle(ctx, x.key, entry, settlementOf(err, entry, r.clock.Now()))
+	return err
+}
+
+// keep stores the token.
+func (r *ExchangeReconciler) keep(ctx context.Context, x *readyCode, token redact.Secret) error {
+	err := r.vault.Keep(ctx, x.key, x.hash, token)
+	x.kept = err == nil
 	return err
 }
 
@@ -84,7 +95,7 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 func (r *ExchangeReconciler) rescue(ctx context.Context, x *readyCode, entry *vault.Entry) error {
 	token, err := x.app.Client.FetchBusinessToken(ctx, x.app.SystemCredential(), entry.OwnerBusinessID)
 	if err == nil {
-		return r.vault.Keep(ctx, x.key, x.hash, token.Token)
+		return r.keep(ctx, x, token.Token)
 	}
 	log.FromContext(ctx).Info("The token of a lost answer could not be read back", "outcome", meta.OutcomeOf(err), "class", meta.ClassOf(err))
 	s := vault.Settlement{Outcome: string(onboarding.OutcomeUnknown), Uncertain: true}

@@ -317,3 +317,31 @@ func TestKeptCodeIsLeftAlone(t *testing.T) {
 		t.Errorf("another code is looked for after %s", after)
 	}
 }
+
+// TestSlowMetaHoldsUpNoOtherCode: few codes are prepared at a time, and one that Meta has takes no place from the others.
+func TestSlowMetaHoldsUpNoOtherCode(t *testing.T) {
+	w := newExchangeWorld(t)
+	if _, err := w.sim.AddFault(metasim.Fault{Call: "exchange", Action: metasim.ActionLatency, Latency: metasim.Duration(2 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	r := w.process(admin)
+	r.prepared = make(chan struct{}, 1)
+	var working sync.WaitGroup
+	working.Go(func() { w.reconcile(r) })
+	await(t, func(context.Context) error {
+		if len(w.sim.Journal("exchange", 0)) == 0 {
+			return errors.New("Meta does not have the code yet")
+		}
+		return nil
+	})
+	select {
+	case r.prepared <- struct{}{}:
+		<-r.prepared
+	default:
+		t.Error("a code that Meta has still takes the place of another")
+	}
+	working.Wait()
+	if w.entry().Phase != vault.PhaseKept || len(r.prepared) != 0 {
+		t.Errorf("phase %s, and %d places are taken", w.entry().Phase, len(r.prepared))
+	}
+}

@@ -137,7 +137,7 @@ func (s *shared) addChannels(mgr ctrl.Manager, o Options) error {
 
 func (s *shared) addOnboarding(mgr ctrl.Manager, o Options) error {
 	gate := &exchangeGate{apps: s.apps, live: mgr.GetAPIReader()}
-	exchange := &ExchangeReconciler{client: mgr.GetClient(), gate: gate, vault: s.vault, clock: clock.RealClock{}}
+	exchange := &ExchangeReconciler{client: mgr.GetClient(), gate: gate, vault: s.vault, clock: clock.RealClock{}, prepared: make(chan struct{}, exchangesPrepared)}
 	if err := exchange.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the exchange controller: %w", err)
 	}

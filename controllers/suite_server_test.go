@@ -173,7 +173,8 @@ func (s *serverStub) asks() int {
 func (s *serverStub) park(line, reason string, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if delete(s.parked, line); reason != "" {
+	delete(s.parked, line)
+	if reason != "" {
 		s.parked[line] = serverapi.ParkedLine{LineID: line, Reason: reason, Since: since}
 	}
 }
