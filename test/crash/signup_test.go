@@ -32,7 +32,7 @@ func (c *customer) linkToken(t *testing.T) string {
 		}
 		return admin.Get(ctx, client.ObjectKey{Namespace: tenantNamespace, Name: request.Status.SignupLinkSecretRef.Name}, secret)
 	})
-	return signup.TokenOf(string(secret.Data["url"]))
+	return known.Secret(signup.TokenOf(string(secret.Data["url"])))
 }
 
 // handOver plays the signup page: a signup has just ended, and its code is handed over.
@@ -42,7 +42,7 @@ func (c *customer) handOver(t *testing.T, token string) {
 	if c.code, err = sim.IssueCode(metasim.CodeRequest{AppID: metasim.DemoAppID, WABAIDs: []string{c.wabaID}}); err != nil {
 		t.Fatal(err)
 	}
-	h := signup.Handover{Token: token, Code: redact.New(c.code.Code), Claims: signup.Claims{Event: "FINISH", WABAID: c.wabaID}}
+	h := signup.Handover{Token: token, Code: redact.New(known.Secret(c.code.Code)), Claims: signup.Claims{Event: "FINISH", WABAID: c.wabaID}}
 	data, err := h.Data()
 	if err != nil {
 		t.Fatal(err)
