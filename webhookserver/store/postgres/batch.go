@@ -295,15 +295,18 @@ func (b *batch) queueIdentities(q *pgx.Batch) {
 		lines[i], bsuids[i], ids[i] = key.line, key.value, b.unions[key].ID
 	}
 	q.Queue(`
-		INSERT INTO identities (line, bsuid, conversation_id) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])`,
+		INSERT INTO identities (line, bsuid, conversation_id) SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[])`,
 		lines, bsuids, ids)
 }
 
-// threadRows are the threads of threadArguments, as rows.
-const threadRows = `
-	unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[],
-	       $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[])
-	u (id, line, number, bsuid, phone, phone_at, name, username, state, last_seq, first_id, first_at, due_at, user_at)`
+// threadRows are the threads of threadArguments, as rows. Arrays that are
+// unnested side by side in a list give a row for each place, and unlike those in
+// FROM are not first copied to a table each.
+const threadRows = `(
+	SELECT unnest($1::bigint[]) AS id, unnest($2::text[]) AS line, unnest($3::text[]) AS number, unnest($4::text[]) AS bsuid,
+	       unnest($5::text[]) AS phone, unnest($6::bigint[]) AS phone_at, unnest($7::text[]) AS name, unnest($8::text[]) AS username,
+	       unnest($9::text[]) AS state, unnest($10::bigint[]) AS last_seq, unnest($11::bigint[]) AS first_id,
+	       unnest($12::bigint[]) AS first_at, unnest($13::bigint[]) AS due_at, unnest($14::bigint[]) AS user_at) u`
 
 // queueThreads gives up phones before anybody takes them: the index is checked
 // row by row.
@@ -335,7 +338,7 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 		q.Queue(`
 			INSERT INTO conversations (id, line, phone_number_id, bsuid, phone, phone_at, name, username, state, last_seq,
 			                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
-			SELECT *, $15 FROM `+threadRows, append(threadArguments(begun), b.t.now)...).Exec(all(len(begun)))
+			SELECT *, $15::bigint FROM `+threadRows, append(threadArguments(begun), b.t.now)...).Exec(all(len(begun)))
 	}
 	if len(renamed) > 0 {
 		q.Queue(`
@@ -347,8 +350,9 @@ func (b *batch) queueThreads(q *pgx.Batch) {
 		q.Queue(`
 			UPDATE conversations c SET phone_at = u.phone_at, last_seq = u.last_seq, first_unanswered_id = u.first_id,
 			       first_unanswered_at = u.first_at, reply_due_at = u.due_at, last_user_at = u.user_at
-			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-			     u (id, phone_at, last_seq, first_id, first_at, due_at, user_at) WHERE c.id = u.id`, countsOf(changed)...).Exec(all(len(changed)))
+			FROM (SELECT unnest($1::bigint[]) AS id, unnest($2::bigint[]) AS phone_at, unnest($3::bigint[]) AS last_seq, unnest($4::bigint[]) AS first_id,
+			             unnest($5::bigint[]) AS first_at, unnest($6::bigint[]) AS due_at, unnest($7::bigint[]) AS user_at) u
+			WHERE c.id = u.id`, countsOf(changed)...).Exec(all(len(changed)))
 	}
 	for _, h := range b.dirty {
 		if h.told {
@@ -423,8 +427,9 @@ func (b *batch) queueMessages(q *pgx.Batch) {
 	}
 	q.Queue(`
 		INSERT INTO messages (id, phone_number_id, wamid, conversation_id, author, source, type, text, context_wamid, target_wamid, seq, event_at, raw, received_at)
-		SELECT *, $14 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-		                          $10::text[], $11::bigint[], $12::bigint[], $13::bytea[])`,
+		SELECT unnest($1::bigint[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]), unnest($6::text[]),
+		       unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]), unnest($11::bigint[]), unnest($12::bigint[]),
+		       unnest($13::bytea[]), $14::bigint`,
 		ids, numbers, wamids, threads, authors, sources, types, texts, contexts, targets, seqs, eventAts, raws, b.t.now)
 	for _, m := range pending {
 		if f := m.Media; f != nil {

@@ -78,14 +78,14 @@ const (
 		FROM conversations WHERE id IN (
 		  SELECT unnest($5::bigint[])
 		  UNION
-		  SELECT i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid
+		  SELECT i.conversation_id FROM (SELECT unnest($1::text[]) AS line, unnest($2::text[]) AS bsuid) k JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid
 		  UNION
-		  SELECT c.id FROM unnest($3::text[], $4::text[]) k (line, phone) JOIN conversations c ON c.line = k.line AND c.phone = k.phone AND c.phone <> '')
+		  SELECT c.id FROM (SELECT unnest($3::text[]) AS line, unnest($4::text[]) AS phone) k JOIN conversations c ON c.line = k.line AND c.phone = k.phone AND c.phone <> '')
 		ORDER BY id FOR UPDATE`
 	threadsOfBSUIDs = `
-		SELECT i.line, i.bsuid, i.conversation_id FROM unnest($1::text[], $2::text[]) k (line, bsuid) JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid`
+		SELECT i.line, i.bsuid, i.conversation_id FROM (SELECT unnest($1::text[]) AS line, unnest($2::text[]) AS bsuid) k JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid`
 	storedCopies = `
-		SELECT m.phone_number_id, m.wamid, m.id, m.source FROM unnest($1::text[], $2::text[]) k (number, wamid)
+		SELECT m.phone_number_id, m.wamid, m.id, m.source FROM (SELECT unnest($1::text[]) AS number, unnest($2::text[]) AS wamid) k
 		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid`
 )
 

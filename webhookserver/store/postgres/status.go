@@ -87,7 +87,8 @@ func (t *tx) insertStatuses(items []*record.Item) ([]*news, error) {
 		return key, err
 	}, `
 		INSERT INTO statuses (phone_number_id, wamid, status, participant, line, event_at, error_code, pricing, raw, received_at)
-		SELECT *, $10 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[])
+		SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::bigint[]), unnest($7::bigint[]),
+		       unnest($8::bytea[]), unnest($9::bytea[]), $10::bigint
 		ON CONFLICT (phone_number_id, wamid, status, participant) DO UPDATE SET pricing = excluded.pricing
 		WHERE statuses.pricing IS NULL AND excluded.pricing IS NOT NULL
 		RETURNING phone_number_id, wamid, status, participant`,
