@@ -58,6 +58,9 @@ const (
 	// less than they could, which costs nothing but time.
 	ReplicaBeat    = 5 * time.Second
 	ReplicaSilence = 20 * time.Second
+	// ReceiveEvery is how often a process that only receives tells what it has
+	// received: rates are those of seconds.
+	ReceiveEvery = time.Second
 	// MediaPatience is how long a reply waits for the files of its messages,
 	// counted from when each was received.
 	MediaPatience = 20 * time.Second

@@ -23,6 +23,10 @@ type Files interface {
 	// that is a short, stable word. Errors: ErrLeaseLost.
 	MarkMediaFailed(ctx context.Context, f *MediaFetch, reason string) error
 
+	// MarkMediaSkipped records that the file will not be kept, with a reason of the
+	// same kind. It can still be read at Meta for some days. Errors: ErrLeaseLost.
+	MarkMediaSkipped(ctx context.Context, f *MediaFetch, reason string) error
+
 	// MarkMediaPendingAgain gives the file back until retryAt. Errors: ErrLeaseLost.
 	MarkMediaPendingAgain(ctx context.Context, f *MediaFetch, retryAt time.Time, reason string) error
 
@@ -30,6 +34,10 @@ type Files interface {
 	// is garbage after BlobGrace, unless an OutboxDraft with its key has become a
 	// row by then.
 	NoteBlob(ctx context.Context, key string) error
+
+	// BlobBytes is what the blobs of the line's messages take, in and out. Blobs
+	// that wait to be deleted don't count.
+	BlobBytes(ctx context.Context, line string) (int64, error)
 
 	// SetUploaded keeps the id that Meta gave to the send's blob, so that a
 	// repeated send uploads nothing again. Errors: ErrLeaseLost.
@@ -48,7 +56,8 @@ type MediaState string
 
 // The states of a file.
 const (
-	// MediaSkipped is not fetched: nobody at this line was written to.
+	// MediaSkipped is not fetched: nobody at this line was written to, or there
+	// is a reason.
 	MediaSkipped MediaState = "skipped"
 	// MediaPending waits to be fetched.
 	MediaPending MediaState = "pending"
@@ -81,6 +90,8 @@ type MediaFetch struct {
 	// BlobKey is where the file is to be put.
 	BlobKey    string
 	ReceivedAt time.Time
+	// LineBytes is what the blobs of the line's messages take at the claim.
+	LineBytes int64
 
 	Epoch     int64
 	ClaimedAt time.Time

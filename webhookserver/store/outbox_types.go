@@ -108,6 +108,12 @@ type Resolution struct {
 	Expired, Resent, Unconfirmed int
 }
 
+// Received is how many messages came in for a line through one process.
+type Received struct {
+	Owner, Line string
+	Total       int64
+}
+
 // StatusFailure is an error of accepted messages of a line.
 type StatusFailure struct {
 	Line          string

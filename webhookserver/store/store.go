@@ -225,6 +225,16 @@ type Replicas interface {
 	// ReplicaSilence does not count and is forgotten.
 	Beat(ctx context.Context, owner string) (alive int, err error)
 
+	// Receive adds what a process that does not send has received since it told
+	// last, by line, so that those who send can count it. It is to be called
+	// every ReceiveEvery; of whom nothing was heard for ReplicaSilence it is
+	// forgotten. Errors: ErrInvalid.
+	Receive(ctx context.Context, owner string, messages map[string]int64) error
+
+	// Received lists what such processes have received for each line. A total
+	// grows, until it is forgotten and begins again.
+	Received(ctx context.Context) ([]Received, error)
+
 	// Leave forgets owner at once, so that the others need not wait for its
 	// silence. Leaving twice is no error.
 	Leave(ctx context.Context, owner string) error

@@ -518,8 +518,9 @@ type OutboxDraft struct {
 	// it is sent; 0 = no limit. The store measures it.
 	MaxReplyAge time.Duration
 	// BlobKey names the blob that the payload refers to, empty if none. It is the
-	// row's from then on, and goes with it; see Files.NoteBlob.
-	BlobKey string
+	// row's from then on, and goes with it; see Files.NoteBlob. BlobBytes is its size.
+	BlobKey   string
+	BlobBytes int64
 }
 
 // Erasure names a person of a line, by at least one of Phone and BSUID.
@@ -565,4 +566,6 @@ type Stats struct {
 	UnclaimedChanges     int64
 	// ParkedLines send nothing at present.
 	ParkedLines int64
+	// BlobBytes is what the blobs of all messages take.
+	BlobBytes int64
 }

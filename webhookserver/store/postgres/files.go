@@ -14,7 +14,9 @@ import (
 // fetchable locks the file that has waited longest. Its parameters: now, and the
 // limit per line. Like claimable it skips what others have locked.
 const fetchable = `
-	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts FROM media f
+	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
+	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0)
+	FROM media f
 	WHERE (f.state = 'pending' AND f.not_before <= $1 OR f.state = 'fetching' AND f.lease_until <= $1)
 	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > $1 GROUP BY line HAVING count(*) >= $2)
 	ORDER BY f.received_at LIMIT 1 FOR UPDATE SKIP LOCKED`
@@ -27,7 +29,7 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
 		var received int64
 		found, err := t.found(fetchable, []any{t.now, max(1, req.PerLineLimit)},
-			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt)
+			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt, &c.LineBytes)
 		if err != nil || !found {
 			return err
 		}
@@ -55,6 +57,11 @@ func (s *Store) MarkMediaStored(ctx context.Context, f *store.MediaFetch, mimeTy
 // MarkMediaFailed implements store.Files.
 func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason string) error {
 	return s.settleMedia(ctx, f, `state = 'failed', reason = $1, size = $2`, reason, 0)
+}
+
+// MarkMediaSkipped implements store.Files.
+func (s *Store) MarkMediaSkipped(ctx context.Context, f *store.MediaFetch, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'skipped', reason = $1, size = $2`, reason, 0)
 }
 
 // MarkMediaPendingAgain implements store.Files.
@@ -85,6 +92,14 @@ func (s *Store) NoteBlob(ctx context.Context, key string) error {
 			key, t.now+store.BlobGrace.Milliseconds())
 		return err
 	})
+}
+
+// BlobBytes implements store.Files.
+func (s *Store) BlobBytes(ctx context.Context, line string) (bytes int64, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, `SELECT coalesce((SELECT bytes FROM line_blobs WHERE line = $1), 0)`, line).Scan(&bytes)
+	})
+	return bytes, err
 }
 
 // SetUploaded implements store.Files.

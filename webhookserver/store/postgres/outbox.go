@@ -45,10 +45,10 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		maxAge = 0
 	}
 	_, err = t.exec(`
-		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14)`,
+		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key, blob_size)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14, $15)`,
 		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
-		e.counted.month, e.counted.day, d.BlobKey)
+		e.counted.month, e.counted.day, d.BlobKey, d.BlobBytes)
 	if err != nil || d.BlobKey == "" {
 		return id, err
 	}

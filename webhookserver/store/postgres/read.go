@@ -151,8 +151,9 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 			       (SELECT count(*) FROM dead_letters),
 			       (SELECT coalesce(sum(bytes), 0)::bigint FROM quarantine_usage),
 			       (SELECT count(*) FROM unclaimed_changes),
-			       (SELECT count(*) FROM parked_lines)`, s.clockOverride()).
-			Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines)
+			       (SELECT count(*) FROM parked_lines),
+			       (SELECT coalesce(sum(bytes), 0)::bigint FROM line_blobs)`, s.clockOverride()).
+			Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines, &st.BlobBytes)
 	})
 	if err != nil {
 		return st, err

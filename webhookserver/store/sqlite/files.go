@@ -12,7 +12,9 @@ import (
 // fetchable picks the file that has waited longest. Its parameters: three
 // times now, and the limit per line.
 const fetchable = `
-	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts FROM media f
+	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
+	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0)
+	FROM media f
 	WHERE (f.state = 'pending' AND f.not_before <= ? OR f.state = 'fetching' AND f.lease_until <= ?)
 	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > ? GROUP BY line HAVING count(*) >= ?)
 	ORDER BY f.received_at LIMIT 1`
@@ -29,7 +31,7 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
 		var received int64
 		found, err := t.found(fetchable, args(t.now),
-			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt)
+			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt, &c.LineBytes)
 		if err != nil || !found {
 			return err
 		}
@@ -59,6 +61,11 @@ func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason
 	return s.settleMedia(ctx, f, `state = 'failed', reason = ?, size = ?`, reason, 0)
 }
 
+// MarkMediaSkipped implements store.Files.
+func (s *Store) MarkMediaSkipped(ctx context.Context, f *store.MediaFetch, reason string) error {
+	return s.settleMedia(ctx, f, `state = 'skipped', reason = ?, size = ?`, reason, 0)
+}
+
 // MarkMediaPendingAgain implements store.Files.
 func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, retryAt time.Time, reason string) error {
 	return s.settleMedia(ctx, f, `state = 'pending', reason = ?, not_before = ?`, reason, record.Millis(retryAt))
@@ -83,6 +90,12 @@ func (s *Store) NoteBlob(ctx context.Context, key string) error {
 			key, t.now+store.BlobGrace.Milliseconds())
 		return err
 	})
+}
+
+// BlobBytes implements store.Files.
+func (s *Store) BlobBytes(ctx context.Context, line string) (bytes int64, err error) {
+	err = s.reader.QueryRowContext(ctx, `SELECT coalesce((SELECT bytes FROM line_blobs WHERE line = ?), 0)`, line).Scan(&bytes)
+	return bytes, classify(err)
 }
 
 // SetUploaded implements store.Files.

@@ -43,10 +43,10 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		maxAge = 0
 	}
 	_, err = t.exec(`
-		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key, blob_size)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
-		e.counted.month, e.counted.day, d.BlobKey)
+		e.counted.month, e.counted.day, d.BlobKey, d.BlobBytes)
 	if err != nil || d.BlobKey == "" {
 		return id, err
 	}

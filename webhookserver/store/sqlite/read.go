@@ -136,8 +136,9 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		       (SELECT count(*) FROM dead_letters),
 		       (SELECT coalesce(sum(bytes), 0) FROM quarantine_usage),
 		       (SELECT count(*) FROM unclaimed_changes),
-		       (SELECT count(*) FROM parked_lines)`, s.clock().UnixMilli()).
-		Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines)
+		       (SELECT count(*) FROM parked_lines),
+		       (SELECT coalesce(sum(bytes), 0) FROM line_blobs)`, s.clock().UnixMilli()).
+		Scan(&st.DueConversations, &oldest, &st.WaitingConversations, &st.DeadLetters, &st.QuarantineBytes, &st.UnclaimedChanges, &st.ParkedLines, &st.BlobBytes)
 	if err != nil {
 		return st, classify(err)
 	}

@@ -27,6 +27,7 @@ var impersonal = map[string]bool{
 	"erasure_key.key": true, "erasures.mark": true, // keyed hashes, which are what remains
 	"goose_db_version.tstamp": true,
 	"identities.line":         true,
+	"line_blobs.line":         true,
 	"line_traffic.line":       true,
 	"media.blob_key":          true, "media.line": true, "media.owner": true, "media.phone_number_id": true, "media.reason": true, "media.state": true,
 	"messages.author": true, "messages.outbox_id": true, "messages.phone_number_id": true, "messages.source": true,
@@ -39,6 +40,7 @@ var impersonal = map[string]bool{
 	"quarantine.app": true, "quarantine.path": true, "quarantine.signature": true, "quarantine_usage.app": true,
 	"raw_changes.app": true, "raw_changes.digest": true, "raw_changes.field": true, "raw_changes.line": true,
 	"raw_changes.phone_number_id": true, "raw_changes.waba_id": true,
+	"received.line": true, "received.owner": true,
 	"replicas.owner": true,
 	"reports.app":    true, "reports.kind": true, "reports.line": true, "reports.payload": true,
 	"saved_contacts.line": true,

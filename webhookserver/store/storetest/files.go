@@ -18,6 +18,7 @@ var fileCases = map[string]func(*world){
 	"a blob goes with its customer":                           fileErased,
 	"a blob of ours goes with its message, or if it has none": fileOfOurs,
 	"what was uploaded is not uploaded again":                 fileUpload,
+	"a line's blobs are counted as they come and go":          fileBytes,
 }
 
 // photo is a reply-worthy photo of a customer, sent now.
@@ -215,4 +216,44 @@ func fileUpload(w *world) {
 	w.wantErr(w.store.SetUploaded(w.Context(), s, "888"), store.ErrLeaseLost, "a claim that is over")
 	again := w.claimSend()
 	w.equal("777", again.MediaID, "the upload of the second try")
+}
+
+func fileBytes(w *world) {
+	counted := func(want int64, reason string) {
+		w.Helper()
+		got, err := w.store.BlobBytes(w.Context(), line)
+		w.must(err)
+		w.equal(want, got, reason)
+		stats, err := w.store.Stats(w.Context())
+		w.must(err)
+		w.equal(want, stats.BlobBytes, reason+", in all")
+	}
+	counted(0, "at first")
+	w.ingest(w.photo("m1", erasedUser))
+	f := w.claimMedia()
+	w.equal(int64(0), f.LineBytes, "what the first finds")
+	counted(0, "while it is being fetched")
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/jpeg", 700))
+	w.ingest(w.photo("m2", "US.2"))
+	f = w.claimMedia()
+	w.equal(int64(700), f.LineBytes, "what the second finds")
+	w.must(w.store.MarkMediaSkipped(w.Context(), f, "QuotaReached"))
+	w.wantErr(w.store.MarkMediaSkipped(w.Context(), f, "QuotaReached"), store.ErrLeaseLost, "a second result")
+	counted(700, "after one that is not kept")
+	all, err := w.store.Conversations(w.Context(), line, 0, 10)
+	w.must(err)
+	skipped := w.messages(all[1])[0].Media
+	w.equal([]string{"skipped", "QuotaReached"}, []string{string(skipped.State), skipped.Reason}, "one that is not kept")
+	w.advance(time.Hour)
+	w.nothingToFetch("what is not kept is not tried again")
+	d := drafts("a picture")
+	d[0].Type, d[0].BlobKey, d[0].BlobBytes = "image", "made/1", 30
+	w.must(w.store.CommitReply(w.Context(), w.claim(), d, answered()))
+	counted(730, "with one of ours")
+	w.reopen()
+	counted(730, "after a restart")
+	w.erase(store.Erasure{Line: line, PhoneNumberID: number, BSUID: erasedUser})
+	w.advance(store.MinRetention)
+	w.expireAll(store.Retention{Default: store.MinRetention, BatchSize: 100})
+	counted(0, "when all of them are gone")
 }
