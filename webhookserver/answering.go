@@ -16,6 +16,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/retrieval"
@@ -48,7 +49,7 @@ const (
 	shopTimeout = 30 * time.Second
 )
 
-// AnsweringOptions make an Answering. All but Blobs and Hints are required.
+// AnsweringOptions make an Answering. All but Blobs, MediaQuota, Hints and Tracer are required.
 type AnsweringOptions struct {
 	View  *source.View
 	Store store.Store
@@ -62,8 +63,12 @@ type AnsweringOptions struct {
 	Log      logr.Logger
 	// Blobs keeps customers' files and images to send; nil if there is no blob store.
 	Blobs *media.Blobs
+	// MediaQuota is how many bytes of them a line may have; 0 for media.DefaultQuota.
+	MediaQuota int64
 	// Hints receives when another process may have made work in the store.
 	Hints <-chan struct{}
+	// Tracer records what is done; nil if it is off.
+	Tracer *tracing.Tracer
 }
 
 // Answering is the Worker that answers customers and delivers the answers.
@@ -93,15 +98,15 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	}
 	files := media.Graph{Snapshot: o.View.Snapshot, Client: func(g runtimeconfig.Graph) (media.Client, error) { return a.graph.at(g) }}
 	sends := outbox.Options{
-		Store: o.Store, Snapshot: o.View.Snapshot, Owner: o.Owner, Log: o.Log.WithName("outbox"), Metrics: o.Registry,
+		Store: o.Store, Snapshot: o.View.Snapshot, Owner: o.Owner, Log: o.Log.WithName("outbox"), Metrics: o.Registry, Tracer: o.Tracer,
 		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) { return a.graph.at(g) },
 	}
 	var err error
 	if o.Blobs != nil {
 		sends.Blobs = o.Blobs
 		a.fetcher, err = media.New(media.Options{
-			Store: o.Store, Blobs: o.Blobs, Graph: files, Owner: o.Owner, Log: o.Log.WithName("media"), Metrics: o.Registry,
-			Fetched: func() { a.conversations.Hint() },
+			Store: o.Store, Blobs: o.Blobs, Quota: o.MediaQuota, Graph: files, Owner: o.Owner, Log: o.Log.WithName("media"), Metrics: o.Registry,
+			Fetched: func() { a.conversations.Hint() }, Tracer: o.Tracer,
 		})
 		if err != nil {
 			return nil, err
@@ -138,7 +143,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	model := assistant.NewModel(library, a.models, more)
 	var pictures conversation.Pictures
 	if o.Blobs != nil {
-		model, pictures = model.WithPictures(a.models), media.Outgoing{Store: o.Store, Blobs: o.Blobs}
+		model, pictures = model.WithPictures(a.models), media.Outgoing{Store: o.Store, Blobs: o.Blobs, Quota: o.MediaQuota}
 	}
 	answers, err := assistant.NewFallback(builtin, model, o.Registry)
 	if err != nil {
@@ -147,7 +152,7 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	a.conversations, err = conversation.New(conversation.Options{
 		Store: o.Store, Snapshot: o.View.Snapshot, Understanding: senses, Assistant: answers, Builtin: builtin, Library: library, Actions: more,
 		Committed: a.committed, Owner: o.Owner, Pictures: pictures, AwaitMedia: o.Blobs != nil,
-		Log: o.Log.WithName("conversation"), Metrics: o.Registry,
+		Log: o.Log.WithName("conversation"), Metrics: o.Registry, Tracer: o.Tracer,
 		Reader: func(g runtimeconfig.Graph) (conversation.Reader, error) { return a.graph.at(g) },
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/reports"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
@@ -47,10 +48,12 @@ type Options struct {
 	// Store is used until Run returns; closing it is the caller's, after that.
 	Store store.Store
 	Roles Roles
-	// Workers run in the role worker, once the source is synced.
+	// Workers run once the source is synced.
 	Workers []Worker
 	// Received is told of stored messages by number; see ingress.Options. May be nil.
 	Received func(phoneNumberID string, n int)
+	// Tracer records what comes in; nil if it is off.
+	Tracer *tracing.Tracer
 	// TextPayload encodes a text as the outbox sends it.
 	TextPayload func(body string) ([]byte, error)
 	// Signup serves the page behind signup links; it is set in the role signup.
@@ -85,6 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		var err error
 		s.ingress, err = ingress.New(ingress.Options{
 			View: o.Source.View(), Store: o.Store, Metrics: o.Registry, Log: o.Log.WithName("ingress"), Now: time.Now, Received: o.Received,
+			Tracer: o.Tracer,
 		})
 		if err != nil {
 			return nil, err
@@ -184,10 +188,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	stopSource := s.start(detached, group, "source", s.o.Source)
 	var stopWorkers []func()
-	if s.o.Roles.Worker {
-		for _, w := range s.o.Workers {
-			stopWorkers = append(stopWorkers, s.start(detached, group, "worker", whenSynced{s.o.Source.View(), w}))
-		}
+	for _, w := range s.o.Workers {
+		stopWorkers = append(stopWorkers, s.start(detached, group, "worker", whenSynced{s.o.Source.View(), w}))
 	}
 	stopIngress := func() {}
 	if s.ingress != nil {

@@ -18,7 +18,7 @@ type Stats struct {
 	read func() (store.Stats, error)
 	log  logr.Logger
 
-	due, oldest, waiting, deadLetters, quarantine, unclaimed, parked, outbox *prometheus.Desc
+	due, oldest, waiting, deadLetters, quarantine, unclaimed, parked, blobs, outbox *prometheus.Desc
 }
 
 // NewStats returns a collector for a registry. Its reads end with ctx.
@@ -41,13 +41,14 @@ func NewStats(ctx context.Context, s store.Reader, log logr.Logger) *Stats {
 		quarantine:  desc("quarantine_bytes", "Bytes of bodies whose signature no secret explains."),
 		unclaimed:   desc("unclaimed_changes", "Genuine changes for numbers that no channel claims."),
 		parked:      desc("parked_lines", "Lines whose sends are on hold because Meta refuses their credential or account."),
+		blobs:       desc("blob_bytes", "Bytes of the files of all messages in the blob store."),
 		outbox:      desc("outbox_rows", "Rows of the outbox by state.", "state"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Stats) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.due, c.oldest, c.waiting, c.deadLetters, c.quarantine, c.unclaimed, c.parked, c.outbox} {
+	for _, d := range []*prometheus.Desc{c.due, c.oldest, c.waiting, c.deadLetters, c.quarantine, c.unclaimed, c.parked, c.blobs, c.outbox} {
 		to <- d
 	}
 }
@@ -73,6 +74,7 @@ func (c *Stats) Collect(to chan<- prometheus.Metric) {
 	gauge(c.quarantine, float64(stats.QuarantineBytes))
 	gauge(c.unclaimed, float64(stats.UnclaimedChanges))
 	gauge(c.parked, float64(stats.ParkedLines))
+	gauge(c.blobs, float64(stats.BlobBytes))
 	for state, n := range stats.Outbox {
 		gauge(c.outbox, float64(n), string(state))
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
 )
 
@@ -26,6 +27,7 @@ type config struct {
 	store                             storeFlag
 	migrate                           bool
 	blobs                             string
+	mediaQuota                        int64
 	roles                             webhookserver.Roles
 	addr, internalAddr, opsAddr       string
 	drainDelay                        time.Duration
@@ -52,6 +54,15 @@ func parse(args []string) (config, error) {
 	fs.BoolVar(&cfg.migrate, "migrate", true, `bring an older schema up to date at start; with false the server refuses it, and "webhook-server migrate" does it`)
 	fs.StringVar(&cfg.blobs, "blobs", "", "where customers' files are kept: file:///path or s3://bucket?region=REGION (default the directory blobs beside a SQLite store, "+
 		"and nowhere with PostgreSQL)")
+	cfg.mediaQuota = media.DefaultQuota
+	fs.Func("media-quota", "how much is kept of one number's files, in and out, such as 20Gi; what comes beyond stays at Meta (default 2Gi)", func(v string) error {
+		q, err := resource.ParseQuantity(v)
+		if err != nil || q.Value() <= 0 {
+			return errors.New("it must be a quantity above 0, such as 20Gi")
+		}
+		cfg.mediaQuota = q.Value()
+		return nil
+	})
 	fs.Func("roles", "what this process does: ingress, worker, signup, separated by commas (default all; signup needs Kubernetes)", func(v string) (err error) {
 		rolesGiven = true
 		cfg.roles, err = webhookserver.ParseRoles(v)

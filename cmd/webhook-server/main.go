@@ -16,14 +16,11 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/media"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
-	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 )
 
 func main() {
@@ -57,6 +54,11 @@ func command(ctx context.Context, args []string) error {
 func run(ctx context.Context, cfg config) (err error) {
 	defer holdSpareHeap()()
 	log := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: cfg.logLevel}))
+	tracer, endTracing, err := startTracing(ctx, log.WithName("tracing"))
+	if err != nil {
+		return err
+	}
+	defer endTracing()
 	cluster, err := newCluster(cfg)
 	if err != nil {
 		return err
@@ -76,10 +78,11 @@ func run(ctx context.Context, cfg config) (err error) {
 	o := webhookserver.Options{
 		Source: from, Store: messages, Roles: cfg.roles, TextPayload: outbox.TextPayload, DrainDelay: cfg.drainDelay,
 		PublicAddr: cfg.addr, InternalAddr: cfg.internalAddr, OpsAddr: cfg.opsAddr, Registry: registry, Log: log,
+		Tracer: tracer,
 	}
 	if cfg.roles.Worker {
 		var blobs *media.Blobs
-		if blobs, err = openBlobs(ctx, cfg); err != nil {
+		if blobs, err = openBlobs(ctx, cfg, log); err != nil {
 			return err
 		}
 		if blobs != nil {
@@ -89,12 +92,17 @@ func run(ctx context.Context, cfg config) (err error) {
 		}
 		answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
 			View: from.View(), Store: messages, Egress: cfg.egress, IndexMemory: cfg.indexMemory, Owner: owner(), Registry: registry, Log: log, Hints: hints, Blobs: blobs,
+			MediaQuota: cfg.mediaQuota, Tracer: tracer,
 		})
 		if err != nil {
 			return err
 		}
 		o.Received = answering.Received
 		o.Workers = []webhookserver.Worker{answering, &webhookserver.Retention{View: from.View(), Store: messages, Log: log.WithName("retention")}}
+	}
+	if cfg.roles.Ingress && !cfg.roles.Worker {
+		receiver := &outbox.Receiver{Store: messages, Snapshot: from.View().Snapshot, Owner: owner(), Log: log.WithName("receiver")}
+		o.Received, o.Workers = receiver.Received, []webhookserver.Worker{receiver}
 	}
 	if cfg.roles.Signup {
 		o.Signup, err = signup.New(signup.Options{
@@ -110,29 +118,6 @@ func run(ctx context.Context, cfg config) (err error) {
 		return err
 	}
 	return server.Run(ctx)
-}
-
-// newCluster makes a client of the cluster; nil for a server that runs without one.
-func newCluster(cfg config) (kubernetes.Interface, error) {
-	if cfg.channelsDir != "" {
-		return nil, nil //nolint:nilnil // "none" is an answer here: such a server has a directory
-	}
-	restConfig, err := clientcmd.BuildConfigFromFlags("", cfg.kubeconfig)
-	if err != nil {
-		return nil, fmt.Errorf("find the cluster: %w; outside of one, set --kubeconfig or --channels-dir", err)
-	}
-	client, err := kubernetes.NewForConfig(restConfig)
-	if err != nil {
-		return nil, fmt.Errorf("make a client of the cluster: %w", err)
-	}
-	return client, nil
-}
-
-func newSource(cfg config, cluster kubernetes.Interface, log logr.Logger) (webhookserver.Source, error) {
-	if cfg.channelsDir != "" {
-		return source.NewDirectory(cfg.channelsDir, log)
-	}
-	return source.NewKubernetes(cluster, cfg.runtimeNamespace, log)
 }
 
 // owner names this process in leases, for people who read them.

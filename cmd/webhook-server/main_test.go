@@ -40,6 +40,8 @@ func TestParse(t *testing.T) {
 		{"a file without authorities", []string{"--store=sqlite:/x.db", "--egress-ca-file=main_test.go"}, "no PEM certificate"},
 		{"memory for indexes", []string{"--store=sqlite:/x.db", "--index-memory=600Mi"}, ""},
 		{"too little memory for indexes", []string{"--store=sqlite:/x.db", "--index-memory=600"}, "600Mi"},
+		{"room for files", []string{"--store=sqlite:/x.db", "--media-quota=20Gi"}, ""},
+		{"no room for files", []string{"--store=sqlite:/x.db", "--media-quota=0"}, "20Gi"},
 		{"no network", []string{"--store=sqlite:/x.db", "--egress-allow-cidrs=localhost"}, "10.20.0.0/16"},
 		{"a typing error", []string{"--store=sqlite:/x.db", "serve"}, `unexpected argument "serve"`},
 	} {

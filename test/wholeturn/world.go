@@ -15,6 +15,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
@@ -63,6 +64,8 @@ type Options struct {
 	Blobs *media.Blobs
 	// Egress says where the server may go for tenants; nil lets it reach this machine.
 	Egress *egress.Policy
+	// Tracer makes a tracer for each half of the server, as if they were processes of their own; nil for none.
+	Tracer func() *tracing.Tracer
 }
 
 // Secrets of the installation and of the app, which no test needs to know.
@@ -183,16 +186,20 @@ func (w *World) serve() {
 	w.t.Helper()
 	registry, log := prometheus.NewRegistry(), w.leaks.Logger(leaks.MaxVerbosity)
 	registry.MustRegister(webhookserver.NewStats(context.WithoutCancel(w.t.Context()), w.Store, log))
+	tracer := w.opts.Tracer
+	if tracer == nil {
+		tracer = func() *tracing.Tracer { return nil }
+	}
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
 		View: w.view, Store: w.Store, Egress: *cmp.Or(w.opts.Egress, &egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
-		Owner: "test", Registry: registry, Log: log, Blobs: w.opts.Blobs,
+		Owner: "test", Registry: registry, Log: log, Blobs: w.opts.Blobs, Tracer: tracer(),
 	})
 	must(w.t, err)
 	retention := &webhookserver.Retention{View: w.view, Store: w.Store, Log: log, DiscardEvery: discardEvery}
 	server, err := webhookserver.New(w.t.Context(), webhookserver.Options{
 		Source: fixed{w.view}, Store: w.Store, Roles: webhookserver.Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
 		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: log,
-		Received: answering.Received, Workers: []webhookserver.Worker{answering, retention},
+		Tracer: tracer(), Received: answering.Received, Workers: []webhookserver.Worker{answering, retention},
 	})
 	must(w.t, err)
 	// The test's own context ends before there was a last look at the server.

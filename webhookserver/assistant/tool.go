@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"
 )
 
@@ -126,11 +128,25 @@ func (b *toolbox) check(t *Tool, arguments json.RawMessage) string {
 	return ""
 }
 
+// failure is what a span says of an error; what the tool says may be a customer's.
+func failure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "failed"
+	}
+}
+
 // run makes one call within its deadline and returns what the model reads of it.
 func (t *Tool) run(ctx context.Context, arguments json.RawMessage) (text string, failed bool) {
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
+	ctx, span := tracing.Child(ctx, "tool", trace.SpanKindClient, tracing.ToolKey.String(t.Name))
 	text, err := t.Run(ctx, arguments)
+	tracing.End(span, failure(err))
 	var told *ToolError
 	switch {
 	case errors.As(err, &told):

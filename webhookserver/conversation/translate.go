@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -58,7 +59,7 @@ func tapped(m *store.Message) string {
 // Pictures keeps images that were made for a reply, until they are sent; a media.Outgoing does.
 type Pictures interface {
 	// Draft returns the outbox row that sends an image.
-	Draft(ctx context.Context, mimeType string, content []byte, caption string) (store.OutboxDraft, error)
+	Draft(ctx context.Context, line, mimeType string, content []byte, caption string) (store.OutboxDraft, error)
 }
 
 // rows turns a reply into outbox rows. An image that can't be kept is left out, and its caption sent in its place.
@@ -67,7 +68,7 @@ func (w *Worker) rows(ctx context.Context, ch *runtimeconfig.Channel, parts []as
 	for _, part := range assistant.Fit(parts) {
 		picture, ok := part.(assistant.Picture)
 		if ok && w.opts.Pictures != nil {
-			row, err := w.opts.Pictures.Draft(ctx, picture.MIMEType, picture.Data, picture.Caption)
+			row, err := w.opts.Pictures.Draft(ctx, ch.LineID, picture.MIMEType, picture.Data, picture.Caption)
 			if err == nil {
 				row.Text, row.MaxReplyAge = picture.Summary(), maxReplyAge(ch)
 				out = append(out, row)
@@ -81,7 +82,7 @@ func (w *Worker) rows(ctx context.Context, ch *runtimeconfig.Channel, parts []as
 		if ok {
 			part = assistant.Text{Body: picture.Caption}
 		}
-		rows, err := drafts(ch, []assistant.Part{part})
+		rows, err := drafts(ctx, ch, []assistant.Part{part})
 		if err != nil {
 			return nil, err
 		}
@@ -91,11 +92,12 @@ func (w *Worker) rows(ctx context.Context, ch *runtimeconfig.Channel, parts []as
 }
 
 // drafts turns a reply into outbox rows, one for each message, made to fit WhatsApp's limits.
-func drafts(ch *runtimeconfig.Channel, parts []assistant.Part) ([]store.OutboxDraft, error) {
+func drafts(ctx context.Context, ch *runtimeconfig.Channel, parts []assistant.Part) ([]store.OutboxDraft, error) {
 	fit := assistant.Fit(parts)
 	out := make([]store.OutboxDraft, 0, len(fit))
 	for _, part := range fit {
 		content := contentOf(part)
+		content.Trace = tracing.Carry(ctx)
 		payload, err := content.Payload()
 		if err != nil {
 			return nil, err

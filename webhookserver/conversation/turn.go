@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -193,7 +196,14 @@ func (w *Worker) act(ctx context.Context, ch *runtimeconfig.Channel, call *store
 	if w.opts.Actions == nil {
 		return "", &assistant.ToolError{Text: "The tool is not there any more."}
 	}
-	return w.opts.Actions.Do(ctx, ch, call.Tool, call.Arguments, call.ID)
+	ctx, span := tracing.Child(ctx, "tool", trace.SpanKindClient, tracing.ToolKey.String(call.Tool))
+	text, err := w.opts.Actions.Do(ctx, ch, call.Tool, call.Arguments, call.ID)
+	reason := ""
+	if err != nil {
+		reason = resultFailed
+	}
+	tracing.End(span, reason)
+	return text, err
 }
 
 // keepLease extends the turn's lease while work goes on, and breaks the work off when the lease is lost, when the customer
@@ -245,6 +255,8 @@ func (w *Worker) markRead(ctx context.Context, snapshot *runtimeconfig.Snapshot,
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
+		ctx, span := tracing.Child(ctx, "graph mark as read", trace.SpanKindClient)
+		defer span.End()
 		err = client.MarkRead(ctx, outbox.CredentialOf(snapshot, ch), turn.PhoneNumberID, id, true)
 	}
 	if err != nil {
@@ -272,7 +284,9 @@ func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *st
 	}
 	writing, cancel := detached(ctx)
 	defer cancel()
+	writing, span := tracing.Child(writing, "store", trace.SpanKindInternal)
 	err = w.opts.Store.CommitReply(writing, turn, rows, outcome)
+	span.End()
 	var limit *store.LimitError
 	switch {
 	case err == nil:
@@ -313,6 +327,7 @@ func outcomeOf(ch *runtimeconfig.Channel, p *plan, reply *assistant.Reply) (stor
 }
 
 func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) string {
+	because(ctx, reason)
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	if err := w.opts.Store.SkipTurn(ctx, turn, reason); err != nil {
@@ -337,7 +352,7 @@ func (w *Worker) fail(ctx context.Context, ch *runtimeconfig.Channel, turn *stor
 	defer cancel()
 	if turn.Attempt >= store.MaxTurnAttempts {
 		text := w.opts.Builtin.Words(newTurn(ch, turn, unanswered)).HandedOff
-		rows, err := drafts(ch, []assistant.Part{assistant.Text{Body: text}})
+		rows, err := drafts(ctx, ch, []assistant.Part{assistant.Text{Body: text}})
 		if err == nil {
 			err = w.opts.Store.CommitReply(ctx, turn, rows, store.Outcome{
 				Kind: store.OutcomeHandOff, Reason: store.ReasonTurnFailed, Cause: cause.Error(), Quota: quotaOf(ch, false),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -114,6 +115,8 @@ type Options struct {
 	Log logr.Logger
 	// Metrics is where metrics are registered. Required.
 	Metrics prometheus.Registerer
+	// Tracer records turns; nil if it is off.
+	Tracer *tracing.Tracer
 }
 
 // Worker answers. Use New.
@@ -235,7 +238,10 @@ func (w *Worker) claim(ctx context.Context) (func(), error) {
 	w.served = turn.Line
 	return func() {
 		started := time.Now()
-		w.turns.WithLabelValues(w.work(ctx, turn)).Inc()
+		ctx, span := w.begin(ctx, turn)
+		result := w.work(ctx, turn)
+		end(span, result)
+		w.turns.WithLabelValues(result).Inc()
 		w.seconds.Observe(time.Since(started).Seconds())
 	}, nil
 }

@@ -265,7 +265,7 @@ func TestTappedIdsReachTheAssistant(t *testing.T) {
 
 func TestDrafts(t *testing.T) {
 	ch := &runtimeconfig.Channel{Assistant: runtimeconfig.Assistant{MaxReplyAge: runtimeconfig.Duration(time.Minute)}}
-	got, err := drafts(ch, []assistant.Part{
+	got, err := drafts(t.Context(), ch, []assistant.Part{
 		assistant.Text{Body: "t"},
 		assistant.Image{Link: "https://x.example/a.jpg", Caption: "c"},
 		assistant.Buttons{Body: "b", Buttons: []assistant.Button{{ID: "1", Title: "One"}}},

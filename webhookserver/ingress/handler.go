@@ -16,6 +16,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/source"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -29,7 +30,7 @@ type Store interface {
 	store.Reports
 }
 
-// Options make a Handler. All but Received are required.
+// Options make a Handler. All but Received and Tracer are required.
 type Options struct {
 	View    *source.View
 	Store   Store
@@ -39,6 +40,8 @@ type Options struct {
 	Now func() time.Time
 	// Received is told how many messages were stored for a number, which count against its rate at Meta. It must not block.
 	Received func(phoneNumberID string, n int)
+	// Tracer records customers' messages; nil if it is off.
+	Tracer *tracing.Tracer
 }
 
 // Handler answers Meta on Path. Its Run must run beside it.
@@ -49,6 +52,7 @@ type Handler struct {
 	log      logr.Logger
 	now      func() time.Time
 	received func(phoneNumberID string, n int)
+	tracer   *tracing.Tracer
 	budget   budget
 	observer *observer
 	refused  *rate.Limiter
@@ -70,7 +74,7 @@ func New(o Options) (*Handler, error) {
 		o.Received = func(string, int) {}
 	}
 	return &Handler{
-		view: o.View, store: o.Store, metrics: m, log: o.Log, now: o.Now, received: o.Received,
+		view: o.View, store: o.Store, metrics: m, log: o.Log, now: o.Now, received: o.Received, tracer: o.Tracer,
 		budget: newBudget(MaxInFlight), observer: newObserver(),
 		refused: rate.NewLimiter(mismatchesPerSecond, mismatchBurst),
 		keeper:  newKeeper(), pending: make(chan struct{}, 1), limiters: map[string]*rate.Limiter{},
@@ -185,6 +189,7 @@ func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
 	if strings.HasPrefix(v.delivery.App, lineOwner) {
 		h.limitAccountReports(v.delivery)
 	}
+	writing := h.now()
 	receipt, err := h.store.Ingest(ctx, v.delivery)
 	if errors.Is(err, store.ErrInvalid) {
 		// It will never be storable, and Meta must not deliver it for days: a person has to look.
@@ -202,11 +207,14 @@ func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
 	}
 	for label, n := range map[string]int{
 		"new": receipt.New, "duplicate": receipt.Duplicates, "upgraded": receipt.Upgraded,
-		"dead_letter": receipt.DeadLettered + len(v.delivery.DeadLetters),
+		"dead_letter": receipt.DeadLettered + len(v.delivery.DeadLetters), "undated": v.undated,
 	} {
 		if n > 0 {
 			h.metrics.rows.WithLabelValues(label).Add(float64(n))
 		}
+	}
+	if receipt.New > 0 {
+		h.trace(ctx, v, writing)
 	}
 	h.observer.genuine(v.lines, v.app, h.now())
 	for _, c := range v.lines {
@@ -221,6 +229,20 @@ func (h *Handler) ingest(ctx context.Context, v *verdict, body []byte) error {
 		}
 	}
 	return nil
+}
+
+// trace records the messages that customers have sent. A body of copies alone is none; one that has both records its copies again, as
+// the store doesn't tell which they are.
+func (h *Handler) trace(ctx context.Context, v *verdict, writing time.Time) {
+	if !h.tracer.On() {
+		return
+	}
+	done := h.now()
+	for i := range v.delivery.Messages {
+		if m := &v.delivery.Messages[i]; !m.ByBusiness {
+			h.tracer.Received(ctx, m.Line, m.WAMID, v.came, writing, done, tracing.TypeKey.String(m.Type), tracing.SourceKey.String(string(m.Source)))
+		}
+	}
 }
 
 // mayQuarantine limits the rate of unverified bodies per owner.

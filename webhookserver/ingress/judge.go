@@ -28,6 +28,9 @@ type verdict struct {
 	// lines are the channels that something genuine came for, app the MetaApp that signed.
 	lines []*runtimeconfig.Channel
 	app   string
+	// came is when the body was received, undated how many items say no time that can be read.
+	came    time.Time
+	undated int
 }
 
 // event is a security event. Its ids are ours.
@@ -43,7 +46,6 @@ type judgement struct {
 	within   scope
 	by       signer
 	named    named
-	now      time.Time
 	// problems says that there are projections that can't be read: one of them may be whose id nobody seems to have.
 	problems bool
 }
@@ -52,7 +54,8 @@ type judgement struct {
 func judge(loaded *source.Loaded, within scope, body []byte, signature string, now time.Time) verdict {
 	// What is no JSON has no ids either; the error says nothing more.
 	phones, wabas, _ := webhook.PeekIDs(body)
-	j := &judgement{snapshot: loaded.Snapshot, within: within, now: now, problems: len(loaded.Problems) > 0}
+	j := &judgement{snapshot: loaded.Snapshot, within: within, problems: len(loaded.Problems) > 0}
+	j.came = now
 	j.named = channelsNamed(j.snapshot, within, phones, wabas)
 	var ok, all bool
 	if j.by, ok, all = verify(j.snapshot, within, j.named.all, body, signature); !ok {

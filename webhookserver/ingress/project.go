@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"slices"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -84,7 +85,7 @@ func (j *judgement) message(v *webhook.Value, m *webhook.Message, channel *runti
 	}
 	content := m.Content()
 	row := messageRow(channel.LineID, channel.PhoneNumberID, from, m.ID, m.Type, sender, content)
-	row.EventTime, row.Raw = timeOr(m.Timestamp, j.now), m.Raw
+	row.EventTime, row.Raw = j.timeOf(m.Timestamp), m.Raw
 	row.OpensWindow = !slices.Contains(silentTypes, m.Type)
 	if m.Context != nil {
 		row.ContextWAMID = m.Context.ID
@@ -115,7 +116,7 @@ func (j *judgement) echo(v *webhook.Value, e *webhook.Echo, channel *runtimeconf
 		return
 	}
 	row := messageRow(channel.LineID, channel.PhoneNumberID, store.SourceEcho, e.ID, e.Type, to, e.Content())
-	row.EventTime, row.ByBusiness, row.Raw = timeOr(e.Timestamp, j.now), true, e.Raw
+	row.EventTime, row.ByBusiness, row.Raw = j.timeOf(e.Timestamp), true, e.Raw
 	j.delivery.Messages = append(j.delivery.Messages, row)
 }
 
@@ -161,11 +162,21 @@ func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {
 	}
 	row := store.Status{
 		Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, WAMID: s.ID, Kind: store.StatusKind(s.Status),
-		Participant: s.RecipientParticipantID, CallbackData: s.CallbackData, EventTime: timeOr(s.Timestamp, j.now),
+		Participant: s.RecipientParticipantID, CallbackData: s.CallbackData, EventTime: j.timeOf(s.Timestamp),
 		Pricing: s.RawPricing, Raw: s.Raw,
 	}
 	if len(s.Errors) > 0 {
 		row.ErrorCode = s.Errors[0].Code
 	}
 	j.delivery.Statuses = append(j.delivery.Statuses, row)
+}
+
+// timeOf is the time of an item; that of its arrival if it can't be read.
+func (j *judgement) timeOf(t webhook.Timestamp) time.Time {
+	at, err := t.Time()
+	if err != nil {
+		j.undated++
+		return j.came
+	}
+	return at
 }

@@ -67,7 +67,8 @@ func claim(s *runtimeconfig.Snapshot, u *store.UnclaimedChange) (verdict, bool) 
 	if !ok || c.Direct || c.AppID != u.App || c.WABAID != u.WABAID {
 		return verdict{}, false
 	}
-	j := &judgement{snapshot: s, by: signer{apps: []string{u.App}}, now: u.ReceivedAt}
+	j := &judgement{snapshot: s, by: signer{apps: []string{u.App}}}
+	j.came = u.ReceivedAt
 	j.delivery = &store.Delivery{App: u.App}
 	var change webhook.Change
 	if err := json.Unmarshal(u.Raw, &change); err != nil {

@@ -70,6 +70,8 @@ type world struct {
 	url     string
 	client  *http.Client
 	logs    *journal
+	// registry has the metrics.
+	registry *prometheus.Registry
 }
 
 // journal is what the ingress logs, from several goroutines.
@@ -93,7 +95,7 @@ func (j *journal) String() string {
 // newWorld serves parts, nothing if none. wrap may stand in front of the store.
 func newWorld(tb testing.TB, parts []encoder, wrap func(Store) Store) *world {
 	tb.Helper()
-	w := &world{t: tb, view: source.NewView(), logs: &journal{}}
+	w := &world{t: tb, view: source.NewView(), logs: &journal{}, registry: prometheus.NewRegistry()}
 	var err error
 	w.store, err = sqlite.Open(tb.Context(), sqlite.Options{Path: filepath.Join(tb.TempDir(), "store.db")})
 	if err != nil {
@@ -109,7 +111,7 @@ func newWorld(tb testing.TB, parts []encoder, wrap func(Store) Store) *world {
 		kept = wrap(kept)
 	}
 	log := funcr.New(w.logs.add, funcr.Options{Verbosity: 9})
-	w.handler, err = New(Options{View: w.view, Store: kept, Metrics: prometheus.NewRegistry(), Log: log, Now: time.Now})
+	w.handler, err = New(Options{View: w.view, Store: kept, Metrics: w.registry, Log: log, Now: time.Now})
 	if err != nil {
 		tb.Fatal(err)
 	}

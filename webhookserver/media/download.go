@@ -8,8 +8,11 @@ import (
 	"mime"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 )
 
 // Client reads media; *meta.Client is one. Its errors are *meta.Error.
@@ -31,6 +34,8 @@ type Graph struct {
 var (
 	// errTooLarge means that the file is larger than it may be, whoever said so.
 	errTooLarge = errors.New("the file is larger than WhatsApp allows")
+	// errNoRoom means that it is larger than what is left for it.
+	errNoRoom = errors.New("the file is larger than what may be kept of it")
 	// errDigest means that the bytes are not those that the digest was made of.
 	errDigest = errors.New("the file is another one than Meta announced")
 )
@@ -74,10 +79,10 @@ type sink interface {
 
 // download copies a file of no more than most bytes from Meta into a sink, and returns its type and size. It is the only place
 // that does. It never uses the URL of a webhook: the one that Meta gives for the id is fresh. That one lasts five minutes
-// and may be dead before: then there is another one, once. Errors: errTooLarge, errDigest, those of the sink, *meta.Error.
+// and may be dead before: then there is another one, once. Errors: errTooLarge, errNoRoom, errDigest, those of the sink, *meta.Error.
 func download(ctx context.Context, client Client, cred meta.Credential, f file, most int64, open func(mimeType string) (sink, error)) (string, int64, error) {
 	for retried := false; ; retried = true {
-		about, err := client.Media(ctx, cred, f.id, f.number)
+		about, err := ask(ctx, client, cred, f)
 		if err != nil {
 			return "", 0, err
 		}
@@ -86,32 +91,45 @@ func download(ctx context.Context, client Client, cred meta.Credential, f file, 
 			mimeType = about.MIMEType
 		}
 		// Both are asked: the webhook's word is signed, but either may leave it out.
-		limit := min(limitOf(mimeType), limitOf(about.MIMEType), most)
+		limit, tooLarge := min(limitOf(mimeType), limitOf(about.MIMEType)), errTooLarge
+		if most < limit {
+			limit, tooLarge = most, errNoRoom
+		}
 		if about.Size > limit {
-			return "", 0, errTooLarge
+			return "", 0, tooLarge
 		}
 		to, err := open(mimeType)
 		if err != nil {
 			return "", 0, err
 		}
 		size, err := pour(ctx, client, cred, about.URL, limit, [][]byte{meta.DecodeDigest(f.digest), about.SHA256}, to)
-		if !retried && meta.ClassOf(err) == meta.ClassObjectNotVisible {
+		switch class := meta.ClassOf(err); {
+		case !retried && class == meta.ClassObjectNotVisible:
 			continue
+		case class == meta.ClassMediaTooLarge:
+			err = tooLarge
 		}
 		return mimeType, size, err
 	}
 }
 
+// ask asks Meta about a file.
+func ask(ctx context.Context, client Client, cred meta.Credential, f file) (meta.Media, error) {
+	ctx, span := tracing.Child(ctx, "graph media", trace.SpanKindClient)
+	about, err := client.Media(ctx, cred, f.id, f.number)
+	tracing.End(span, string(meta.ClassOf(err)))
+	return about, err
+}
+
 // pour downloads once. Nothing is kept unless all of it came and is what it should be.
 func pour(ctx context.Context, client Client, cred meta.Credential, url string, limit int64, digests [][]byte, to sink) (int64, error) {
+	ctx, span := tracing.Child(ctx, "graph media download", trace.SpanKindClient)
 	d, err := client.DownloadMedia(ctx, cred, url, to, limit)
+	tracing.End(span, string(meta.ClassOf(err)))
 	for _, want := range digests {
 		if err == nil && want != nil && !bytes.Equal(want, d.SHA256) {
 			err = errDigest
 		}
-	}
-	if meta.ClassOf(err) == meta.ClassMediaTooLarge {
-		err = errTooLarge
 	}
 	if err != nil {
 		to.discard()

@@ -20,6 +20,7 @@ const (
 	reasonExpired     = "Expired"
 	reasonClient      = "InvalidGraphAddress"
 	reasonStopping    = "Stopping"
+	reasonQuota       = "QuotaReached"
 )
 
 const (
@@ -35,7 +36,7 @@ const (
 
 // result is what became of a claimed file.
 type result struct {
-	state    store.MediaState // stored, failed, or pending
+	state    store.MediaState // stored, failed, skipped, or pending
 	mimeType string           // of stored
 	size     int64            // of stored
 	reason   string           // of the others
@@ -43,6 +44,9 @@ type result struct {
 }
 
 func failed(reason string) result { return result{state: store.MediaFailed, reason: reason} }
+
+// withoutRoom is for a file for which its line has no room. It is not tried again: what waits for room would be a queue without end.
+func withoutRoom() result { return result{state: store.MediaSkipped, reason: reasonQuota} }
 
 // again is for a file that is at fault itself: it is given up soon.
 func again(f *store.MediaFetch, reason string) result {
@@ -76,6 +80,10 @@ func (k *Fetcher) fetch(ctx context.Context, f *store.MediaFetch) result {
 	case outbox.Absent:
 		return later(f, reasonNotServed)
 	}
+	room := k.quota - f.LineBytes
+	if room <= 0 {
+		return withoutRoom()
+	}
 	client, err := k.graph.Client(ch.Graph)
 	if err != nil {
 		k.log.Error(err, "The Graph API can't be called for a line", "line", f.Line)
@@ -84,7 +92,7 @@ func (k *Fetcher) fetch(ctx context.Context, f *store.MediaFetch) result {
 	fetchCtx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	mimeType, size, err := download(fetchCtx, client, outbox.CredentialOf(snapshot, ch),
-		file{id: f.MediaID, number: f.PhoneNumberID, mimeType: f.MIMEType, digest: f.SHA256}, limitOf(""),
+		file{id: f.MediaID, number: f.PhoneNumberID, mimeType: f.MIMEType, digest: f.SHA256}, room,
 		func(mimeType string) (sink, error) { return k.blobs.create(fetchCtx, f.BlobKey, mimeType) })
 	if err != nil {
 		return k.judge(ctx, f, err)
@@ -97,6 +105,8 @@ func (k *Fetcher) judge(ctx context.Context, f *store.MediaFetch, err error) res
 	switch {
 	case ctx.Err() != nil:
 		return result{state: store.MediaPending, reason: reasonStopping}
+	case errors.Is(err, errNoRoom):
+		return withoutRoom()
 	case errors.Is(err, errTooLarge):
 		return failed(reasonTooLarge)
 	case errors.Is(err, errDigest):

@@ -7,8 +7,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -30,6 +33,9 @@ const (
 	sweepBatch    = 500
 )
 
+// DefaultQuota is what is kept of one line's files, in bytes: a fifth of the volume that config/default asks for.
+const DefaultQuota = 2 << 30
+
 // Options make a Fetcher.
 type Options struct {
 	// Store says what is to be fetched. Required.
@@ -38,6 +44,9 @@ type Options struct {
 	Blobs *Blobs
 	// Graph is where it comes from; its snapshot must be synced before Run. Required.
 	Graph Graph
+	// Quota is how many bytes of blobs a line may have, in and out; 0 for DefaultQuota. The files that are being fetched at the moment may
+	// exceed it once.
+	Quota int64
 	// Fetched is called when a conversation may have waited for a file. It must not block. Required.
 	Fetched func()
 	// Owner names this process in leases.
@@ -48,6 +57,8 @@ type Options struct {
 	Log logr.Logger
 	// Metrics is where metrics are registered. Required.
 	Metrics prometheus.Registerer
+	// Tracer records fetches; nil if it is off.
+	Tracer *tracing.Tracer
 }
 
 // Fetcher fetches. Use New.
@@ -55,9 +66,11 @@ type Fetcher struct {
 	store   store.Files
 	blobs   *Blobs
 	graph   Graph
+	quota   int64
 	fetched func()
 	owner   string
 	log     logr.Logger
+	tracer  *tracing.Tracer
 	loop    *dispatch.Loop
 	results *prometheus.CounterVec
 	bytes   prometheus.Counter
@@ -68,11 +81,14 @@ func New(o Options) (*Fetcher, error) {
 	if o.Poll <= 0 {
 		o.Poll = defaultPoll
 	}
+	if o.Quota <= 0 {
+		o.Quota = DefaultQuota
+	}
 	k := &Fetcher{
-		store: o.Store, blobs: o.Blobs, graph: o.Graph, fetched: o.Fetched, owner: o.Owner, log: o.Log,
+		store: o.Store, blobs: o.Blobs, graph: o.Graph, quota: o.Quota, fetched: o.Fetched, owner: o.Owner, log: o.Log, tracer: o.Tracer,
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_media_fetches_total",
-			Help: "Fetched files of customers by result: stored, failed, or pending again.",
+			Help: "Fetched files of customers by result: stored, failed, skipped as their line has no room, or pending again.",
 		}, []string{"result"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "whatsapp_media_bytes_total",
@@ -123,7 +139,10 @@ func (k *Fetcher) claim(ctx context.Context) (func(), error) {
 
 // work fetches a file and writes the result down.
 func (k *Fetcher) work(ctx context.Context, f *store.MediaFetch) {
+	ctx, span := k.tracer.Start(ctx, "fetch", tracing.OfMessage(f.Line, f.WAMID), trace.SpanKindConsumer,
+		trace.WithAttributes(tracing.LineKey.String(f.Line), tracing.AttemptKey.Int(f.Attempt)))
 	r := k.fetch(ctx, f)
+	defer end(span, &r)
 	k.results.WithLabelValues(string(r.state)).Inc()
 	ctx, cancel := detached(ctx)
 	defer cancel()
@@ -135,6 +154,9 @@ func (k *Fetcher) work(ctx context.Context, f *store.MediaFetch) {
 	case store.MediaFailed:
 		k.log.Info("A file is not fetched", "line", f.Line, "reason", r.reason)
 		err = k.store.MarkMediaFailed(ctx, f, r.reason)
+	case store.MediaSkipped:
+		k.log.Info("A file is not kept: its line has used up what it may keep, see --media-quota", "line", f.Line, "bytes", f.LineBytes)
+		err = k.store.MarkMediaSkipped(ctx, f, r.reason)
 	default:
 		err = k.store.MarkMediaPendingAgain(ctx, f, f.ClaimedAt.Add(r.delay), r.reason)
 	}
@@ -149,6 +171,22 @@ func (k *Fetcher) work(ctx context.Context, f *store.MediaFetch) {
 		k.log.Error(err, "The result of a fetch could not be written down", "line", f.Line, "result", r.state)
 	}
 	k.fetched()
+}
+
+// end ends the span of a fetch. One that is to be tried again is no error.
+func end(span trace.Span, r *result) {
+	span.SetAttributes(tracing.ResultKey.String(string(r.state)))
+	reason := ""
+	switch r.state {
+	case store.MediaStored:
+		span.SetAttributes(attribute.Int64("whatsapp.bytes", r.size))
+	case store.MediaFailed:
+		reason = r.reason
+		fallthrough
+	default:
+		span.SetAttributes(tracing.ReasonKey.String(r.reason))
+	}
+	tracing.End(span, reason)
 }
 
 // sweepLoop deletes blobs whose message is gone, until ctx is done.

@@ -190,7 +190,7 @@ func TestReader(t *testing.T) {
 	if got, err := read(with, &m, 100); got != "a photo" || err != nil || downloads() != 1 {
 		t.Errorf("a file that is kept: %q, %v after %d downloads", got, err, downloads())
 	}
-	if _, err := read(with, &m, 3); !errors.Is(err, errTooLarge) || downloads() != 1 {
+	if _, err := read(with, &m, 3); !errors.Is(err, errNoRoom) || downloads() != 1 {
 		t.Errorf("one that is larger than asked for: %v after %d downloads", err, downloads())
 	}
 	if got, err := read(without, &m, 100); got != "a photo" || err != nil || downloads() != 2 {

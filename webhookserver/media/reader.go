@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -22,13 +25,13 @@ type Reader struct {
 }
 
 // Fetch returns a file of at most limit bytes. It takes it from the blob store, and from Meta only if it is not there: without a
-// blob store, or while that is away. Its errors hold no secret and nothing of the customer's.
+// blob store, while that is away, or where the line has no room for more. Its errors hold no secret and nothing of the customer's.
 func (r Reader) Fetch(ctx context.Context, ch *runtimeconfig.Channel, m *store.Media, limit int64) ([]byte, error) {
 	if m == nil || m.ID == "" || m.State == store.MediaFailed {
 		return nil, errNoFile
 	}
 	if r.Blobs != nil && m.State == store.MediaStored {
-		if content, err := r.stored(ctx, m.BlobKey, limit); err == nil || errors.Is(err, errTooLarge) {
+		if content, err := r.stored(ctx, m.BlobKey, limit); err == nil || errors.Is(err, errNoRoom) {
 			return content, err
 		}
 	}
@@ -36,6 +39,8 @@ func (r Reader) Fetch(ctx context.Context, ch *runtimeconfig.Channel, m *store.M
 	if err != nil {
 		return nil, err
 	}
+	ctx, span := tracing.Child(ctx, "fetch", trace.SpanKindInternal)
+	defer span.End()
 	var content memory
 	_, _, err = download(ctx, client, outbox.CredentialOf(r.Graph.Snapshot(), ch),
 		file{id: m.ID, number: ch.PhoneNumberID, mimeType: m.MIMEType, digest: m.SHA256}, limit,
@@ -53,7 +58,7 @@ func (r Reader) stored(ctx context.Context, key string, limit int64) (content []
 	}
 	defer func() { err = errors.Join(err, blob.Close()) }()
 	if size > limit {
-		return nil, errTooLarge
+		return nil, errNoRoom
 	}
 	return io.ReadAll(io.LimitReader(blob, limit))
 }

@@ -23,7 +23,7 @@ func TestImageOfOursIsUploadedOnce(t *testing.T) {
 	w.advance(store.ReplyDebounce)
 	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10})
 	w.must(err)
-	draft, err := Outgoing{Store: w.store, Blobs: w.blobs}.Draft(w.Context(), "image/png", []byte("an image"), "yours")
+	draft, err := Outgoing{Store: w.store, Blobs: w.blobs}.Draft(w.Context(), "line-a", "image/png", []byte("an image"), "yours")
 	w.must(err)
 	key := draft.BlobKey
 	w.must(w.store.CommitReply(w.Context(), turn, []store.OutboxDraft{draft}, store.Outcome{Kind: store.OutcomeAnswered}))
@@ -75,11 +75,11 @@ func TestImageThatCantBeSentIsRefusedBefore(t *testing.T) {
 		"nothing":                           {"image/png", nil},
 		"more than WhatsApp takes":          {"image/png", make([]byte, outbox.MaxImageBytes+1)},
 	} {
-		if _, err := (Outgoing{Store: w.store, Blobs: w.blobs}).Draft(w.Context(), image.kind, image.content, ""); !errors.Is(err, ErrImage) {
+		if _, err := (Outgoing{Store: w.store, Blobs: w.blobs}).Draft(w.Context(), "line-a", image.kind, image.content, ""); !errors.Is(err, ErrImage) {
 			t.Errorf("%s: %v", reason, err)
 		}
 	}
-	if _, err := (Outgoing{Store: w.store}).Draft(w.Context(), "image/png", []byte("an image"), ""); !errors.Is(err, ErrBlobs) {
+	if _, err := (Outgoing{Store: w.store}).Draft(w.Context(), "line-a", "image/png", []byte("an image"), ""); !errors.Is(err, ErrBlobs) {
 		t.Errorf("without a blob store: %v", err)
 	}
 }

@@ -40,6 +40,7 @@ type world struct {
 	messages int
 	fetched  int
 	origins  []string // media hosts beside the simulator
+	quota    int64    // of a line, 0 for the usual one
 }
 
 func newWorld(t *testing.T) *world {
@@ -120,6 +121,7 @@ func (w *world) fetcher() *Fetcher {
 	w.Helper()
 	k, err := New(Options{
 		Store: w.store, Blobs: w.blobs, Graph: w.graph(), Owner: "test", Poll: 2 * time.Millisecond, Log: logr.Discard(),
+		Quota: w.quota,
 		Fetched: func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -8,13 +8,15 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 )
 
-// Content is the payload of an outbox row: a message without recipient and callback data. Exactly one member is set.
+// Content is the payload of an outbox row: a message without recipient and callback data. Exactly one member is set, beside Trace.
 // Its JSON lies in the database, so members are added and never changed.
 type Content struct {
 	Text    *Text    `json:"text,omitempty"`
 	Image   *Image   `json:"image,omitempty"`
 	Buttons *Buttons `json:"buttons,omitempty"`
 	List    *List    `json:"list,omitempty"`
+	// Trace is the span that made the message, as tracing.Carry writes it; empty for none. It is not sent.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Text is a text message; for limits see meta.Text, and likewise below.

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -56,7 +59,9 @@ func failed(reason string, code int) result {
 
 // deliver makes one call and writes its result down. claimed is the local time right before the claim.
 func (b *Outbox) deliver(ctx context.Context, send *store.Send, claimed time.Time) {
+	ctx, span := b.begin(ctx, send)
 	r := b.attempt(ctx, send, claimed)
+	defer end(span, &r)
 	b.metrics.sends.WithLabelValues(string(r.state)).Inc()
 	// Detached: what Meta has answered must be written down although the process is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
@@ -135,9 +140,11 @@ func (b *Outbox) call(ctx context.Context, client Sender, snapshot *runtimeconfi
 	// Detached: a call under way is finished on a shutdown, since breaking it off would make its outcome unknown.
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
+	callCtx, span := tracing.Child(callCtx, "graph messages", trace.SpanKindClient)
 	started := b.now()
 	res, err := client.SendMessage(callCtx, CredentialOf(snapshot, ch), send.PhoneNumberID, m)
 	b.metrics.seconds.Observe(b.now().Sub(started).Seconds())
+	tracing.End(span, string(meta.ClassOf(err)))
 	if err == nil {
 		return result{state: store.SendAccepted, wamid: res.MessageID}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/dispatch"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -80,6 +81,8 @@ type Options struct {
 	Log logr.Logger
 	// Metrics is where metrics are registered. Required.
 	Metrics prometheus.Registerer
+	// Tracer records sends; nil if it is off.
+	Tracer *tracing.Tracer
 }
 
 // Outbox delivers. Use New.
@@ -94,6 +97,7 @@ type Outbox struct {
 	pace     *pace
 	loop     *dispatch.Loop
 	metrics  *metrics
+	tracer   *tracing.Tracer
 	// served is the line that was claimed last. Only claim uses it.
 	served string
 	// failuresSeen is the newest failed status that was acted on. Only tend uses it.
@@ -117,7 +121,7 @@ func New(o Options) (*Outbox, error) {
 	}
 	b := &Outbox{
 		store: o.Store, snapshot: o.Snapshot, client: o.Client, blobs: o.Blobs, owner: o.Owner, now: o.Now, log: o.Log,
-		pace: newPace(o.Now), metrics: m,
+		pace: newPace(o.Now), metrics: m, tracer: o.Tracer,
 	}
 	b.loop = dispatch.New(o.Workers, o.Poll, b.claim, func(err error) {
 		b.log.Error(err, "No send could be claimed")
@@ -149,6 +153,10 @@ func (b *Outbox) Run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		b.beatLoop(ctx)
+		return nil
+	})
+	group.Go(func() error {
+		b.receiveLoop(ctx)
 		return nil
 	})
 	return group.Wait()

@@ -41,6 +41,13 @@ func (p *pace) share(replicas int) {
 	p.replicas = max(1, replicas)
 }
 
+// sharing is among how many processes it is divided.
+func (p *pace) sharing() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.replicas
+}
+
 // of returns a line's pace, at our part of the rate that the channel has now. The lock is held.
 func (p *pace) of(line string, perSecond int) *linePace {
 	if perSecond <= 0 {

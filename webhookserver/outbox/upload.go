@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
@@ -29,7 +32,9 @@ func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential
 		return pending(reasonBlobStore, backoff(send.Attempt, 2, maxBackoff)), false
 	}
 	callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+	callCtx, span := tracing.Child(callCtx, "graph media upload", trace.SpanKindClient)
 	id, err := client.UploadMedia(callCtx, cred, send.PhoneNumberID, meta.MediaUpload{MIMEType: image.MIMEType, Content: content})
+	tracing.End(span, string(meta.ClassOf(err)))
 	cancel()
 	if err != nil {
 		b.log.Info("An image could not be uploaded", "line", send.Line, "send", send.ID, "error", err.Error(), "attempt", send.Attempt)

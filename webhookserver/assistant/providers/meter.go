@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 )
 
 // outcomeOK is the outcome of a call that succeeded, beside the Kinds.
@@ -22,7 +22,6 @@ type meter struct {
 	uncounted prometheus.Counter
 	// refused are calls that the budget of the day did not allow.
 	refused *prometheus.CounterVec
-	tracer  trace.Tracer
 }
 
 func newMeter(metrics prometheus.Registerer) (*meter, error) {
@@ -44,7 +43,6 @@ func newMeter(metrics prometheus.Registerer) (*meter, error) {
 			Name: "whatsapp_model_budget_refusals_total",
 			Help: "Calls of models that were not made because the channel's tokens of the day do not suffice, by capability.",
 		}, []string{"capability"}),
-		tracer: otel.Tracer("github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant/providers"),
 	}
 	for _, c := range []prometheus.Collector{m.seconds, m.usage, m.uncounted, m.refused} {
 		if err := metrics.Register(c); err != nil {
@@ -54,19 +52,17 @@ func newMeter(metrics prometheus.Registerer) (*meter, error) {
 	return m, nil
 }
 
-// start begins a call's span, which is recorded if the process has a tracer provider. It holds nothing of the conversation.
+// start begins a call's span, which is recorded if its turn's is. It holds nothing of the conversation.
 func (m *meter) start(ctx context.Context, c caller) (spanned context.Context, done func(usage, error)) {
 	started := time.Now()
 	provider, capability := c.provider, string(c.capability)
-	ctx, span := m.tracer.Start(ctx, "model "+capability, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("whatsapp.line", c.channel.LineID), attribute.String("whatsapp.capability", capability),
-		attribute.String("whatsapp.provider", provider),
-	))
+	ctx, span := tracing.Child(ctx, "model "+capability, trace.SpanKindClient, tracing.LineKey.String(c.channel.LineID),
+		attribute.String("whatsapp.capability", capability), attribute.String("whatsapp.provider", provider))
 	return ctx, func(used usage, err error) {
-		outcome := outcomeOK
+		outcome, failure := outcomeOK, ""
 		if err != nil {
-			outcome = string(KindOf(err))
-			span.SetStatus(codes.Error, outcome)
+			failure = string(KindOf(err))
+			outcome = failure
 		}
 		m.seconds.WithLabelValues(provider, capability, outcome).Observe(time.Since(started).Seconds())
 		for unit, n := range map[string]float64{
@@ -78,6 +74,6 @@ func (m *meter) start(ctx context.Context, c caller) (spanned context.Context, d
 				span.SetAttributes(attribute.Float64("whatsapp."+unit, n))
 			}
 		}
-		span.End()
+		tracing.End(span, failure)
 	}
 }
