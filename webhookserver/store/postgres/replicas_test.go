@@ -306,9 +306,10 @@ func TestStatusMeetsAcceptance(t *testing.T) {
 	}
 }
 
-// TestDirectoryOutOfDate lets a replica join two customers, and erase a third,
-// whom the other replica knows. That one must not write by what it remembers,
-// even in a group with a row that no database takes.
+// TestDirectoryOutOfDate lets a replica join two customers, erase a third, and
+// give the phone of a fourth to somebody else. The other replica knows all four,
+// and must not write by what it remembers, even in a group with a row that no
+// database takes.
 func TestDirectoryOutOfDate(t *testing.T) {
 	dsn := schemaOf(t, server)
 	a, b := openStore(t, Options{DSN: dsn}), openStore(t, Options{DSN: dsn})
@@ -316,6 +317,19 @@ func TestDirectoryOutOfDate(t *testing.T) {
 		if _, err := a.Ingest(t.Context(), delivery(m[:2], m[3:])); err != nil {
 			t.Fatal(err)
 		}
+	}
+	phoned := func(wamid, bsuid string, after time.Duration) store.InboundMessage {
+		m := message(wamid, bsuid)
+		m.From.Phone, m.EventTime = "49151", m.EventTime.Add(after)
+		return m
+	}
+	for _, wamid := range []string{"p1", "p2"} {
+		if _, err := a.Ingest(t.Context(), &store.Delivery{App: "app", Messages: []store.InboundMessage{phoned(wamid, "US.4", -time.Hour)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Ingest(t.Context(), &store.Delivery{App: "app", Messages: []store.InboundMessage{phoned("p3", "US.5", -time.Minute)}}); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := b.Ingest(t.Context(), &store.Delivery{App: "app", IdentityMoves: []store.IdentityMove{
 		{Line: "line", PhoneNumberID: "15550000001", PreviousBSUID: "US.1", BSUID: "US.2", EventTime: time.Now()},
@@ -330,20 +344,24 @@ func TestDirectoryOutOfDate(t *testing.T) {
 	poison.Line = ""
 	later := message("m9", "US.3")
 	later.EventTime = time.Now().Add(time.Second)
-	d.Messages = append(d.Messages, poison, later)
+	d.Messages = append(d.Messages, poison, later, phoned("p4", "US.4", 0))
 	r, err := a.Ingest(t.Context(), d)
-	if want := (store.Receipt{New: 2, DeadLettered: 1}); err != nil || r != want {
+	if want := (store.Receipt{New: 3, DeadLettered: 1}); err != nil || r != want {
 		t.Fatalf("%+v, %v, want %+v", r, err, want)
 	}
 	conversations, err := a.Conversations(t.Context(), "line", 0, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	seqs := map[string]int64{}
+	seqs, phones := map[string]int64{}, map[string]string{}
 	for i := range conversations {
-		seqs[conversations[i].Contact.BSUID] = conversations[i].LastSeq
+		c := &conversations[i]
+		seqs[c.Contact.BSUID], phones[c.Contact.BSUID] = c.LastSeq, c.Contact.Phone
 	}
-	if len(seqs) != 2 || seqs["US.2"] != 5 || seqs["US.3"] != 1 {
+	if len(seqs) != 4 || seqs["US.2"] != 5 || seqs["US.3"] != 1 || seqs["US.4"] != 3 {
 		t.Errorf("last messages %v, want 5 of the joined customer, and the first one of who came back", seqs)
+	}
+	if phones["US.4"] != "49151" || phones["US.5"] != "" {
+		t.Errorf("phones %v, want it back with who wrote last", phones)
 	}
 }

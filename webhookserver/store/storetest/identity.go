@@ -119,6 +119,26 @@ var identityCases = map[string]func(*world){
 		s := w.claimSend()
 		w.equal("US.2", s.To.BSUID, "a reply under way goes to the new id")
 	},
+	"a phone changes hands between two messages": func(w *world) {
+		now := w.clock()
+		w.ingest(w.from("m1", "US.1", "49151", now.Add(-time.Hour)))
+		w.ingest(w.from("m2", "US.1", "49151", now.Add(-time.Hour)))
+		w.ingest(w.from("m3", "US.2", "49151", now.Add(-time.Minute)))
+		w.ingest(w.from("m4", "US.1", "49151", now))
+		w.equal(map[string]string{"US.1": "49151", "US.2": ""}, w.phones(), "what was known of a customer before is not what counts")
+	},
+	"a customer who was erased comes back as himself": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		w.ingest(w.text("m2", "US.1"))
+		w.erase(store.Erasure{Line: line, PhoneNumberID: number, BSUID: "US.1"})
+		w.ingest(w.text("m3", "US.2"))
+		w.advance(time.Minute)
+		w.ingest(w.text("m4", "US.1"))
+		w.equal(map[string]string{"US.1": "", "US.2": ""}, w.phones(), "though the other may have the place that he had in the store")
+		for _, c := range w.conversations(line) {
+			w.equal(1, len(w.texts(c)), "each has his own message alone")
+		}
+	},
 	"a change of a stranger": func(w *world) {
 		w.move("")
 		w.ingest(w.text("m1", "US.1"), w.text("m2", "US.2"))
