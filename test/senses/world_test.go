@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -13,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/egress"
@@ -21,6 +21,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/test/aimock"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
@@ -32,6 +33,8 @@ import (
 const (
 	hookHost = "hooks.example.test"
 	line     = "line-of-the-bakery"
+	// bearerToken is that of the internal API.
+	bearerToken = "bearer-of-the-internal-api"
 	// patience bounds waits that take moments on an idle machine.
 	patience = 60 * time.Second
 )
@@ -57,6 +60,7 @@ type world struct {
 	sim   *metasim.Server
 	store store.Store
 	from  fixed
+	leaks *leaks.Search
 }
 
 // newWorld starts all of it. change may give the channel models.
@@ -66,12 +70,14 @@ func newWorld(t *testing.T, change func(*runtimeconfig.Channel)) *world {
 	demo.Apps[1].Subscription = &metasim.AppSubscription{CallbackURL: "https://" + hookHost + ingress.Path, Fields: []string{"messages"}}
 	demo.WABAs[1].SubscribedApps = []metasim.SubscribedApp{{AppID: metasim.DemoDirectAppID}}
 	sim, err := metasim.Start("127.0.0.1:0", metasim.Options{World: demo, Seed: 7})
-	w := &world{T: t, sim: sim, from: fixed{source.NewView()}}
+	w := &world{T: t, sim: sim, from: fixed{source.NewView()}, leaks: &leaks.Search{}}
 	w.must(err)
+	t.Cleanup(func() { w.must(w.leaks.Leaks(leaks.Logs, leaks.Store, leaks.Metrics, leaks.Answers)) })
 	t.Cleanup(func() { w.must(sim.Close(context.WithoutCancel(t.Context()))) })
-	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "messages.db")})
+	path := filepath.Join(t.TempDir(), "messages.db")
+	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Path: path})
 	w.must(err)
-	t.Cleanup(func() { w.must(w.store.Close()) })
+	t.Cleanup(func() { w.must(errors.Join(w.store.Close(), w.leaks.SQLite(context.WithoutCancel(t.Context()), path))) })
 	w.publish(change)
 	w.serve()
 	return w
@@ -100,28 +106,38 @@ func (w *world) publish(change func(*runtimeconfig.Channel)) {
 	}
 	object, err := channel.Object()
 	w.must(err)
-	w.from.view.Publish([]runtimeconfig.Object{object, packed})
+	w.must(w.leaks.Object(object))
+	internal, err := (&runtimeconfig.Internal{BearerToken: redact.New(w.leaks.Secret(bearerToken))}).Object()
+	w.must(err)
+	w.from.view.Publish([]runtimeconfig.Object{object, packed, internal})
 }
 
 // serve runs ingress and worker until the test ends.
 func (w *world) serve() {
 	w.Helper()
-	registry := prometheus.NewRegistry()
+	registry, log := prometheus.NewRegistry(), w.leaks.Logger(leaks.MaxVerbosity)
 	answering, err := webhookserver.NewAnswering(webhookserver.AnsweringOptions{
 		View: w.from.View(), Store: w.store, Egress: egress.Policy{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}},
-		Owner: "test", Registry: registry, Log: logr.Discard(),
+		Owner: "test", Registry: registry, Log: log,
 	})
 	w.must(err)
 	server, err := webhookserver.New(w.Context(), webhookserver.Options{
 		Source: w.from, Store: w.store, Roles: webhookserver.Roles{Ingress: true, Worker: true}, TextPayload: outbox.TextPayload,
-		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: logr.Discard(),
+		PublicAddr: "127.0.0.1:0", InternalAddr: "127.0.0.1:0", OpsAddr: "127.0.0.1:0", Registry: registry, Log: log,
 		Received: answering.Received, Workers: []webhookserver.Worker{answering},
 	})
 	w.must(err)
-	ctx, cancel := context.WithCancel(w.Context())
+	// The test's own context ends before there was a last look at the server.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()
 	w.Cleanup(func() {
+		if err := w.leaks.Ask(context.WithoutCancel(w.Context()), leaks.Server{
+			Webhook: server.URL() + ingress.Path, Internal: server.InternalURL(), Ops: server.OpsURL(), BearerToken: bearerToken,
+			PhoneNumberID: metasim.DemoDirectPhone,
+		}); err != nil {
+			w.Error(err)
+		}
 		cancel()
 		w.must(<-ended)
 	})
