@@ -13,7 +13,7 @@ const Enough = 0.57
 type Finding struct {
 	Product *Product
 	Passage *Passage
-	// Coverage is at least Enough.
+	// Coverage of the first one is at least Enough.
 	Coverage float64
 }
 
@@ -43,7 +43,19 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 		found = append(found, Finding{Product: &products[0].Product, Coverage: products[0].Coverage})
 		products = products[1:]
 	}
-	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < Enough }), nil
+	least := enoughBeside(found)
+	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < least }), nil
+}
+
+// besides is what is enough for an answer beside another one that is not sure either: who is shown several sees what he meant.
+const besides = 0.45
+
+// enoughBeside is how much an answer must have beside the first one.
+func enoughBeside(found []Finding) float64 {
+	if len(found) > 0 && found[0].Coverage >= Enough && found[0].Coverage < wellNamed {
+		return besides
+	}
+	return Enough
 }
 
 // ahead is by how much a passage must answer better than a product: who names a thing mostly wants it.

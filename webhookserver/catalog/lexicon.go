@@ -17,6 +17,10 @@ type lexicon struct {
 	// what the document is about. Sorted.
 	title, core, all [][]uint32
 	masks            []uint32 // the letters of each, by id
+	// spellings are the words as they are written, where that is another than the analyzed form; of each its letters and id. They are what
+	// a typo is compared with: an analyzer cuts off of a misspelt word what it likes.
+	spellings []spelling
+	spelt     map[string]bool
 	// byStart are the ids in the order of their words, byEnd in that of their words read backwards.
 	byStart, byEnd []uint32
 }
@@ -26,9 +30,17 @@ const (
 	perWord, perEntry = 112, 64
 )
 
+// spelling is a word as it is written.
+type spelling struct {
+	word string
+	mask uint32
+	id   uint32
+}
+
 func newLexicon(documents int) *lexicon {
 	return &lexicon{
 		ids:   map[string]uint32{},
+		spelt: map[string]bool{},
 		title: make([][]uint32, documents), core: make([][]uint32, documents), all: make([][]uint32, documents),
 	}
 }
@@ -78,6 +90,25 @@ func (l *lexicon) id(word string) uint32 {
 	return id
 }
 
+// spell notes how a word of a document is written.
+func (l *lexicon) spell(written []byte, term string) {
+	if l.spelt[string(written)] {
+		return
+	}
+	word := folded(string(written))
+	l.spelt[string(written)] = true
+	if word != string(written) && l.spelt[word] {
+		return
+	}
+	l.spelt[word] = true
+	if word != term && len(word) <= maxWord {
+		l.spellings = append(l.spellings, spelling{word, lettersOf(word), l.id(term)})
+	}
+}
+
+// written says whether a word is written so somewhere.
+func (l *lexicon) written(word string) bool { return l.spelt[word] }
+
 // seal makes the words searchable, after the last document.
 func (l *lexicon) seal() {
 	for id := range l.words {
@@ -118,6 +149,12 @@ func (l *lexicon) bytes() int64 {
 	var total int64
 	for _, w := range l.words {
 		total += int64(len(w)) + perWord
+	}
+	for word := range l.spelt {
+		total += int64(len(word)) + perEntry
+	}
+	for i := range l.spellings {
+		total += int64(len(l.spellings[i].word)) + perEntry
 	}
 	for i := range l.all {
 		total += 4*int64(cap(l.title[i])+cap(l.core[i])+cap(l.all[i])) + 3*24

@@ -19,7 +19,7 @@ const (
 	// modifierShare is what a word weighs that says more about another one.
 	modifierShare = 0.9
 	// asideFound and asideMissing are what a word weighs that tells what the thing is for.
-	asideFound, asideMissing = 0.8, 0.5
+	asideFound, asideMissing = 0.8, 0.35
 	// unknownShare is what a word weighs that nothing in the shop has: most likely it is the thing that is asked for.
 	unknownShare = 1.3
 	// storyShare is the same in a question about what the shop does, around which people tell more.
@@ -170,11 +170,19 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		q.add(r.wanted(s.word, s.manner, matches, share), s.aside)
 		return
 	}
+	if sureness >= within && r.foreign(matches) {
+		// A word of another language may be a misspelt one of the question's.
+		for i, near := range r.nearMisses(s.word) {
+			if r.shelf.tongues[i].language == r.language {
+				matches[i] = slices.DeleteFunc(near, func(m match) bool { return m.strength < oneTypo })
+			}
+		}
+	}
 	if sureness < within {
 		near := r.nearMisses(s.word)
 		if best(near) < oneTypo && whole {
 			if head, kind := r.parts(s.word); kind != "" {
-				r.word(q, said{head, naming, s.at, s.aside}, share*(1-kindShare), false)
+				r.modifier(q, said{head, naming, s.at, s.aside}, share*(1-kindShare))
 				r.word(q, said{kind, naming, s.at, s.aside}, share*kindShare, false)
 				return
 			}
@@ -187,6 +195,32 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		}
 	}
 	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+}
+
+// foreign says whether a word has a meaning in other languages of the shop only.
+func (r *reader) foreign(matches [][]match) bool {
+	own := false
+	for i, t := range r.shelf.tongues {
+		if t.language == r.language {
+			own = true
+			if len(matches[i]) > 0 {
+				return false
+			}
+		}
+	}
+	return own
+}
+
+// modifier adds the first part of a compound. It names nothing: of a Teesieb the tea says little.
+func (r *reader) modifier(q *question, s said, share float64) {
+	before, names := len(q.words), q.names
+	r.word(q, s, share, false)
+	if r.shelf.goods {
+		q.names = names
+		for i := before; i < len(q.words); i++ {
+			q.words[i].names = false
+		}
+	}
 }
 
 // withForms adds to what an unknown word may mean what differs from it in the ending alone: that there is a synonym of the word
@@ -304,10 +338,18 @@ func (r *reader) nearMisses(word string) [][]match {
 			return nil // almost every short word is one letter from another in some language
 		}
 		term := t.term(word)
-		near := t.words.nearMisses(term, letters)
+		near := append(t.words.nearMisses(term, letters), t.words.respelt(plain)...)
 		if term != plain {
+			for i := range near {
+				near[i].strength = min(near[i].strength, oneTypo) // the last letter of an analyzed form is no ending
+			}
 			// What the analyzer cuts off a misspelt word may have been no ending.
-			near = surest(append(near, t.words.nearMisses(plain, letters)...))
+			near = append(near, t.words.nearMisses(plain, letters)...)
+		}
+		near = surest(near)
+		if t.compounds && len(near) == 0 {
+			t.words.misspeltEnd(plain, func(id uint32, strength float64) { near = append(near, match{id, id, strength}) })
+			near = surest(near)
 		}
 		return near
 	})
@@ -323,10 +365,18 @@ func (r *reader) together(a, b string) [][]match {
 		if others := t.synonyms(x+" "+y, r.language); others != nil {
 			return t.words.meanings(x+" "+y, others, t.compounds)
 		}
-		if joined := t.term(a + b); !t.words.has(x) && t.words.has(joined) {
+		joined := t.term(a + b)
+		switch {
+		case t.words.has(x):
+			return nil
+		case t.words.has(joined):
 			return t.words.meanings(joined, nil, false)
+		case !t.words.has(y) && !t.knows(x) && !t.knows(y):
+			near := surest(append(t.words.nearMisses(folded(a+b), utf8.RuneCountInString(a+b)), t.words.respelt(folded(a+b))...))
+			return slices.DeleteFunc(near, func(m match) bool { return m.strength < oneTypo })
+		default:
+			return nil
 		}
-		return nil
 	})
 }
 

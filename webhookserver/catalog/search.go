@@ -26,6 +26,10 @@ const (
 	// traitsAlone is what is left of the coverage of what has none of the words that name something, and namedBy how surely one
 	// of them must be there.
 	traitsAlone, namedBy = 0.5, 0.6
+	// wellNamed is the coverage from which nobody asks what else the customer may need.
+	wellNamed = 0.85
+	// shownBefore is how many answers that have enough of the words come before one that serves.
+	shownBefore = 2
 	// sameLanguage is how much a passage in the language of the question is preferred.
 	sameLanguage = 0.2
 )
@@ -99,7 +103,38 @@ func (x *Index) rankProducts(ctx context.Context, text string, q question, n int
 		n = max(n, minCandidates) // what both find may be far down in either
 	}
 	ranked, err := x.goods.search(ctx, q, n, passes)
+	if err == nil && (len(ranked) == 0 || ranked[0].coverage < wellNamed) {
+		var served []ranking
+		served, err = x.serving(ctx, text, n, passes)
+		ranked = behind(ranked, served)
+	}
 	return fuse(ranked, alike), err
+}
+
+// behind puts what serves a need behind what has enough of the question's words.
+func behind(ranked, served []ranking) []ranking {
+	if len(served) == 0 {
+		return ranked
+	}
+	var enough, rest []ranking
+	for _, f := range ranked {
+		switch {
+		case f.coverage >= Enough:
+			enough = append(enough, f)
+		case !slices.ContainsFunc(served, func(o ranking) bool { return o.doc == f.doc }):
+			rest = append(rest, f)
+		}
+	}
+	served = slices.DeleteFunc(served, func(f ranking) bool {
+		return slices.ContainsFunc(enough, func(o ranking) bool { return o.doc == f.doc })
+	})
+	if len(served) > 0 && len(enough) > shownBefore {
+		// Who sees three answers sees one of these.
+		served[0].coverage = enough[shownBefore].coverage
+		enough = slices.Insert(enough, shownBefore, served[0])
+		served = served[1:]
+	}
+	return append(append(enough, served...), rest...)
 }
 
 // affordable takes the most that the customer wants to pay out of a question, into the filter. A limit alone stays where it is:

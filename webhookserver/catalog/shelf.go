@@ -71,7 +71,7 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 			fields := make(map[string]any, 2*len(s.tongues))
 			for _, t := range s.tongues {
 				w := text(i, t.language)
-				titleTerms, bodyTerms := t.terms(w.title), t.terms(w.body)
+				titleTerms, bodyTerms := t.learn(w.title), t.learn(w.body)
 				core := append(slices.Clip(titleTerms), bodyTerms...)
 				if goods {
 					core = t.terms(heads(w.title) + " " + heads(w.body))

@@ -16,7 +16,7 @@ var german = manners{
 		wort ding dinger sache sachen teil zeug art sorte sorten artikel produkt produkte ware waren interessiere interesse dringend eigentlich
 		vielleicht eventuell bitteschön lange dauert gut verfügbar lieferbar erhältlich vorrätig möglich möglichkeit wieder immer jetzt
 		bedingungen regeln möglichkeiten`,
-	trade: `preis preise preislich kostet kosten koste gekostet teuer lager kaufen kauf kaufe bestellen bestelle bestellung bestellt bestellungen
+	trade: `internet preis preise preislich kostet kosten koste gekostet teuer lager kaufen kauf kaufe bestellen bestelle bestellung bestellt bestellungen
 		erwerben online shop geschäft laden euro eur gebühr sortiment auswahl größe grösse größen rein raus`,
 	idle: `backen essen sitzen wohnen arbeiten abends morgens nachts mittags täglich gebrauchen schützen schützt vermeiden vergessen verloren bekam gekommen gegangen gemacht gesehen gehört gelesen steckdose strom alltag freien wand boden ganze ganzen ganzer allein weiter richtig bestimmt größer kleiner halten hält halte passt passen nehmen nimmt nehme mitnehmen benutzen nutzen verwenden gehen geht gehe kommen kommt komme kam bringen
 		bleiben bleibt lassen lässt lass stehen steht liegt legen stellen taugt eignet geeignet funktioniert tragen trage getragen anziehen

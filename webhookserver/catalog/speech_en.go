@@ -1,7 +1,7 @@
 package catalog
 
 var english = manners{
-	filler: `wondering whether able bit kinda sth smth y'all ya gonna gotta lemme appreciate regarding concerning currently moment btw lol hmm oh well actually saw seems a an the i i'd i'm i've i'll im ive id me my mine myself we we'd we're us our ours you you're u ur your yours he she it it's its they them
+	filler: `become add online-shop internet wondering whether able bit kinda sth smth y'all ya gonna gotta lemme appreciate regarding concerning currently moment btw lol hmm oh well actually saw seems a an the i i'd i'm i've i'll im ive id me my mine myself we we'd we're us our ours you you're u ur your yours he she it it's its they them
 		their this that that's these those there here is isn't are aren't was were be been am do does did don't dont done doing have haven't has had got
 		get gets getting can can't cant could couldn't may might will won't would should shall must want wants wanted wanna need needs needed like
 		would love please pls plz thanks thank thx cheers hi hello hey hiya dear good morning afternoon evening greetings sir madam guys guy folks
@@ -14,7 +14,7 @@ var english = manners{
 		item items product products article articles interested more most again another any still already yet now only such been bought available`,
 	trade: `price prices priced cost costs costing charge fee availability stock buy buying purchase order ordering orders ordered options
 		option sale online shop store size sizes euro euros eur dollar dollars usd bucks pound pounds budget`,
-	idle: `bake baking sit sitting stand walk live lives living buyer back comes hurt hurts feel feels smell read eat sleep wake move moving stored protect protects protection prevent avoid allowed forget forgot lost send socket outlet evening evenings morning mornings noon everyday daily used whole entire single places spot floor wall keep keeps keeping hold holds holding put puts putting use uses used using go goes going come comes coming work works working
+	idle: `note reach ruin ruining brand bake baking sit sitting stand walk live lives living buyer back comes hurt hurts feel feels smell read eat sleep wake move moving stored protect protects protection prevent avoid allowed forget forgot lost send socket outlet evening evenings morning mornings noon everyday daily used whole entire single places spot floor wall keep keeps keeping hold holds holding put puts putting use uses used using go goes going come comes coming work works working
 		fit fits fitting bring last lasts lasting stay stays happen happens start try trying turn let wear wearing run out off up down around
 		under over above below less than between after before since until during while without within against through near inside outside
 		else other another different same similar suitable enough own every each all few several half piece pieces pcs pair set

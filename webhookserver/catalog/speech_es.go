@@ -15,9 +15,9 @@ var spanish = manners{
 		productos llama llaman palabra inglés español alemán mismo hacer hace hacen hago hacéis da dan dar urgente quizás quizá tal vez también
 		además entonces pues ahora todavía aún siempre sólo solo además aquí ahí allí disponible disponibles queda quedan tardan tarda política
 		condiciones opciones mediante sirve sirven`,
-	trade: `precio precios cuesta cuestan costo coste costar vale valen comprar compro compra compras pedir pido pedido pedidos encargar
+	trade: `internet precio precios cuesta cuestan costo coste costar vale valen comprar compro compra compras pedir pido pedido pedidos encargar
 		ordenar stock existencias tienda online euro euros dólares pesos oferta ofertas talla tallas tamaño`,
-	idle: `comer andar sentar vivir guardar proteger protege evitar olvidé perdí enchufe pared suelo noches mañanas diario diaria entero entera adentro afuera arriba abajo quedar llegó compré recibí duele llevar llevo lleva llevarme usar uso usa utilizar va van voy ir venir viene vienen poner pongo pone traer trae cabe caben dura duran durar aguanta
+	idle: `estropear estropearla estropearlo comer andar sentar vivir guardar proteger protege evitar olvidé perdí enchufe pared suelo noches mañanas diario diaria entero entera adentro afuera arriba abajo quedar llegó compré recibí duele llevar llevo lleva llevarme usar uso usa utilizar va van voy ir venir viene vienen poner pongo pone traer trae cabe caben dura duran durar aguanta
 		mantener mantiene mantenga mantengan sirve sirva funciona funcionan salir sale meter sin sobre contra entre desde hasta durante
 		antes después luego menos máximo mínimo fuera dentro cerca otro otra otros otras mismo misma igual parecido parecida diferente todo toda todos todas
 		cada varios varias par pares juego pieza piezas mitad

@@ -37,6 +37,21 @@ func (t *tongue) terms(text string) []string {
 	return out
 }
 
+// learn is terms of a document's text, whose spellings it remembers.
+func (t *tongue) learn(text string) []string {
+	text = strings.ToLower(spaced(text))
+	tokens := t.analysis.Analyze([]byte(text))
+	out := make([]string, 0, len(tokens))
+	for _, token := range tokens {
+		term := folded(string(token.Term))
+		out = append(out, term)
+		if token.Start >= 0 && token.Start < token.End && token.End <= len(text) {
+			t.words.spell([]byte(text[token.Start:token.End]), term)
+		}
+	}
+	return out
+}
+
 // term is the analyzed form of one word; "" if the language leaves it out, or takes it for several.
 func (t *tongue) term(word string) string {
 	if terms := t.terms(word); len(terms) == 1 {
@@ -95,7 +110,7 @@ func (t *tongue) parts(word string) (head, kind string) {
 	runes := []rune(word)
 	for i := len(runes) - minPart; i >= minPart-1; i-- {
 		head, kind := string(runes[:i]), string(runes[i:])
-		if !t.knows(t.term(kind)) {
+		if !t.knows(t.term(kind)) || !t.compounds && !t.words.written(kind) {
 			continue
 		}
 		for _, joint := range []string{"", "s", "n", "en", "es", "e"} {

@@ -24,6 +24,8 @@ const (
 	minVariant, maxEnding = 6, 4
 	// maxWord is the longest word, in letters, that is compared with others.
 	maxWord = 48
+	// minCompound is the shortest word, in letters, that is looked for with a typo at the end of others.
+	minCompound = 7
 )
 
 // nearMisses looks for words that differ in spelling only, or that end differently, which the analyzer takes for different
@@ -40,27 +42,87 @@ func (l *lexicon) nearMisses(word string, letters int) []match {
 // misspelt looks for words that differ in spelling. Those of another first letter are mostly other words, unless it sounds alike;
 // so are short ones that differ in the second.
 func (l *lexicon) misspelt(word string, letters int, take func(uint32, float64)) {
+	if c, ok := newComparison(word, letters); ok {
+		for id, w := range l.words {
+			if strength := c.with(w, l.masks[id]); strength > 0 {
+				take(uint32(id), strength)
+			}
+		}
+	}
+}
+
+// respelt is misspelt for a word as it was written, which it compares with words as they are written.
+func (l *lexicon) respelt(word string) []match {
+	var found []match
+	if c, ok := newComparison(word, utf8.RuneCountInString(word)); ok {
+		for i := range l.spellings {
+			s := &l.spellings[i]
+			if strength := c.with(s.word, s.mask); strength > 0 {
+				found = append(found, match{s.id, s.id, strength})
+			}
+		}
+	}
+	return found
+}
+
+// comparison is a word that is compared with others.
+type comparison struct {
+	query            []rune
+	bytes            int
+	mask             uint32
+	letters, allowed int
+	buffer           []rune
+}
+
+func newComparison(word string, letters int) (*comparison, bool) {
+	c := &comparison{query: []rune(word), bytes: len(word), mask: lettersOf(word), letters: letters, allowed: typosAllowed(letters)}
+	return c, c.allowed > 0 && len(c.query) >= 3
+}
+
+// with is how surely the word means another, of these letters; 0 if it doesn't.
+func (c *comparison) with(word string, letters uint32) float64 {
+	// An edit changes at most two letters of the set.
+	if bits.OnesCount32(c.mask^letters) > 4 {
+		return 0
+	}
+	if d := len(word) - c.bytes; d > 2*utf8.UTFMax || d < -2*utf8.UTFMax {
+		return 0
+	}
+	c.buffer = c.buffer[:0]
+	for _, r := range word {
+		c.buffer = append(c.buffer, r)
+	}
+	return resemblance(c.query, c.buffer, c.letters, c.allowed)
+}
+
+// misspeltEnd looks for compounds that end with a word that is misspelt: the Handkaffeemühle for a Kafeemühle.
+func (l *lexicon) misspeltEnd(word string, take func(uint32, float64)) {
 	query := []rune(word)
-	allowed := typosAllowed(letters)
-	if allowed == 0 || len(query) < 3 {
+	if len(query) < minCompound {
 		return
 	}
 	mask := lettersOf(word)
-	var buffer []rune
-	for id, w := range l.words {
-		// An edit changes at most two letters of the set.
-		if bits.OnesCount32(mask^l.masks[id]) > 4 {
+	for i := range l.words {
+		l.endsAlike(query, mask, uint32(i), l.words[i], l.masks[i], take)
+	}
+	for i := range l.spellings {
+		l.endsAlike(query, mask, l.spellings[i].id, l.spellings[i].word, l.spellings[i].mask, take)
+	}
+}
+
+// endsAlike takes a word whose end differs from the query in one letter.
+func (l *lexicon) endsAlike(query []rune, mask, id uint32, word string, letters uint32, take func(uint32, float64)) {
+	if bits.OnesCount32(mask&^letters) > 1 || len(word) < len(query)+minPart-1 {
+		return
+	}
+	runes := []rune(word)
+	for _, n := range []int{len(query), len(query) + 1, len(query) - 1} {
+		if n > len(runes)-minPart+1 {
 			continue
 		}
-		if d := len(w) - len(word); d > 2*utf8.UTFMax || d < -2*utf8.UTFMax {
-			continue
-		}
-		buffer = buffer[:0]
-		for _, r := range w {
-			buffer = append(buffer, r)
-		}
-		if strength := resemblance(query, buffer, letters, allowed); strength > 0 {
-			take(uint32(id), strength)
+		if end := runes[len(runes)-n:]; end[0] == query[0] && edits(query, end, 1) <= 1 {
+			take(id, oneTypo*within)
+			return
 		}
 	}
 }
@@ -82,7 +144,7 @@ func resemblance(query, word []rune, letters, allowed int) float64 {
 		limit = 2 // if they sound alike
 	}
 	switch n := edits(query, word, limit); {
-	case n > limit, n > allowed && sound(query) != sound(word):
+	case n > limit, n > allowed && !soundAlike(query, word):
 		return 0
 	case n > allowed:
 		return oneTypo
@@ -119,13 +181,21 @@ func soundsLike(a, b []rune) bool {
 }
 
 // sounds are spellings that sound alike, in one language or another.
-var sounds = strings.NewReplacer("ll", "y", "qu", "k", "ck", "k", "ph", "f", "th", "t", "tz", "s", "sz", "s", "ce", "se", "ci", "si", "ge", "je", "gi", "ji",
-	"ie", "i", "ee", "i", "ea", "i", "ae", "e", "oe", "o", "ue", "u", "oo", "u", "ou", "u", "v", "b", "w", "b", "z", "s", "c", "k", "h", "", "mb", "nb", "mp", "np", "dt", "t", "d", "t")
+var sounds = strings.NewReplacer("qu", "k", "ck", "k", "ph", "f", "th", "t", "tz", "s", "sz", "s", "ce", "se", "ci", "si", "cy", "si", "ge", "je", "gi", "ji",
+	"ie", "i", "ee", "i", "ea", "i", "ae", "e", "oe", "o", "ue", "u", "oo", "u", "ou", "u", "v", "b", "w", "b", "z", "s", "c", "k", "h", "", "y", "i", "mb", "nb", "mp", "np", "dt", "t", "d", "t")
 
 // sound is roughly how a word sounds: spellings that sound alike are the same, and doubled letters one.
 func sound(word []rune) string {
 	return string(slices.Compact([]rune(sounds.Replace(string(word)))))
 }
+
+// yeista is how it sounds to who says y for ll.
+func yeista(word []rune) string {
+	return sound([]rune(strings.ReplaceAll(string(word), "ll", "y")))
+}
+
+// soundAlike says whether two words may sound alike to somebody.
+func soundAlike(a, b []rune) bool { return sound(a) == sound(b) || yeista(a) == yeista(b) }
 
 // lettersOf is the set of a word's letters, by their last bits.
 func lettersOf(word string) uint32 {
