@@ -1,6 +1,7 @@
 package urls
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -77,7 +78,12 @@ func serveOutside(t *testing.T, port int, handler http.HandlerFunc) string {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	t.Cleanup(func() { must(t, server.Close()); <-ended })
+	t.Cleanup(func() {
+		must(t, server.Close())
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 	return listener.Addr().String()
 }
 
@@ -223,7 +229,7 @@ func paints(w http.ResponseWriter, r *http.Request) {
 func TestNamesThatChangeTheirMind(t *testing.T) {
 	inside := newTrap(t)
 	var asked atomic.Int64
-	serveOutside(t, inside.port, func(w http.ResponseWriter, r *http.Request) {
+	serveOutside(t, inside.port, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Connection", "close") // so that the name is asked for each time
 		w.Header().Set("Content-Type", "application/json")

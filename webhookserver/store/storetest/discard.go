@@ -86,9 +86,9 @@ func discardAnswered(w *world) {
 	facts := make([]string, 0, len(messages))
 	for i := range messages {
 		m := &messages[i]
-		facts = append(facts, fmt.Sprintf("%s %s %s %s %t %t", m.Author, m.WAMID, m.Type, m.EventTime.Format(time.TimeOnly), m.Seq > 0, m.Media == nil))
+		facts = append(facts, fmt.Sprintf("%s %s %s %s answerable=%t file=%t", m.Author, m.WAMID, m.Type, m.EventTime.Format(time.TimeOnly), m.Seq > 0, m.Media != nil))
 	}
-	w.equal([]string{"customer in image 12:00:05 true true", "assistant out text 12:00:06 false true"}, facts, "the facts")
+	w.equal([]string{"customer in image 12:00:05 answerable=true file=false", "assistant out text 12:00:06 answerable=false file=false"}, facts, "the facts")
 	w.equal(store.SendAccepted, w.row(0).State, "and the state of the send")
 	w.equal([]string{f.BlobKey, "made"}, slices.Sorted(slices.Values(w.garbage())), "its files go")
 	w.discards(0, "nothing new was said")
