@@ -55,13 +55,9 @@ func parse(args []string) (config, error) {
 	fs.StringVar(&cfg.blobs, "blobs", "", "where customers' files are kept: file:///path or s3://bucket?region=REGION (default the directory blobs beside a SQLite store, "+
 		"and nowhere with PostgreSQL)")
 	cfg.mediaQuota = media.DefaultQuota
-	fs.Func("media-quota", "how much is kept of one number's files, in and out, such as 20Gi; what comes beyond stays at Meta (default 2Gi)", func(v string) error {
-		q, err := resource.ParseQuantity(v)
-		if err != nil || q.Value() <= 0 {
-			return errors.New("it must be a quantity above 0, such as 20Gi")
-		}
-		cfg.mediaQuota = q.Value()
-		return nil
+	fs.Func("media-quota", "how much is kept of one number's files, in and out, such as 20Gi; what comes beyond stays at Meta (default 2Gi)", func(v string) (err error) {
+		cfg.mediaQuota, err = parseMediaQuota(v)
+		return err
 	})
 	fs.Func("roles", "what this process does: ingress, worker, signup, separated by commas (default all; signup needs Kubernetes)", func(v string) (err error) {
 		rolesGiven = true
@@ -122,4 +118,12 @@ func parse(args []string) (config, error) {
 		return config{}, errors.New("--channels-dir and --kubeconfig exclude each other")
 	}
 	return cfg, nil
+}
+
+func parseMediaQuota(v string) (int64, error) {
+	q, err := resource.ParseQuantity(v)
+	if err != nil || q.Value() <= 0 {
+		return 0, errors.New("it must be a quantity above 0, such as 20Gi")
+	}
+	return q.Value(), nil
 }

@@ -54,7 +54,7 @@ func TestTurnIsInTheTraceOfWhoWaitedLongest(t *testing.T) {
 	all = turns()
 	said := map[string]string{}
 	for _, a := range all[len(all)-1].Attributes {
-		said[string(a.Key)] = a.Value.Emit()
+		said[string(a.Key)] = a.Value.String()
 	}
 	if said[string(tracing.ResultKey)] != resultSkipped || said[string(tracing.ReasonKey)] != reasonPlanInactive {
 		t.Errorf("the turn that was skipped says %v", said)

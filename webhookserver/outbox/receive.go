@@ -51,8 +51,8 @@ func (r *Receiver) Run(ctx context.Context) error {
 			r.tell(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-			defer cancel()
 			r.tell(last)
+			cancel()
 			return nil
 		}
 	}
