@@ -23,6 +23,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta/webhook"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/pgserver"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/ingress"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -72,6 +73,16 @@ func serve(t *testing.T, dir, storeFlag string, by ...string) *served {
 	})
 	s := &served{Cmd: exec.CommandContext(t.Context(), words[0], words[1:]...)}
 	s.Env = append(os.Environ(), asProgram+"=1")
+	// Nobody may read in the logs what the number's secrets are.
+	search := &leaks.Search{}
+	if err := search.Object(object); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := search.Leaks(leaks.Logs); err != nil {
+			t.Error(err)
+		}
+	})
 	reader, writer := io.Pipe()
 	s.Stderr = writer
 	if err := s.Start(); err != nil {
@@ -81,6 +92,7 @@ func serve(t *testing.T, dir, storeFlag string, by ...string) *served {
 	go func() {
 		lines := bufio.NewScanner(reader)
 		for lines.Scan() {
+			search.Show(leaks.Logs, lines.Text())
 			if _, after, ok := strings.Cut(lines.Text(), `"public":"`); ok {
 				url, _, _ := strings.Cut(after, `"`)
 				ready <- url

@@ -7,6 +7,6 @@
 // repeats the nonces of the messages that it is asked to answer, so that each of them can be traced from the customer to the reply.
 //
 // At the end every genuine message must be stored once, and every nonce must be in exactly one reply to its own customer, in order,
-// but for the sends whose outcome nobody can know, which are counted and explained. It exits 1 otherwise. It talks to loopback only,
-// ends by itself, and measures no speed.
+// but for the sends whose outcome nobody can know, which are counted and explained, and no secret may be in logs or in the SQLite
+// database. It exits 1 otherwise. It talks to loopback only, ends by itself, and measures no speed.
 package main

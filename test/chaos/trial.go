@@ -106,7 +106,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := t.stopReplicas(); err != nil {
 		return err
 	}
-	return t.verify(ctx)
+	return errors.Join(t.verify(ctx), t.searchLeaks(ctx))
 }
 
 func (t *trial) startMeta() (*metasim.Server, error) {

@@ -20,6 +20,8 @@ const (
 	webhookHost  = "hooks.chaos.example"
 	webhookPath  = "/webhooks/whatsapp"
 	graphVersion = "v25.0"
+	// dataPrefix begins the directories of what is projected.
+	dataPrefix = ".data-"
 	// perCustomer is how many messages a customer writes on average.
 	perCustomer = 5
 )
@@ -151,7 +153,7 @@ func write(dir string, encode func() (runtimeconfig.Object, error)) error {
 	if err != nil {
 		return err
 	}
-	place, err := os.MkdirTemp(dir, ".data-")
+	place, err := os.MkdirTemp(dir, dataPrefix)
 	if err != nil {
 		return err
 	}
