@@ -29,13 +29,13 @@ type options struct {
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	o := options{messages: 20_000, kills: 10, stops: 3, scale: 10, sending: 2 * time.Minute}
-	short := flag.Bool("short", false, "2,000 messages and less trouble, in two minutes")
+	short := flag.Bool("short", false, "1,000 messages and less trouble, in two minutes")
 	flag.StringVar(&o.only, "only", "", "postgres or sqlite; both by default")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of all that happens by chance")
 	flag.BoolVar(&o.keep, "keep", false, "keep the logs and, of SQLite, the database")
 	flag.Parse()
 	if *short {
-		o.messages, o.kills, o.stops, o.scale, o.sending = 2_000, 4, 1, 20, 20*time.Second
+		o.messages, o.kills, o.stops, o.scale, o.sending = 1_000, 4, 1, 30, 12*time.Second
 	}
 	err := run(ctx, o)
 	cancel()
