@@ -20,7 +20,7 @@ PKG ?= ./...
 # One package may take this long; the go command's 10 minutes are short for a busy machine with the race detector on.
 TEST_TIMEOUT ?= 20m
 # How many inputs fuzz tries on each target.
-FUZZ_RUNS ?= 20000
+FUZZ_RUNS ?= 10000
 
 # Paths that make generate owns.
 GENERATED_API := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration
@@ -146,7 +146,7 @@ chaos: ## Kill, stop and break everything around the webhook-server, and count. 
 	@exec bin/chaos $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## Fuzz whatever reads foreign bytes, FUZZ_RUNS (20000) inputs for each target, beginning with the committed corpus.
+fuzz: ## Fuzz whatever reads foreign bytes, FUZZ_RUNS (10000) inputs for each target, beginning with the committed corpus.
 	@hack/fuzz.sh $(FUZZ_RUNS)
 
 .PHONY: e2e
