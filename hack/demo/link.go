@@ -133,7 +133,7 @@ spec: {metaAppRef: {name: acme-connect}, currency: USD}
 	return strings.Replace(url, publicURL, s.w.serverURL, 1), nil
 }
 
-// httpText does a request of the signup page; body is sent as JSON.
+// httpText does a request of one of our programs; body is sent as JSON.
 func (w *world) httpText(ctx context.Context, method, url string, body any) (text string, err error) {
 	var payload io.Reader
 	if body != nil {
@@ -155,7 +155,7 @@ func (w *world) httpText(ctx context.Context, method, url string, body any) (tex
 	defer func() { _ = res.Body.Close() }() // read to its end or useless
 	data, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
-		err = fmt.Errorf("the signup page answered %s with %d: %s", method, res.StatusCode, data)
+		err = fmt.Errorf("a %s was answered with %d: %s", method, res.StatusCode, data)
 	}
 	return string(data), err
 }

@@ -52,6 +52,7 @@ func (s *story) play(ctx context.Context) error {
 		{"A duplicate is answered once", s.duplicate},
 		{"Another business connects the number of its own app", s.direct},
 		{"A third business signs up by a link", s.link},
+		{"No secret can be read", s.discretion},
 	}
 	for _, chapter := range chapters {
 		s.out.title(chapter.title)

@@ -40,6 +40,8 @@ type world struct {
 	simURL    string
 	serverURL string
 	opsURL    string
+	// metricsURL is the base URL of the manager's metrics.
+	metricsURL string
 }
 
 // newWorld starts everything and returns when it is ready; what was started is stopped again if something fails.
@@ -94,7 +96,7 @@ func (w *world) startPrograms(ctx context.Context, out *narrator) error {
 		addresses[i] = address
 	}
 	simAddr, publicAddr, internalAddr, opsAddr, healthAddr, metricsAddr := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4], addresses[5]
-	w.simURL, w.serverURL, w.opsURL = "http://"+simAddr, "http://"+publicAddr, "http://"+opsAddr
+	w.simURL, w.serverURL, w.opsURL, w.metricsURL = "http://"+simAddr, "http://"+publicAddr, "http://"+opsAddr, "http://"+metricsAddr
 	w.sim = newSimulator(w.simURL)
 	host := strings.TrimPrefix(publicURL, "https://")
 	if err := w.start(ctx, out, w.simURL+"/phone", "metasim", "--addr="+simAddr, "--route="+host+"="+publicAddr); err != nil {
