@@ -7,36 +7,40 @@ import (
 	"testing"
 )
 
-// The floor of the frozen set, below what is reached: docs/development.md says that, and what is aimed at.
-const (
-	leastAtOne, leastAtThree = 90, 92
-	mostWrong                = 8
-)
+// floors are what each shop's sets must reach at least, by name, in percent; docs/development.md says what is aimed at. They lie
+// below what is reached, and only go up.
+var floors = map[string]map[string]struct{ atOne, atThree, wrong float64 }{
+	"shop":     {frozen: {90, 92, 8}, "dev-6": {60, 62, 8}, "dev-7": {24, 26, 8}},
+	"workshop": {"dev": {33, 35, 15}},
+}
 
 func TestSearchIsGoodEnough(t *testing.T) {
-	set, err := readSet("shop")
-	if err != nil {
-		t.Fatal(err)
-	}
-	results, err := set.ask(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	judged := false
-	for _, r := range results {
-		if n := r.answerable + r.unanswerable; n < 150 || r.unanswerable < 20 {
-			t.Errorf("%s has %d questions, %d of them without an answer", r.name, n, r.unanswerable)
+	for shop, floor := range floors {
+		set, err := readSet(shop)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if r.name != frozen {
-			continue
+		results, err := set.ask(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		judged = true
-		if r.hitAtOne() < leastAtOne || r.hitAtThree() < leastAtThree || r.wrongShare() > mostWrong {
-			t.Errorf("below %d %% first, %d %% among three, or above %d %% wrong:\n%s", leastAtOne, leastAtThree, mostWrong, r)
+		judged := 0
+		for _, r := range results {
+			if n := r.answerable + r.unanswerable; n < 120 || r.unanswerable < 20 {
+				t.Errorf("%s of %s has %d questions, %d of them without an answer", r.name, shop, n, r.unanswerable)
+			}
+			least, ok := floor[r.name]
+			if !ok {
+				continue
+			}
+			judged++
+			if r.hitAtOne() < least.atOne || r.hitAtThree() < least.atThree || r.wrongShare() > least.wrong {
+				t.Errorf("%s: below %v %% first, %v %% among three, or above %v %% wrong:\n%s", shop, least.atOne, least.atThree, least.wrong, r)
+			}
 		}
-	}
-	if !judged {
-		t.Errorf("there is no questions.%s.tsv", frozen)
+		if judged != len(floor) {
+			t.Errorf("%s has floors of %d sets, and %d of them", shop, len(floor), judged)
+		}
 	}
 }
 
