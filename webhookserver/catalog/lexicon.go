@@ -9,10 +9,10 @@ import (
 
 // lexicon knows which words there are in one language of a shelf, and which document has which.
 type lexicon struct {
-	ids    map[string]uint32
-	words  []string // by id
-	titles []bool   // whether it is in a title, by id
-	in     []uint32 // how many documents have the word, by id
+	ids   map[string]uint32
+	words []string // by id
+	// in is how many documents have the word, titled in how many titles it is, by id.
+	in, titled []uint32
 	// title and all are the words of each document's title, and of title and body together; core are those of all that say
 	// what the document is about. Sorted.
 	title, core, all [][]uint32
@@ -62,7 +62,7 @@ func (l *lexicon) add(doc int, title, body, core, around []string) {
 		l.in[id]++
 	}
 	for _, id := range l.title[doc] {
-		l.titles[id] = true
+		l.titled[id]++
 	}
 	if len(around) > 0 {
 		for _, w := range around {
@@ -85,7 +85,7 @@ func (l *lexicon) id(word string) uint32 {
 	l.ids[word] = id
 	l.words = append(l.words, word)
 	l.in = append(l.in, 0)
-	l.titles = append(l.titles, false)
+	l.titled = append(l.titled, 0)
 	l.masks = append(l.masks, lettersOf(word))
 	return id
 }
@@ -215,10 +215,10 @@ func (l *lexicon) find(word string) (match, bool) {
 	return match{id: id, and: and}, ok
 }
 
-// titled says whether a word is in a title.
-func (l *lexicon) titled(word string) bool {
+// inTitle says whether a word is in a title.
+func (l *lexicon) inTitle(word string) bool {
 	id, ok := l.ids[word]
-	return ok && l.titles[id]
+	return ok && l.titled[id] > 0
 }
 
 func (l *lexicon) has(word string) bool {

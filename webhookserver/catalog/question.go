@@ -36,6 +36,7 @@ var shares = [...]struct{ found, missing float64 }{
 // wanted is a word of a question: what it may mean in each tongue, the surest first, and how much it weighs where a document
 // has it and where it doesn't.
 type wanted struct {
+	word   string
 	manner manner
 	// names says that an answer without any such word is none.
 	names          bool
@@ -254,7 +255,7 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 		}
 	}
 	weight := r.shelf.rarity(in) * share
-	w := wanted{manner: as, found: weight * shares[as].found, missing: weight * shares[as].missing, matches: matches}
+	w := wanted{word: word, manner: as, found: weight * shares[as].found, missing: weight * shares[as].missing, matches: matches}
 	w.names = as == naming || as == trade
 	switch {
 	case as == trait && !r.shelf.goods, as == tiny && !r.shelf.goods:
@@ -279,7 +280,7 @@ func (r *reader) manner(word string) manner {
 	case as == trade && r.shelf.goods:
 		// "tienda" is a shop and a tent.
 		if r.some(func(t *tongue) bool {
-			return (t.language == r.language || r.language == "") && t.words.titled(t.term(word))
+			return (t.language == r.language || r.language == "") && t.words.inTitle(t.term(word))
 		}) {
 			return trait
 		}

@@ -10,12 +10,13 @@ import (
 	"unicode"
 
 	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/search/query"
 )
 
 const (
 	// minCandidates are fetched from the search engine at least, and ranked again by coverage.
 	minCandidates = 60
+	// maxRead is how many entries of documents a question may have the search engine read.
+	maxRead = 4000
 	// titleBoost ranks a word in the title before one in the body.
 	titleBoost = 3
 	// titleShare is how much of the rank the title alone decides.
@@ -167,7 +168,7 @@ func (x *Index) language(question string) string {
 func (x *Index) sells(word string) bool {
 	for _, t := range x.goods.tongues {
 		for _, m := range t.meanings(t.term(word), "") {
-			if m.strength >= synonymous*within && t.words.titles[m.id] {
+			if m.strength >= synonymous*within && t.words.titled[m.id] > 0 {
 				return true
 			}
 		}
@@ -234,8 +235,11 @@ type ranking struct {
 // share of coverage can be told from the best of nothing, which a search engine's score can't.
 func (s *shelf) search(ctx context.Context, q question, n int, passes func(doc int) bool) ([]ranking, error) {
 	terms := bleve.NewDisjunctionQuery()
-	for _, w := range q.words {
-		s.addTo(terms, w)
+	for _, c := range s.clauses(q) {
+		term := bleve.NewTermQuery(c.word)
+		term.SetField(c.field)
+		term.SetBoost(c.boost)
+		terms.AddQuery(term)
 	}
 	if len(terms.Disjuncts) == 0 {
 		return nil, nil
@@ -329,19 +333,37 @@ func (m match) in(words []uint32) bool {
 	return ok
 }
 
-// addTo asks the engine for what a word may mean. In this order always: scores are sums of floats, which depend on it.
-func (s *shelf) addTo(all *query.DisjunctionQuery, w wanted) {
-	for i, t := range s.tongues {
-		for _, m := range w.matches[i] {
-			for _, f := range []struct {
-				name  string
-				boost float64
-			}{{t.titleField(), titleBoost}, {t.bodyField(), 1}} {
-				q := bleve.NewTermQuery(t.words.words[m.id])
-				q.SetField(f.name)
-				q.SetBoost(f.boost * m.strength * shares[w.manner].found)
-				all.AddQuery(q)
+// clause is a word in a field that the engine is asked for, and how many documents have it there.
+type clause struct {
+	field, word string
+	boost       float64
+	documents   uint32
+}
+
+// clauses are what a question may mean, in an order that is always the same: scores are sums of floats, which depend on it. The
+// engine reads every document that has any of them, so words that half of a large catalog has are left out where rarer ones
+// find enough: candidates are ranked by all words anyway.
+func (s *shelf) clauses(q question) []clause {
+	var all []clause
+	for _, w := range q.words {
+		for i, t := range s.tongues {
+			for _, m := range w.matches[i] {
+				word, boost := t.words.words[m.id], m.strength*shares[w.manner].found
+				if n := t.words.titled[m.id]; n > 0 {
+					all = append(all, clause{t.titleField(), word, titleBoost * boost, n})
+				}
+				if n := t.words.in[m.id]; n > 0 {
+					all = append(all, clause{t.bodyField(), word, boost, n})
+				}
 			}
 		}
 	}
+	slices.SortStableFunc(all, func(a, b clause) int { return cmp.Compare(a.documents, b.documents) })
+	read := uint32(0)
+	for i := range all {
+		if read += all[i].documents; read > maxRead && i > 0 {
+			return all[:i]
+		}
+	}
+	return all
 }
