@@ -7,6 +7,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // blocking makes the assistant wait in its first turn until it is released, or its context ends.
@@ -33,7 +34,7 @@ func (w *world) blocking() (started, release chan struct{}) {
 func TestWorkerThatDiedIsReplaced(t *testing.T) {
 	w := newWorld(t)
 	w.writes("wamid.1", "hi", 0)
-	dead, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "dead", Lease: time.Minute, PerLineLimit: 10})
+	dead, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "dead", Lease: time.Minute, PerLineLimit: 10}))
 	w.must(err)
 	w.run(w.worker())
 	w.advance(59 * time.Second)
@@ -75,7 +76,7 @@ func TestLeaseIsExtendedWhileTheAssistantWorks(t *testing.T) {
 		w.advance(lease / 2)
 		w.receive(extended, "an extension") // which may have begun before the clock went on
 		w.receive(extended, "an extension since")
-		if _, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Minute, PerLineLimit: 10}); err == nil {
+		if _, err := w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Minute, PerLineLimit: 10}); err == nil {
 			t.Fatal("the turn was taken away from a worker that was busy with it")
 		}
 	}
@@ -95,7 +96,7 @@ func TestLostLeaseStopsTheAssistant(t *testing.T) {
 	w.receive(started, "the turn")
 	w.until("somebody else has it", func() bool {
 		w.advance(time.Second)
-		turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Hour, PerLineLimit: 10})
+		turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "thief", Lease: time.Hour, PerLineLimit: 10}))
 		if err == nil {
 			w.must(w.store.CommitReply(w.Context(), turn, nil, store.Outcome{Kind: store.OutcomeAnswered}))
 		}
@@ -129,7 +130,7 @@ func TestShutdownGivesTheTurnBack(t *testing.T) {
 	stop := w.run(w.worker(func(o *Options) { o.Drain = 10 * time.Millisecond }))
 	w.receive(started, "the turn")
 	stop() // the assistant never ends by itself
-	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "next", Lease: time.Minute, PerLineLimit: 10})
+	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "next", Lease: time.Minute, PerLineLimit: 10}))
 	w.must(err) // at once, without waiting for a lease to end
 	if turn.Attempt != 1 || w.replies() != "" {
 		t.Errorf("attempt %d, replies %q", turn.Attempt, w.replies())

@@ -10,6 +10,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/tracing"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // TestTurnIsInTheTraceOfWhoWaitedLongest answers two messages with one reply, and then skips one.
@@ -38,7 +39,7 @@ func TestTurnIsInTheTraceOfWhoWaitedLongest(t *testing.T) {
 	if s := all[0]; s.Parent.SpanID() != first.SpanID() || len(s.Links) != 1 || s.Links[0].SpanContext.SpanID() != second.SpanID() {
 		t.Errorf("the turn is below %s and has the links %v", s.Parent.SpanID(), s.Links)
 	}
-	row, err := w.store.ClaimSend(w.Context(), store.ClaimSendRequest{Owner: "test", Lease: deadline, PerLineLimit: 1})
+	row, err := storetest.One(w.store.ClaimSends(w.Context(), store.ClaimSendRequest{Owner: "test", Lease: deadline, PerLineLimit: 1}))
 	w.must(err)
 	content, err := outbox.TextPayload("re: one+two")
 	w.must(err)

@@ -34,6 +34,8 @@ const (
 	defaultWorkers = 1024
 	// perLine is how many turns of one line are worked on at a time, so that one busy shop does not take all workers.
 	perLine = 8
+	// together is how many turns are claimed at once: what they say is read before the first of them begins.
+	together = 16
 	// history is how many earlier messages the assistant is told: what a model reads word by word, and what it may summarise.
 	history = 60
 	// defaultPoll is the truth about what is due.
@@ -126,10 +128,12 @@ type Worker struct {
 	turns   *prometheus.CounterVec
 	limits  *prometheus.CounterVec
 	seconds prometheus.Histogram
-	// served is the line that was claimed last. Only claim uses it.
+	// served is the line that was claimed last, empty if nothing else was due. Only claim uses it.
 	served string
 
 	mu sync.Mutex
+	// underWay counts the turns that are worked on, by line.
+	underWay map[string]int
 	// toldLimits is what was last reported of limits, by line and limit.
 	toldLimits map[string]toldLimit
 }
@@ -152,7 +156,7 @@ func New(o Options) (*Worker, error) {
 		o.Drain = drainTime
 	}
 	w := &Worker{
-		opts: o, toldLimits: map[string]toldLimit{},
+		opts: o, toldLimits: map[string]toldLimit{}, underWay: map[string]int{},
 		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_limits_reached_total",
 			Help: "Turns that were not answered because a limit of their line was reached, by limit.",
@@ -172,7 +176,7 @@ func New(o Options) (*Worker, error) {
 			return nil, err
 		}
 	}
-	w.loop = dispatch.New(o.Workers, o.Poll, w.claim, func(err error) {
+	w.loop = dispatch.New(o.Workers, together, o.Poll, w.claim, func(err error) {
 		w.opts.Log.Error(err, "No conversation could be claimed")
 	})
 	return w, nil
@@ -218,30 +222,60 @@ func (w *Worker) sweep(ctx context.Context) {
 	}
 }
 
-func (w *Worker) claim(ctx context.Context) (func(), error) {
-	// A claim that is broken off by a shutdown may be committed all the same, and its customer would wait for a lease.
-	claimCtx, cancel := detached(ctx)
-	defer cancel()
-	turn, err := w.opts.Store.ClaimConversation(claimCtx, store.ClaimRequest{
-		Owner: w.opts.Owner, Lease: w.opts.Lease, PerLineLimit: perLine, History: history, After: w.served,
-		AwaitMedia: w.opts.AwaitMedia,
-	})
-	switch {
-	case errors.Is(err, store.ErrNothingDue) && w.served != "":
-		w.served = "" // the next round
-		return w.claim(ctx)
-	case errors.Is(err, store.ErrNothingDue):
-		return nil, nil
-	case err != nil:
-		return nil, err
+func (w *Worker) claim(ctx context.Context, limit int) ([]func(), error) {
+	turns, err := w.claimAfter(ctx, w.served, limit)
+	if err == nil && len(turns) < limit && w.served != "" {
+		var round []*store.Turn // the next one
+		round, err = w.claimAfter(ctx, "", limit-len(turns))
+		turns = append(turns, round...)
 	}
-	w.served = turn.Line
-	return func() {
-		started := time.Now()
-		ctx, span := w.begin(ctx, turn)
-		result := w.work(ctx, turn)
-		end(span, result)
-		w.turns.WithLabelValues(result).Inc()
-		w.seconds.Observe(time.Since(started).Seconds())
-	}, nil
+	w.served = ""
+	if len(turns) == limit {
+		w.served = turns[limit-1].Line
+	}
+	work := make([]func(), len(turns))
+	for i, turn := range turns {
+		w.begun(turn.Line)
+		work[i] = func() {
+			defer w.ended(turn.Line)
+			started := time.Now()
+			ctx, span := w.begin(ctx, turn)
+			result := w.work(ctx, turn)
+			end(span, result)
+			w.turns.WithLabelValues(result).Inc()
+			w.seconds.Observe(time.Since(started).Seconds())
+		}
+	}
+	return work, err
+}
+
+func (w *Worker) claimAfter(ctx context.Context, line string, limit int) ([]*store.Turn, error) {
+	// A claim that is broken off by a shutdown may be committed all the same, and its customers would wait for a lease.
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	turns, err := w.opts.Store.ClaimConversations(ctx, store.ClaimRequest{
+		Owner: w.opts.Owner, Lease: w.opts.Lease, Limit: limit, PerLineLimit: perLine, History: history, After: line, AwaitMedia: w.opts.AwaitMedia,
+	})
+	if errors.Is(err, store.ErrNothingDue) {
+		return nil, nil
+	}
+	return turns, err
+}
+
+func (w *Worker) begun(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.underWay[line]++
+}
+
+// ended makes room for another turn of the line, which may wait for it.
+func (w *Worker) ended(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.underWay[line] >= perLine {
+		w.loop.Hint()
+	}
+	if w.underWay[line]--; w.underWay[line] == 0 {
+		delete(w.underWay, line)
+	}
 }

@@ -12,14 +12,14 @@ const patience = 10 * time.Second
 
 // queue hands out work from a channel.
 func queue(work chan func()) Claim {
-	return func(context.Context) (func(), error) {
+	return One(func(context.Context) (func(), error) {
 		select {
 		case do := <-work:
 			return do, nil
 		default:
 			return nil, nil
 		}
-	}
+	})
 }
 
 func start(t *testing.T, l *Loop) (stop func()) {
@@ -67,7 +67,7 @@ func TestLoopBoundsItsWorkersAndUsesThemAll(t *testing.T) {
 			finished <- struct{}{}
 		}
 	}
-	start(t, New(slots, time.Millisecond, queue(work), nil))
+	start(t, New(slots, 1, time.Millisecond, queue(work), nil))
 	for range slots {
 		receive(t, started, "the start of a worker")
 	}
@@ -84,8 +84,8 @@ func TestLoopWakesUpOnAHint(t *testing.T) {
 	work, done := make(chan func(), 1), make(chan struct{})
 	asked := make(chan struct{}, 10)
 	claim := queue(work)
-	l := New(1, time.Hour, func(ctx context.Context) (func(), error) {
-		do, err := claim(ctx)
+	l := New(1, 1, time.Hour, func(ctx context.Context, limit int) ([]func(), error) {
+		do, err := claim(ctx, limit)
 		asked <- struct{}{}
 		return do, err
 	}, nil)
@@ -98,7 +98,7 @@ func TestLoopWakesUpOnAHint(t *testing.T) {
 
 func TestLoopFindsWorkWithoutHints(t *testing.T) {
 	work, done := make(chan func(), 1), make(chan struct{})
-	start(t, New(1, time.Millisecond, queue(work), nil))
+	start(t, New(1, 1, time.Millisecond, queue(work), nil))
 	work <- func() { close(done) }
 	receive(t, done, "the work after a poll")
 }
@@ -106,7 +106,7 @@ func TestLoopFindsWorkWithoutHints(t *testing.T) {
 func TestLoopGoesOnAfterErrors(t *testing.T) {
 	var claims, errs atomic.Int32
 	done := make(chan struct{})
-	start(t, New(1, time.Millisecond, func(context.Context) (func(), error) {
+	start(t, New(1, 1, time.Millisecond, One(func(context.Context) (func(), error) {
 		if claims.Add(1) < 3 {
 			return nil, errors.New("the store is away")
 		}
@@ -114,7 +114,7 @@ func TestLoopGoesOnAfterErrors(t *testing.T) {
 			return func() { close(done) }, nil
 		}
 		return nil, nil
-	}, func(error) { errs.Add(1) }))
+	}), func(error) { errs.Add(1) }))
 	receive(t, done, "the work after errors")
 	if errs.Load() != 2 {
 		t.Errorf("told of %d errors", errs.Load())
@@ -130,7 +130,7 @@ func TestLoopWaitsForItsWork(t *testing.T) {
 		<-release
 		ended.Store(true)
 	}
-	stop := start(t, New(1, time.Millisecond, queue(work), nil))
+	stop := start(t, New(1, 1, time.Millisecond, queue(work), nil))
 	receive(t, started, "the start")
 	work <- func() { second.Store(true) }
 	time.AfterFunc(20*time.Millisecond, func() { close(release) })
@@ -138,4 +138,46 @@ func TestLoopWaitsForItsWork(t *testing.T) {
 	if !ended.Load() || second.Load() {
 		t.Errorf("the work under way ended: %t; new work was begun after the stop: %t", ended.Load(), second.Load())
 	}
+}
+
+func TestLoopClaimsAsManyAsItHasWorkersFor(t *testing.T) {
+	const slots, batch, all = 5, 3, 7
+	limits := make(chan int, 100)
+	started, release := make(chan struct{}, all), make(chan struct{})
+	left := all
+	start(t, New(slots, batch, time.Hour, func(_ context.Context, limit int) ([]func(), error) {
+		limits <- limit
+		claimed := make([]func(), min(limit, left))
+		left -= len(claimed)
+		for i := range claimed {
+			claimed[i] = func() {
+				started <- struct{}{}
+				<-release
+			}
+		}
+		return claimed, nil
+	}, nil))
+	for range slots {
+		receive(t, started, "the start of a worker")
+	}
+	if first, second := <-limits, <-limits; first != batch || second != slots-batch {
+		t.Errorf("asked for %d and then %d, want %d and %d", first, second, batch, slots-batch)
+	}
+	if len(limits) != 0 {
+		t.Error("more was claimed while no worker was free")
+	}
+	close(release)
+	for range all - slots {
+		receive(t, started, "the rest, when workers are free again")
+	}
+}
+
+func TestLoopDoesWhatWasClaimedBeforeAnError(t *testing.T) {
+	done := make(chan struct{}, 100)
+	told := make(chan struct{}, 100)
+	start(t, New(2, 2, time.Hour, func(context.Context, int) ([]func(), error) {
+		return []func(){func() { done <- struct{}{} }}, errors.New("the store went away")
+	}, func(error) { told <- struct{}{} }))
+	receive(t, done, "the work that was claimed")
+	receive(t, told, "word of the error")
 }

@@ -168,7 +168,7 @@ func TestReplyWaitsForTheFile(t *testing.T) {
 	w := newWorld(t)
 	w.arrive("image/png", []byte("a photo"), nil)
 	claim := func(await bool) error {
-		_, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10, AwaitMedia: await})
+		_, err := w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10, AwaitMedia: await})
 		return err
 	}
 	w.advance(store.ReplyDueAtMost)
@@ -182,7 +182,7 @@ func TestReplyWaitsForTheFile(t *testing.T) {
 	other := newWorld(t)
 	other.arrive("image/png", []byte("a photo"), nil)
 	other.advance(store.ReplyDueAtMost)
-	if _, err := other.store.ClaimConversation(other.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}); err != nil {
+	if _, err := other.store.ClaimConversations(other.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}); err != nil {
 		t.Errorf("without a blob store nothing is waited for: %v", err)
 	}
 }

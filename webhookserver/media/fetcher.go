@@ -100,7 +100,7 @@ func New(o Options) (*Fetcher, error) {
 			return nil, err
 		}
 	}
-	k.loop = dispatch.New(defaultWorkers, o.Poll, k.claim, func(err error) {
+	k.loop = dispatch.New(defaultWorkers, 1, o.Poll, dispatch.One(k.claim), func(err error) {
 		k.log.Error(err, "No file could be claimed")
 	})
 	return k, nil

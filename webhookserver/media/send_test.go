@@ -14,6 +14,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // TestImageOfOursIsUploadedOnce lets the first send of an image be refused for a while.
@@ -21,7 +22,7 @@ func TestImageOfOursIsUploadedOnce(t *testing.T) {
 	w := newWorld(t)
 	w.arrive("image/png", []byte("like this?"), nil)
 	w.advance(store.ReplyDebounce)
-	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10})
+	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}))
 	w.must(err)
 	draft, err := Outgoing{Store: w.store, Blobs: w.blobs}.Draft(w.Context(), "line-a", "image/png", []byte("an image"), "yours")
 	w.must(err)

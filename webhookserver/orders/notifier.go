@@ -81,7 +81,7 @@ func New(o Options) (*Notifier, error) {
 	if err := o.Metrics.Register(n.calls); err != nil {
 		return nil, err
 	}
-	n.loop = dispatch.New(workers, o.Poll, n.claim, func(err error) { o.Log.Error(err, "No order could be claimed") })
+	n.loop = dispatch.New(workers, 1, o.Poll, dispatch.One(n.claim), func(err error) { o.Log.Error(err, "No order could be claimed") })
 	return n, nil
 }
 

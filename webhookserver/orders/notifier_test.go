@@ -24,6 +24,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 const (
@@ -122,7 +123,7 @@ func (s *shop) turn(o store.Outcome) {
 	}}})
 	s.must(err)
 	s.advance(store.ReplyDebounce)
-	turn, err := s.store.ClaimConversation(s.Context(), store.ClaimRequest{Owner: "t", Lease: time.Minute, PerLineLimit: 1})
+	turn, err := storetest.One(s.store.ClaimConversations(s.Context(), store.ClaimRequest{Owner: "t", Lease: time.Minute, PerLineLimit: 1}))
 	s.must(err)
 	s.must(s.store.CommitReply(s.Context(), turn, nil, o))
 }

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // die claims a send as a worker that is killed right after it.
 func (w *world) die() *store.Send {
 	w.Helper()
-	send, err := w.store.ClaimSend(w.Context(), store.ClaimSendRequest{Owner: "dead", Lease: lease, PerLineLimit: 10})
+	send, err := storetest.One(w.store.ClaimSends(w.Context(), store.ClaimSendRequest{Owner: "dead", Lease: lease, PerLineLimit: 10}))
 	w.must(err)
 	return send
 }

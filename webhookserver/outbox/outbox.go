@@ -51,6 +51,8 @@ const (
 	writeTimeout = 10 * time.Second
 	// perLine is how many sends of one line are under way at a time, so that a slow one doesn't take all workers.
 	perLine = 8
+	// together is how many sends are claimed at once.
+	together = 16
 	// defaultWorkers is enough for 80 messages a second at half a second per call.
 	defaultWorkers = 48
 	// defaultPoll is the truth about what is due.
@@ -98,7 +100,7 @@ type Outbox struct {
 	loop     *dispatch.Loop
 	metrics  *metrics
 	tracer   *tracing.Tracer
-	// served is the line that was claimed last. Only claim uses it.
+	// served is the line that was claimed last, empty if nothing else could be sent. Only claim uses it.
 	served string
 	// failuresSeen is the newest failed status that was acted on. Only tend uses it.
 	failuresSeen int64
@@ -123,7 +125,7 @@ func New(o Options) (*Outbox, error) {
 		store: o.Store, snapshot: o.Snapshot, client: o.Client, blobs: o.Blobs, owner: o.Owner, now: o.Now, log: o.Log,
 		pace: newPace(o.Now), metrics: m, tracer: o.Tracer,
 	}
-	b.loop = dispatch.New(o.Workers, o.Poll, b.claim, func(err error) {
+	b.loop = dispatch.New(o.Workers, together, o.Poll, b.claim, func(err error) {
 		b.log.Error(err, "No send could be claimed")
 	})
 	return b, nil
@@ -189,27 +191,38 @@ func (b *Outbox) beatLoop(ctx context.Context) {
 	}
 }
 
-func (b *Outbox) claim(ctx context.Context) (func(), error) {
-	// Detached: a claim that is broken off by a shutdown may be committed all the same, and nobody would send the row.
-	claimCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
+func (b *Outbox) claim(ctx context.Context, limit int) ([]func(), error) {
 	claimed := b.now()
-	send, err := b.store.ClaimSend(claimCtx, store.ClaimSendRequest{
-		Owner: b.owner, Lease: lease, PerLineLimit: perLine, ExcludeLines: b.pace.blocked(), After: b.served,
-	})
-	switch {
-	case errors.Is(err, store.ErrNothingDue) && b.served != "":
-		b.served = "" // the next round
-		return b.claim(ctx)
-	case errors.Is(err, store.ErrNothingDue):
-		return nil, nil
-	case err != nil:
-		return nil, err
+	sends, err := b.claimAfter(ctx, b.served, limit)
+	if err == nil && len(sends) < limit && b.served != "" {
+		var round []*store.Send // the next one
+		round, err = b.claimAfter(ctx, "", limit-len(sends))
+		sends = append(sends, round...)
 	}
-	b.served = send.Line
-	return func() {
-		b.deliver(ctx, send, claimed)
-		// The next message of this conversation has waited for this one.
-		b.loop.Hint()
-	}, nil
+	b.served = ""
+	if len(sends) == limit {
+		b.served = sends[limit-1].Line
+	}
+	work := make([]func(), len(sends))
+	for i, send := range sends {
+		work[i] = func() {
+			b.deliver(ctx, send, claimed)
+			// The next message of this conversation, or of its line, may have waited for this one.
+			b.loop.Hint()
+		}
+	}
+	return work, err
+}
+
+func (b *Outbox) claimAfter(ctx context.Context, line string, limit int) ([]*store.Send, error) {
+	// Detached: a claim that is broken off by a shutdown may be committed all the same, and nobody would send the rows.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	sends, err := b.store.ClaimSends(ctx, store.ClaimSendRequest{
+		Owner: b.owner, Lease: lease, Limit: limit, PerLineLimit: perLine, ExcludeLines: b.pace.blocked(), After: line,
+	})
+	if errors.Is(err, store.ErrNothingDue) {
+		return nil, nil
+	}
+	return sends, err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 const (
@@ -163,7 +164,7 @@ func (w *world) enqueue(number, line, customer string, texts ...string) {
 	}}})
 	w.must(err)
 	w.advance(store.ReplyDebounce)
-	turn, err := w.store.ClaimConversation(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 100})
+	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 100}))
 	w.must(err)
 	var drafts []store.OutboxDraft
 	for _, text := range texts {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // ask calls the API with the manager's credential.
@@ -43,7 +44,7 @@ func TestConversationIsGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.now = w.clock.now.Add(store.ReplyDebounce)
-	turn, err := w.store.ClaimConversation(t.Context(), store.ClaimRequest{Owner: "w", Lease: time.Minute, PerLineLimit: 1})
+	turn, err := storetest.One(w.store.ClaimConversations(t.Context(), store.ClaimRequest{Owner: "w", Lease: time.Minute, PerLineLimit: 1}))
 	if err != nil {
 		t.Fatal(err)
 	}

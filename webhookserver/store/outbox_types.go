@@ -57,11 +57,13 @@ type OutboxRow struct {
 	Resends  int
 }
 
-// ClaimSendRequest says who claims a send and how.
+// ClaimSendRequest says who claims sends and how.
 type ClaimSendRequest struct {
 	Owner string
 	// Lease must be longer than the deadline of the call.
 	Lease time.Duration
+	// Limit is how many are claimed at most; 0 for one.
+	Limit int
 	// PerLineLimit is how many sends of one line may be under way at a time.
 	PerLineLimit int
 	// ExcludeLines are not claimed.

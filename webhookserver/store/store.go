@@ -81,12 +81,14 @@ type Ingester interface {
 // Turns hands out conversations whose customer waits for an answer. The
 // conversation row is the queue.
 type Turns interface {
-	// ClaimConversation leases the conversation that has been due longest, on
-	// a line that is neither excluded, parked nor at its limit of leases. It
-	// returns ErrNothingDue if there is none. A conversation that was claimed
-	// MaxTurnAttempts times without an outcome (the worker died) is not handed
-	// out again: it goes Waiting and leaves a dead letter.
-	ClaimConversation(ctx context.Context, req ClaimRequest) (*Turn, error)
+	// ClaimConversations leases conversations that are due, at most req.Limit, on
+	// lines that are neither excluded nor parked: line by line in the order of
+	// their ids, as many of each as its limit of leases has room for, and of these
+	// the ones that have been due longest. Fewer than the limit mean that nothing
+	// else was due. It returns ErrNothingDue if there is none. A conversation that
+	// was claimed MaxTurnAttempts times without an outcome (the worker died) is not
+	// handed out again: it goes Waiting and leaves a dead letter.
+	ClaimConversations(ctx context.Context, req ClaimRequest) ([]*Turn, error)
 
 	// ExtendLease prolongs the turn's lease to now + lease and updates
 	// t.LeaseUntil. Errors: ErrLeaseLost.
@@ -152,15 +154,16 @@ type Outbox interface {
 	// window. It returns the outbox id. Errors: ErrNotFound.
 	EnqueuePersonReply(ctx context.Context, line string, conversationID int64, d OutboxDraft) (string, error)
 
-	// ClaimSend leases the next row that may be sent, and commits its state
-	// sending before it returns. The line with the fewest sends under way is
-	// served first, and on a line a person's replies go before the assistant's,
-	// and those before what no customer waits for. Rows of one conversation are
-	// sent in order: an earlier one that is not finished blocks the later ones. Rows whose
-	// window has closed or whose message is too old fail here with a reason
-	// and are not returned, and so do the assistant's when a person or another
-	// responder answers by now. It returns ErrNothingDue if there is nothing.
-	ClaimSend(ctx context.Context, req ClaimSendRequest) (*Send, error)
+	// ClaimSends leases rows that may be sent, at most req.Limit, and commits their
+	// state sending before it returns: line by line in the order of their ids, as
+	// many of each as its limit has room for. On a line a person's replies go
+	// before the assistant's, and those before what no customer waits for. Rows of
+	// one conversation are sent in order: an earlier one that is not finished
+	// blocks the later ones. Rows whose window has closed or whose message is too
+	// old fail here with a reason and are not returned, and so do the assistant's
+	// when a person or another responder answers by now. It returns ErrNothingDue
+	// if there is nothing.
+	ClaimSends(ctx context.Context, req ClaimSendRequest) ([]*Send, error)
 
 	// MarkAccepted records that Meta took the send and gave it this id.
 	// Statuses that came before are joined to it. It holds even when the lease

@@ -412,11 +412,13 @@ type Message struct {
 	Raw []byte
 }
 
-// ClaimRequest says who claims a conversation and how.
+// ClaimRequest says who claims conversations and how.
 type ClaimRequest struct {
 	// Owner names the worker, for people who read the rows.
 	Owner string
 	Lease time.Duration
+	// Limit is how many are claimed at most; 0 for one.
+	Limit int
 	// PerLineLimit is how many turns of one line may be leased at a time.
 	PerLineLimit int
 	// History is how many earlier messages the turn brings along.

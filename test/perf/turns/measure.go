@@ -84,15 +84,15 @@ type watched struct {
 	bench *turnBench
 }
 
-// ClaimConversation implements conversation.Store.
-func (w watched) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
-	turn, err := w.Store.ClaimConversation(ctx, req)
-	if err == nil && turn.Line == quickLine {
+// ClaimConversations implements conversation.Store.
+func (w watched) ClaimConversations(ctx context.Context, req store.ClaimRequest) ([]*store.Turn, error) {
+	turns, err := w.Store.ClaimConversations(ctx, req)
+	if slices.ContainsFunc(turns, func(t *store.Turn) bool { return t.Line == quickLine }) {
 		w.bench.mu.Lock()
 		w.bench.began = time.Now()
 		w.bench.mu.Unlock()
 	}
-	return turn, err
+	return turns, err
 }
 
 // CommitReply implements store.Turns.

@@ -1,11 +1,8 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,139 +17,6 @@ var (
 	ownedElsewhere = fmt.Sprintf(`(c.other_at > 0 AND c.other_at >= c.free_at AND c.last_user_at <= greatest(c.other_at, c.standby_at) + %d)`,
 		store.OwnershipLapses.Milliseconds())
 )
-
-// claimable locks the conversation that is answered next. Its parameters: now,
-// the excluded lines, the limit of leases per line, the line after which to look,
-// and since when a file must have been received to be waited for. It and sendable are the statements that skip what others have locked:
-// they are claiming it.
-//
-// The lines where something is due are found by one probe each, in their order,
-// and the first that has room is served: of its conversations the one that has
-// been due longest.
-const claimable = `
-	WITH RECURSIVE waiting (line) AS (
-	  SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > $4
-	  UNION ALL
-	  SELECT (SELECT min(line) FROM conversations WHERE reply_due_at > 0 AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
-	)
-	SELECT n.* FROM waiting w CROSS JOIN LATERAL (
-	    SELECT c.id, c.line, c.attempts FROM conversations c
-	    WHERE c.line = w.line AND c.reply_due_at > 0 AND c.reply_due_at <= $1 AND c.retry_at <= $1 AND c.lease_until <= $1
-	      AND NOT EXISTS (SELECT 1 FROM media f WHERE f.conversation_id = c.id AND f.state IN ('pending', 'fetching') AND f.received_at > $5)
-	    ORDER BY c.reply_due_at, c.id LIMIT 1 FOR UPDATE SKIP LOCKED) n
-	WHERE w.line IS NOT NULL
-	  AND w.line NOT IN (SELECT line FROM parked_lines)
-	  AND w.line <> ALL ($2::text[])
-	  AND (SELECT count(*) FROM conversations b WHERE b.line = w.line AND b.lease_until > 0 AND b.lease_until > $1) < $3
-	LIMIT 1`
-
-// ClaimConversation implements store.Turns.
-func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
-	var turn *store.Turn
-	var answered, firstID int64
-	err := s.claim(ctx, req.ExcludeLines, func(t *tx, exclude []string) (busy string, again bool, err error) {
-		turn = nil
-		var id int64
-		var line string
-		var attempts int
-		limit := max(1, req.PerLineLimit)
-		if found, err := t.found(claimable, []any{t.now, exclude, limit, req.After, record.AwaitedSince(req, t.now)}, &id, &line, &attempts); err != nil || !found {
-			return "", false, err
-		}
-		if attempts >= store.MaxTurnAttempts {
-			return "", true, t.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt")
-		}
-		leased, err := t.leasesOf(line, `SELECT count(*) FROM conversations WHERE line = $1 AND lease_until > 0 AND lease_until > $2`)
-		if err != nil || leased >= limit {
-			return line, true, err
-		}
-		turn, answered, firstID, err = t.leaseTurn(id, req)
-		return "", false, err
-	})
-	if err != nil || turn == nil {
-		return nil, cmp.Or(err, store.ErrNothingDue)
-	}
-	if err := s.loadTurn(ctx, turn, answered, firstID, req.History); err != nil {
-		return nil, err
-	}
-	return turn, nil
-}
-
-// claim runs one in transactions of its own until there is nothing to do again.
-// A line that turns out to be busy is excluded from then on.
-func (s *Store) claim(ctx context.Context, exclude []string, one func(t *tx, exclude []string) (busy string, again bool, err error)) error {
-	exclude = append([]string{}, exclude...) // never null: that would exclude everything
-	for {
-		var busy string
-		var again bool
-		err := s.write(ctx, func(t *tx) (err error) {
-			busy, again, err = one(t, exclude)
-			return err
-		})
-		if err != nil || !again {
-			return err
-		}
-		if busy != "" {
-			exclude = append(exclude, busy)
-		}
-	}
-}
-
-// leasesOf counts the leases of a line while nobody else claims on it: claims
-// that run at the same time do not see each other.
-func (t *tx) leasesOf(line, count string) (n int, err error) {
-	if err := t.lock("claim " + line); err != nil {
-		return 0, err
-	}
-	err = t.row(count, []any{line, t.now}, &n)
-	return n, err
-}
-
-func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answered, firstID int64, err error) {
-	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: record.Instant(t.now)}
-	until := t.now + req.Lease.Milliseconds()
-	turn.LeaseUntil = record.Instant(until)
-	var firstAt int64
-	err = t.row(`
-		UPDATE conversations SET owner = $1, epoch = epoch + 1, lease_until = $2, attempts = attempts + 1 WHERE id = $3
-		RETURNING line, phone_number_id, bsuid, phone, name, username, epoch, attempts, last_seq, answered_seq, superseded,
-		          first_unanswered_id, first_unanswered_at, summary, summary_through`,
-		[]any{req.Owner, until, id},
-		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
-		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt,
-		&turn.Summary.Text, &turn.Summary.Through)
-	turn.FirstUnansweredAt = record.Instant(firstAt)
-	return turn, answered, firstID, err
-}
-
-// loadTurn reads the turn's messages outside of the transaction: what arrives
-// meanwhile has a higher number and is left out.
-func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID int64, history int) error {
-	var err error
-	t.Unanswered, err = s.messages(ctx, newestOf(`conversation_id = $1 AND id >= $2 AND seq > $3 AND seq <= $4`)+` ORDER BY m.event_at, m.seq`,
-		t.ConversationID, firstID, answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
-	if err != nil || history <= 0 {
-		return err
-	}
-	t.History, err = s.messages(ctx, newestOf(`conversation_id = $1 AND id > (SELECT d.discarded_through FROM conversations d WHERE d.id = $2) AND seq <= $3 AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
-		t.ConversationID, t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
-	return err
-}
-
-// newestOf selects the newest of the messages that a condition (a constant)
-// holds for: at most so many, and of so many bytes, but at least one. These two
-// figures are its last parameters.
-func newestOf(condition string) string {
-	// The parameters of the condition come first.
-	bounds := strings.NewReplacer("COUNT", "$"+strconv.Itoa(strings.Count(condition, "$")+1), "BYTES", "$"+strconv.Itoa(strings.Count(condition, "$")+2))
-	return bounds.Replace(`
-		WHERE m.id IN (
-		  SELECT id FROM (
-		    SELECT id, row_number() OVER newest AS place, sum(size) OVER newest AS bytes
-		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT COUNT) AS candidates
-		    WINDOW newest AS (ORDER BY id DESC)) AS placed
-		  WHERE place = 1 OR bytes <= BYTES)`)
-}
 
 // held is what a turn's end has to know of the row.
 type held struct {

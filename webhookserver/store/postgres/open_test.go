@@ -194,7 +194,7 @@ func TestServerGoesAndComes(t *testing.T) {
 		calls := map[string]error{"Ping": s.Ping(t.Context())}
 		_, calls["Ingest"] = s.Ingest(t.Context(), delivery("during", "US.1"))
 		_, calls["Stats"] = s.Stats(t.Context())
-		_, calls["ClaimConversation"] = s.ClaimConversation(t.Context(), store.ClaimRequest{Lease: time.Minute})
+		_, calls["ClaimConversations"] = s.ClaimConversations(t.Context(), store.ClaimRequest{Lease: time.Minute})
 		for name, err := range calls {
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("%s without a server: %v, want ErrUnavailable", name, err)

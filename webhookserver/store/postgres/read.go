@@ -65,17 +65,19 @@ var messagesQuery = `
 
 // messages reads messages; where begins with WHERE and uses m and c.
 func (s *Store) messages(ctx context.Context, where string, args ...any) ([]store.Message, error) {
-	return list(ctx, s, func(row pgx.CollectableRow) (m store.Message, err error) {
-		var eventAt, receivedAt int64
-		var shown record.Shown
-		err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
-			&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw,
-			&shown.Edit, &shown.Revocation, &m.CustomerReaction, &m.BusinessReaction,
-			&shown.MediaID, &shown.MIMEType, &shown.SHA256, &shown.Filename, &shown.Voice, &shown.State, &shown.Reason, &shown.BlobKey, &shown.Size)
-		m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
-		shown.Apply(&m)
-		return m, err
-	}, messagesQuery+where, args...)
+	return list(ctx, s, scanMessage, messagesQuery+where, args...)
+}
+
+func scanMessage(row pgx.CollectableRow) (m store.Message, err error) {
+	var eventAt, receivedAt int64
+	var shown record.Shown
+	err = row.Scan(&m.ID, &m.Line, &m.PhoneNumberID, &m.ConversationID, &m.WAMID, &m.Author, &m.Source, &m.Type, &m.Text, &m.ContextWAMID,
+		&m.Seq, &eventAt, &receivedAt, &m.Status, &m.OutboxID, &m.Raw,
+		&shown.Edit, &shown.Revocation, &m.CustomerReaction, &m.BusinessReaction,
+		&shown.MediaID, &shown.MIMEType, &shown.SHA256, &shown.Filename, &shown.Voice, &shown.State, &shown.Reason, &shown.BlobKey, &shown.Size)
+	m.EventTime, m.ReceivedAt = record.Instant(eventAt), record.Instant(receivedAt)
+	shown.Apply(&m)
+	return m, err
 }
 
 // Messages implements store.Reader.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // deadlocks counts those of the server's database so far. Sessions report them
@@ -113,16 +114,16 @@ func TestReplicasClaim(t *testing.T) {
 		}
 	}
 	now = now.Add(store.ReplyDebounce)
-	req := store.ClaimRequest{Owner: "worker", Lease: time.Minute, PerLineLimit: limit}
+	req := store.ClaimRequest{Owner: "worker", Lease: time.Minute, Limit: 2, PerLineLimit: limit}
 	var mu sync.Mutex
 	claimed := map[int64]int{}
 	leased, most := 0, 0
 	work := func(s *Store) error {
 		for {
-			turn, err := s.ClaimConversation(t.Context(), req)
+			turns, err := s.ClaimConversations(t.Context(), req)
 			mu.Lock()
-			done := len(claimed) == conversations
-			if err == nil {
+			done := len(claimed) == conversations && len(turns) == 0
+			for _, turn := range turns {
 				claimed[turn.ConversationID]++
 				leased++
 				most = max(most, leased)
@@ -137,12 +138,14 @@ func TestReplicasClaim(t *testing.T) {
 			case err != nil:
 				return err
 			}
-			mu.Lock()
-			leased-- // before it is free: the count here never exceeds that of the store
-			mu.Unlock()
-			reply := []store.OutboxDraft{{Type: "text", Text: "r", Payload: []byte("{}")}}
-			if err := s.CommitReply(t.Context(), turn, reply, store.Outcome{Kind: store.OutcomeAnswered}); err != nil {
-				return err
+			for _, turn := range turns {
+				mu.Lock()
+				leased-- // before it is free: the count here never exceeds that of the store
+				mu.Unlock()
+				reply := []store.OutboxDraft{{Type: "text", Text: "r", Payload: []byte("{}")}}
+				if err := s.CommitReply(t.Context(), turn, reply, store.Outcome{Kind: store.OutcomeAnswered}); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -278,7 +281,7 @@ func TestStatusMeetsAcceptance(t *testing.T) {
 		}
 	}
 	for i := range sends {
-		send, err := replicas[0].ClaimSend(t.Context(), store.ClaimSendRequest{Owner: "o", Lease: time.Minute, PerLineLimit: sends})
+		send, err := storetest.One(replicas[0].ClaimSends(t.Context(), store.ClaimSendRequest{Owner: "o", Lease: time.Minute, PerLineLimit: sends}))
 		if err != nil {
 			t.Fatal(err)
 		}

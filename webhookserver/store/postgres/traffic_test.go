@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
 // The customers of TestReplicasInTraffic, and how often each of them writes.
@@ -105,7 +106,7 @@ func answerAll(t *testing.T, s *Store, owner string, left *atomic.Int64) error {
 		if time.Now().After(deadline) {
 			return errors.New("the replies did not end")
 		}
-		turn, err := s.ClaimConversation(t.Context(), store.ClaimRequest{Owner: owner, Lease: time.Minute, PerLineLimit: 6})
+		turn, err := storetest.One(s.ClaimConversations(t.Context(), store.ClaimRequest{Owner: owner, Lease: time.Minute, PerLineLimit: 6}))
 		if errors.Is(err, store.ErrNothingDue) {
 			<-time.After(5 * time.Millisecond)
 			continue
@@ -126,7 +127,7 @@ func answerAll(t *testing.T, s *Store, owner string, left *atomic.Int64) error {
 func sendAll(t *testing.T, s, other *Store, left *atomic.Int64) error {
 	t.Helper()
 	for left.Load() > 0 {
-		send, err := s.ClaimSend(t.Context(), store.ClaimSendRequest{Owner: "sender", Lease: time.Minute, PerLineLimit: 6})
+		send, err := storetest.One(s.ClaimSends(t.Context(), store.ClaimSendRequest{Owner: "sender", Lease: time.Minute, PerLineLimit: 6}))
 		if errors.Is(err, store.ErrNothingDue) {
 			n, err := unfinished(t, s)
 			if err != nil {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -146,6 +148,23 @@ func (t *tx) queueClock(b *pgx.Batch) {
 	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
 }
 
+// queueWork opens a transaction of the workers. All their statements look a few
+// rows up by their keys, as the writer's do.
+func (t *tx) queueWork(b *pgx.Batch) {
+	b.Queue(workSettings)
+	t.queueClock(b)
+}
+
+// workSettings gives a transaction the writer's settings.
+var workSettings = func() string {
+	set := make([]string, 0, len(writerSettings))
+	for name, value := range writerSettings {
+		set = append(set, "set_config('"+name+"', '"+value+"', true)")
+	}
+	slices.Sort(set) // one text, to be prepared once
+	return "SELECT " + strings.Join(set, ", ")
+}()
+
 // queueDelivery opens a transaction of the writer. It is shared with other
 // writers, not with who adds a test message or erases: see EnqueueTestMessage
 // and Erase. What these have committed is seen by the statements that follow.
@@ -222,6 +241,14 @@ func (t *tx) send(b *pgx.Batch) error {
 		return err
 	}
 	return t.conn.SendBatch(t.ctx, b).Close()
+}
+
+// later is where statements are put that may wait for the next round trip.
+func (t *tx) later() *pgx.Batch {
+	if t.tail == nil {
+		t.tail = &pgx.Batch{}
+	}
+	return t.tail
 }
 
 // settle runs the statements of the tail, before any others.

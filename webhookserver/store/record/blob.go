@@ -3,6 +3,7 @@ package record
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -15,11 +16,10 @@ func BlobKey(line, number, wamid string) string {
 	return hex.EncodeToString(owner[:8]) + "/" + hex.EncodeToString(message[:])
 }
 
-// AwaitedSince is since when a file must have been received so that a claim at
-// now waits for it.
-func AwaitedSince(req store.ClaimRequest, now int64) int64 {
+// AwaitedFor is how long a claim waits for a file after it was received.
+func AwaitedFor(req store.ClaimRequest) time.Duration {
 	if !req.AwaitMedia {
-		return now
+		return 0
 	}
-	return now - store.MediaPatience.Milliseconds()
+	return store.MediaPatience
 }

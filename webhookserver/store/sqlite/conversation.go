@@ -43,44 +43,58 @@ const claimable = `
 	  AND (SELECT count(*) FROM conversations b WHERE b.line = w.line AND b.lease_until > 0 AND b.lease_until > ?) < ?
 	LIMIT 1`
 
-// ClaimConversation implements store.Turns.
-func (s *Store) ClaimConversation(ctx context.Context, req store.ClaimRequest) (*store.Turn, error) {
+// leased is a conversation that was just claimed.
+type leased struct {
+	turn              *store.Turn
+	answered, firstID int64
+}
+
+// ClaimConversations implements store.Turns.
+func (s *Store) ClaimConversations(ctx context.Context, req store.ClaimRequest) ([]*store.Turn, error) {
 	exclude, err := jsonLines(req.ExcludeLines)
 	if err != nil {
 		return nil, err
 	}
 	args := func(now int64) []any {
-		return []any{req.After, now, now, now, record.AwaitedSince(req, now), exclude, now, max(1, req.PerLineLimit)}
+		return []any{req.After, now, now, now, now - record.AwaitedFor(req).Milliseconds(), exclude, now, max(1, req.PerLineLimit)}
 	}
 	// Looking first without writing keeps an idle server from committing.
 	if due, err := s.anyRow(ctx, claimable, args(s.clock().UnixMilli())); err != nil || !due {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
-	var t *store.Turn
-	var answered, firstID int64
-	err = s.write(ctx, func(tx *tx) error {
-		for {
+	var claimed []leased
+	err = s.write(ctx, func(t *tx) error {
+		for claimed = nil; len(claimed) < max(1, req.Limit); {
 			var id int64
 			var attempts int
-			if found, err := tx.found(claimable, args(tx.now), &id, &attempts); err != nil || !found {
+			if found, err := t.found(claimable, args(t.now), &id, &attempts); err != nil || !found {
 				return err
 			}
-			if attempts < store.MaxTurnAttempts {
-				t, answered, firstID, err = tx.leaseTurn(id, req)
+			if attempts >= store.MaxTurnAttempts {
+				if err := t.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt"); err != nil {
+					return err
+				}
+				continue
+			}
+			l, err := t.leaseTurn(id, req)
+			if err != nil {
 				return err
 			}
-			if err := tx.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt"); err != nil {
-				return err
-			}
+			claimed = append(claimed, l)
 		}
+		return nil
 	})
-	if err != nil || t == nil {
+	if err != nil || len(claimed) == 0 {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
-	if err := s.loadTurn(ctx, t, answered, firstID, req.History); err != nil {
-		return nil, err
+	turns := make([]*store.Turn, 0, len(claimed))
+	for _, l := range claimed {
+		if err := s.loadTurn(ctx, l, req.History); err != nil {
+			return nil, err
+		}
+		turns = append(turns, l.turn)
 	}
-	return t, nil
+	return turns, nil
 }
 
 // cmpErr is err, or otherwise if err is nil.
@@ -102,34 +116,36 @@ func jsonLines(lines []string) (string, error) {
 	return string(b), nil
 }
 
-func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (turn *store.Turn, answered, firstID int64, err error) {
-	turn = &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: record.Instant(t.now)}
+func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (leased, error) {
+	turn := &store.Turn{ConversationID: id, Owner: req.Owner, AllowSupersede: true, ClaimedAt: record.Instant(t.now)}
 	until := t.now + req.Lease.Milliseconds()
 	turn.LeaseUntil = record.Instant(until)
+	l := leased{turn: turn}
 	var firstAt int64
-	err = t.row(`
+	err := t.row(`
 		UPDATE conversations SET owner = ?, epoch = epoch + 1, lease_until = ?, attempts = attempts + 1 WHERE id = ?
 		RETURNING line, phone_number_id, bsuid, phone, name, username, epoch, attempts, last_seq, answered_seq, superseded,
 		          first_unanswered_id, first_unanswered_at, summary, summary_through`,
 		[]any{req.Owner, until, id},
 		&turn.Line, &turn.PhoneNumberID, &turn.Contact.BSUID, &turn.Contact.Phone, &turn.Contact.Name, &turn.Contact.Username,
-		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &answered, &turn.Superseded, &firstID, &firstAt,
+		&turn.Epoch, &turn.Attempt, &turn.LoadedSeq, &l.answered, &turn.Superseded, &l.firstID, &firstAt,
 		&turn.Summary.Text, &turn.Summary.Through)
 	turn.FirstUnansweredAt = record.Instant(firstAt)
-	return turn, answered, firstID, err
+	return l, err
 }
 
 // loadTurn reads the turn's messages outside of the writer: what arrives
 // meanwhile has a higher number and is left out.
-func (s *Store) loadTurn(ctx context.Context, t *store.Turn, answered, firstID int64, history int) error {
+func (s *Store) loadTurn(ctx context.Context, l leased, history int) error {
+	t := l.turn
 	var err error
 	t.Unanswered, err = s.messages(ctx, newestOf(`conversation_id = ? AND id >= ? AND seq > ? AND seq <= ?`)+` ORDER BY m.event_at, m.seq`,
-		t.ConversationID, firstID, answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
+		t.ConversationID, l.firstID, l.answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
 	if err != nil || history <= 0 {
 		return err
 	}
 	t.History, err = s.messages(ctx, newestOf(`conversation_id = ? AND id > (SELECT d.discarded_through FROM conversations d WHERE d.id = ?) AND seq <= ? AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
-		t.ConversationID, t.ConversationID, answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
+		t.ConversationID, t.ConversationID, l.answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -53,7 +54,9 @@ type Store struct {
 	clock  func() time.Time
 	lock   *os.File
 	reader *sql.DB
-	writer *writer
+	// queries are the reader's compiled ones, by their text.
+	queries sync.Map
+	writer  *writer
 }
 
 var _ store.Store = (*Store)(nil)

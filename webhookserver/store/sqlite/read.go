@@ -11,7 +11,11 @@ import (
 
 // list reads rows from what is committed, without waiting for the writer.
 func list[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := s.reader.QueryContext(ctx, query, args...)
+	stmt, err := s.prepared(ctx, query)
+	if err != nil {
+		return nil, cmpErr(ctx.Err(), classify(err))
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, cmpErr(ctx.Err(), classify(err))
 	}
@@ -27,6 +31,23 @@ func list[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error),
 		return nil, cmpErr(ctx.Err(), classify(err))
 	}
 	return out, nil
+}
+
+// prepared keeps each query compiled: that takes longer than most of them run.
+// All of them are constants, so there are not many.
+func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if known, ok := s.queries.Load(query); ok {
+		return known.(*sql.Stmt), nil //nolint:forcetypeassert // nothing else is put there
+	}
+	stmt, err := s.reader.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	known, raced := s.queries.LoadOrStore(query, stmt)
+	if raced {
+		err = stmt.Close()
+	}
+	return known.(*sql.Stmt), err //nolint:forcetypeassert // nothing else is put there
 }
 
 // told selects the text of the newest message of a type about m that a condition

@@ -49,8 +49,8 @@ type candidate struct {
 	personAnswers, ownedElsewhere bool
 }
 
-// ClaimSend implements store.Outbox.
-func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*store.Send, error) {
+// ClaimSends implements store.Outbox.
+func (s *Store) ClaimSends(ctx context.Context, req store.ClaimSendRequest) ([]*store.Send, error) {
 	exclude, err := jsonLines(req.ExcludeLines)
 	if err != nil {
 		return nil, err
@@ -61,28 +61,32 @@ func (s *Store) ClaimSend(ctx context.Context, req store.ClaimSendRequest) (*sto
 	if due, err := s.anyRow(ctx, sendable, args(s.clock().UnixMilli())); err != nil || !due {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
-	var send *store.Send
+	var sends []*store.Send
 	err = s.write(ctx, func(t *tx) error {
-		for {
+		for sends = nil; len(sends) < max(1, req.Limit); {
 			var c candidate
 			found, err := t.found(sendable, args(t.now), &c.sequence, &c.id, &c.answersAt, &c.maxAge, &c.testKey, &c.lastUserAt, &c.personAnswers, &c.ownedElsewhere)
 			if err != nil || !found {
 				return err
 			}
-			reason := c.expired(t.now)
-			if reason == "" {
-				send, err = t.leaseSend(c.sequence, req)
+			if reason := c.expired(t.now); reason != "" {
+				if err := t.failExpired(c, reason); err != nil {
+					return err
+				}
+				continue
+			}
+			send, err := t.leaseSend(c.sequence, req)
+			if err != nil {
 				return err
 			}
-			if err := t.failExpired(c, reason); err != nil {
-				return err
-			}
+			sends = append(sends, send)
 		}
+		return nil
 	})
-	if err != nil || send == nil {
+	if err != nil || len(sends) == 0 {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
-	return send, nil
+	return sends, nil
 }
 
 // expired says why the row must not be sent any more, empty if it may.

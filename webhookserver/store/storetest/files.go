@@ -144,7 +144,7 @@ func filePatience(w *world) {
 	await := claimRequest()
 	await.AwaitMedia = true
 	claimed := func() error {
-		turn, err := w.store.ClaimConversation(w.Context(), await)
+		turn, err := One(w.store.ClaimConversations(w.Context(), await))
 		if err == nil {
 			w.must(w.store.CommitReply(w.Context(), turn, drafts("an answer"), answered()))
 		}

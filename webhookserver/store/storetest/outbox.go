@@ -95,7 +95,7 @@ var outboxCases = map[string]func(*world){
 		var got []string
 		req := sendRequest()
 		for len(got) < 6 {
-			send, err := w.store.ClaimSend(w.Context(), req)
+			send, err := One(w.store.ClaimSends(w.Context(), req))
 			if req.After != "" && errors.Is(err, store.ErrNothingDue) {
 				req.After = "" // the next round
 				continue
@@ -163,13 +163,13 @@ var outboxCases = map[string]func(*world){
 		req := sendRequest()
 		req.PerLineLimit = 2
 		for range 2 {
-			_, err := w.store.ClaimSend(w.Context(), req)
+			_, err := One(w.store.ClaimSends(w.Context(), req))
 			w.must(err)
 		}
-		_, err := w.store.ClaimSend(w.Context(), req)
+		_, err := One(w.store.ClaimSends(w.Context(), req))
 		w.wantErr(err, store.ErrNothingDue, "the line is at its limit")
 		req.PerLineLimit, req.ExcludeLines = 10, []string{line}
-		_, err = w.store.ClaimSend(w.Context(), req)
+		_, err = One(w.store.ClaimSends(w.Context(), req))
 		w.wantErr(err, store.ErrNothingDue, "an excluded line is not claimed")
 	},
 	"the window": func(w *world) {

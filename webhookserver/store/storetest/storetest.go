@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"Inbound", inboundCases},
 		{"Files", fileCases},
 		{"Turns", turnCases},
+		{"Claims", claimCases},
 		{"Outbox", outboxCases},
 		{"Statuses", statusCases},
 		{"TestMessages", testMessageCases},
@@ -209,9 +210,17 @@ func claimRequest() store.ClaimRequest {
 func (w *world) claim() *store.Turn {
 	w.Helper()
 	w.advance(store.ReplyDebounce)
-	turn, err := w.store.ClaimConversation(w.Context(), claimRequest())
+	turn, err := One(w.store.ClaimConversations(w.Context(), claimRequest()))
 	w.must(err)
 	return turn
+}
+
+// One is the result of a claim whose limit is one.
+func One[T any](claimed []*T, err error) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	return claimed[0], nil
 }
 
 func drafts(texts ...string) []store.OutboxDraft {
@@ -237,14 +246,14 @@ func sendRequest() store.ClaimSendRequest {
 
 func (w *world) claimSend() *store.Send {
 	w.Helper()
-	s, err := w.store.ClaimSend(w.Context(), sendRequest())
+	s, err := One(w.store.ClaimSends(w.Context(), sendRequest()))
 	w.must(err)
 	return s
 }
 
 func (w *world) nothingToSend(reason string) {
 	w.Helper()
-	s, err := w.store.ClaimSend(w.Context(), sendRequest())
+	s, err := One(w.store.ClaimSends(w.Context(), sendRequest()))
 	if s != nil {
 		w.Errorf("%s: claimed %s", reason, s.Payload)
 	}

@@ -10,7 +10,7 @@ import (
 
 func (w *world) nothingDue(reason string) {
 	w.Helper()
-	turn, err := w.store.ClaimConversation(w.Context(), claimRequest())
+	turn, err := One(w.store.ClaimConversations(w.Context(), claimRequest()))
 	if turn != nil {
 		w.Errorf("%s: claimed conversation %d", reason, turn.ConversationID)
 	}
@@ -77,7 +77,7 @@ var turnCases = map[string]func(*world){
 		w.advance(store.ReplyDebounce)
 		req := claimRequest()
 		req.History = 3
-		turn, err := w.store.ClaimConversation(w.Context(), req)
+		turn, err := One(w.store.ClaimConversations(w.Context(), req))
 		w.must(err)
 		w.equal([]string{"r3", "text of m4", "r4"}, textsOf(turn.History), "the newest messages, in and out")
 	},
@@ -123,7 +123,7 @@ var turnCases = map[string]func(*world){
 				req := claimRequest()
 				req.PerLineLimit = conversations
 				for {
-					turn, err := w.store.ClaimConversation(w.Context(), req)
+					turn, err := One(w.store.ClaimConversations(w.Context(), req))
 					if err != nil {
 						w.wantErr(err, store.ErrNothingDue, "claims end when nothing is due")
 						return
@@ -183,15 +183,15 @@ var turnCases = map[string]func(*world){
 		req.PerLineLimit = 2
 		var lines []string
 		for range 3 {
-			turn, err := w.store.ClaimConversation(w.Context(), req)
+			turn, err := One(w.store.ClaimConversations(w.Context(), req))
 			w.must(err)
 			lines = append(lines, turn.Line)
 		}
 		w.equal([]string{line, line, "line-b"}, lines, "the oldest first, but a busy line leaves room for others")
-		_, err := w.store.ClaimConversation(w.Context(), req)
+		_, err := One(w.store.ClaimConversations(w.Context(), req))
 		w.wantErr(err, store.ErrNothingDue, "both lines are at their limit or empty")
 		req.PerLineLimit, req.ExcludeLines = 10, []string{line}
-		_, err = w.store.ClaimConversation(w.Context(), req)
+		_, err = One(w.store.ClaimConversations(w.Context(), req))
 		w.wantErr(err, store.ErrNothingDue, "an excluded line is not claimed")
 	},
 	"lines in turn": func(w *world) {
@@ -207,13 +207,13 @@ var turnCases = map[string]func(*world){
 		req := claimRequest()
 		var lines []string
 		for range 2 {
-			turn, err := w.store.ClaimConversation(w.Context(), req)
+			turn, err := One(w.store.ClaimConversations(w.Context(), req))
 			w.must(err)
 			lines = append(lines, turn.Line)
 			req.After = turn.Line
 		}
 		w.equal([]string{line, "line-b"}, lines, "who has waited longer on the other line waits a turn, not until that line is done")
-		_, err := w.store.ClaimConversation(w.Context(), req)
+		_, err := One(w.store.ClaimConversations(w.Context(), req))
 		w.wantErr(err, store.ErrNothingDue, "nothing is due after the last line")
 	},
 	"newer messages supersede": func(w *world) {
