@@ -2,9 +2,10 @@
 // set-up, for one replica of the webhook-server.
 //
 // One goroutine writes. It gathers whatever waits while the previous commit
-// runs and commits it as one group with synchronous=FULL, so that a call
-// returns only after fsync, and an idle server adds no latency. Readers use
-// connections of their own and never wait for the writer.
+// runs and commits it as one group; another forces the group to the disk while
+// the next one is written. A call returns only after that fsync, and an idle
+// server adds no latency. Readers use connections of their own and never wait
+// for the writer; they may see what is about to be forced to the disk.
 //
 // The package refuses to open a file that another process has open, that lies
 // on a network file system, whose schema is newer than the binary, or whose

@@ -134,8 +134,8 @@ func TestOpenKeepsDurability(t *testing.T) {
 			tx.row("PRAGMA journal_mode", nil, &mode),
 			tx.row("PRAGMA wal_autocheckpoint", nil, &autocheckpoint))
 	})
-	if err != nil || synchronous != 2 || mode != "wal" || autocheckpoint != 4096 {
-		t.Errorf("synchronous %d, journal_mode %q, wal_autocheckpoint %d, %v; want 2, wal, 4096", synchronous, mode, autocheckpoint, err)
+	if err != nil || synchronous != 1 || mode != "wal" || autocheckpoint != 4096 {
+		t.Errorf("synchronous %d, journal_mode %q, wal_autocheckpoint %d, %v; want 1 (the syncer does the rest), wal, 4096", synchronous, mode, autocheckpoint, err)
 	}
 }
 
@@ -198,8 +198,7 @@ func TestVerifyDurability(t *testing.T) {
 		name, want string
 		pragmas    []string
 	}{
-		{"synchronous NORMAL", "below FULL", []string{"journal_mode(WAL)", "synchronous(NORMAL)"}},
-		{"synchronous OFF", "below FULL", []string{"journal_mode(WAL)", "synchronous(OFF)"}},
+		{"synchronous OFF", "below NORMAL", []string{"journal_mode(WAL)", "synchronous(OFF)"}},
 		{"rollback journal", "not WAL", []string{"journal_mode(DELETE)", "synchronous(FULL)"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -50,6 +50,7 @@ type job struct {
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
+	sync  *syncer
 	clock func() time.Time
 	stmts map[string]*sql.Stmt
 	// ctx is the writer's own: a commit that has begun is never cut off by the
@@ -80,7 +81,7 @@ type writer struct {
 	directory record.Directory
 }
 
-func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Options) (*writer, error) {
+func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time.Time, o Options) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite store: %w", err)
@@ -104,6 +105,9 @@ func startWriter(ctx context.Context, db *sql.DB, clock func() time.Time, o Opti
 		w.maxWaitingBytes = defaultMaxWaitingBytes
 	}
 	if err := errors.Join(w.loadWaitingTests(), w.loadMarker()); err != nil {
+		return nil, errors.Join(fmt.Errorf("sqlite store: %w", err), conn.Close())
+	}
+	if w.sync, err = startSyncer(path, w.release); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite store: %w", err), conn.Close())
 	}
 	go w.loop()
@@ -162,8 +166,11 @@ func (w *writer) loop() {
 	for {
 		group, closed := w.next()
 		if len(group) > 0 {
-			w.commit(group)
-			w.release(group)
+			if w.commit(group) {
+				w.sync.groups <- group
+			} else {
+				w.release(group)
+			}
 			continue
 		}
 		if closed {
@@ -190,8 +197,8 @@ func (w *writer) next() (group []*job, closed bool) {
 	return group, w.closed
 }
 
-// release frees the places in the queue, which include the group under way:
-// its bytes are still held.
+// release frees the places in the queue, which include the groups under way:
+// their bytes are still held.
 func (w *writer) release(group []*job) {
 	w.mu.Lock()
 	for _, j := range group {
@@ -206,8 +213,9 @@ func (w *writer) release(group []*job) {
 	}
 }
 
-// commit runs the group in one transaction and sets the outcome of each job.
-func (w *writer) commit(group []*job) {
+// commit runs the group in one transaction, sets the outcome of each job, and
+// tells whether there is something to force to the disk.
+func (w *writer) commit(group []*job) bool {
 	live := group[:0:0]
 	for _, j := range group {
 		if j.state.CompareAndSwap(jobQueued, jobRunning) {
@@ -215,7 +223,7 @@ func (w *writer) commit(group []*job) {
 		}
 	}
 	if len(live) == 0 {
-		return
+		return false
 	}
 	t := &tx{w: w, now: w.clock().UnixMilli()}
 	err := t.exec0("BEGIN IMMEDIATE")
@@ -235,11 +243,12 @@ func (w *writer) commit(group []*job) {
 		for _, j := range live {
 			j.err = err
 		}
-		return
+		return false
 	}
 	for _, fn := range t.afterCommit {
 		fn()
 	}
+	return true
 }
 
 // close lets the writer finish its queue, and closes its connection.
@@ -252,7 +261,8 @@ func (w *writer) close() error {
 	default:
 	}
 	<-w.done
-	errs := make([]error, 0, len(w.stmts)+2)
+	errs := make([]error, 0, len(w.stmts)+3)
+	errs = append(errs, w.sync.close())
 	for _, s := range w.stmts {
 		errs = append(errs, s.Close())
 	}
