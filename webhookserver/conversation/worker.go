@@ -275,7 +275,8 @@ func (w *Worker) ended(line string) {
 	if w.underWay[line] >= perLine {
 		w.loop.Hint()
 	}
-	if w.underWay[line]--; w.underWay[line] == 0 {
+	w.underWay[line]--
+	if w.underWay[line] == 0 {
 		delete(w.underWay, line)
 	}
 }

@@ -48,6 +48,11 @@ type Quota struct {
 	CustomerMessagesPerHour *int64
 }
 
+// Bounded reports whether it has any limit.
+func (q *Quota) Bounded() bool {
+	return q.ConversationsPerMonth != nil || q.MessagesPerMonth != nil || q.MessagesPerDay != nil || q.CustomerMessagesPerHour != nil
+}
+
 // Usage is what a line has used in one period.
 type Usage struct {
 	Line string

@@ -22,28 +22,33 @@ var (
 type held struct {
 	lastSeq, firstID, firstAt int64
 	superseded, attempts      int
+	// customer is what the turn's charge needs.
+	customer record.Customer
 }
 
-// hold checks that the turn still owns its conversation, and locks it.
-func (t *tx) hold(turn *store.Turn) (held, error) {
-	var h held
-	found, err := t.found(`
-		SELECT last_seq, first_unanswered_id, first_unanswered_at, superseded, attempts FROM conversations
-		WHERE id = $1 AND epoch = $2 AND owner = $3 AND lease_until > 0 FOR UPDATE`,
-		[]any{turn.ConversationID, turn.Epoch, turn.Owner}, &h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts)
-	if err == nil && !found {
-		err = store.ErrLeaseLost
-	}
-	return h, err
+// hold runs fn if the turn still owns its conversation, which is locked.
+func (s *Store) hold(ctx context.Context, turn *store.Turn, fn func(*tx, held) error) error {
+	var rows []held
+	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
+		t.queueWork(b)
+		queueRows(b, &rows, func(row pgx.CollectableRow) (h held, err error) {
+			err = row.Scan(&h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts, &h.customer.AIUntil, &h.customer.RateHour, &h.customer.Rate)
+			return h, err
+		}, `
+			SELECT last_seq, first_unanswered_id, first_unanswered_at, superseded, attempts, ai_until, rate_hour, rate_count FROM conversations
+			WHERE id = $1 AND epoch = $2 AND owner = $3 AND lease_until > 0 FOR UPDATE`, turn.ConversationID, turn.Epoch, turn.Owner)
+	}, func(t *tx) error {
+		if len(rows) == 0 {
+			return store.ErrLeaseLost
+		}
+		return fn(t, rows[0])
+	})
 }
 
 // ExtendLease implements store.Turns.
 func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Duration) error {
 	var until int64
-	err := s.write(ctx, func(t *tx) error {
-		if _, err := t.hold(turn); err != nil {
-			return err
-		}
+	err := s.hold(ctx, turn, func(t *tx, _ held) error {
 		until = t.now + lease.Milliseconds()
 		return t.exec1(`UPDATE conversations SET lease_until = $1 WHERE id = $2`, until, turn.ConversationID)
 	})
@@ -55,10 +60,7 @@ func (s *Store) ExtendLease(ctx context.Context, turn *store.Turn, lease time.Du
 
 // KeepUnderstood implements store.Turns.
 func (s *Store) KeepUnderstood(ctx context.Context, turn *store.Turn, messageID int64, text string) error {
-	return s.write(ctx, func(t *tx) error {
-		if _, err := t.hold(turn); err != nil {
-			return err
-		}
+	return s.hold(ctx, turn, func(t *tx, _ held) error {
 		return t.exec1(`UPDATE messages SET text = $1 WHERE id = $2 AND conversation_id = $3 AND author = $4`,
 			text, messageID, turn.ConversationID, store.AuthorCustomer)
 	})
@@ -71,11 +73,7 @@ func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, erro
 		return false, err
 	}
 	var superseded bool
-	err = s.write(ctx, func(t *tx) error {
-		h, err := t.hold(turn)
-		if err != nil {
-			return err
-		}
+	err = s.hold(ctx, turn, func(t *tx, h held) error {
 		if superseded = t.supersedes(turn, h, store.OutcomeAnswered); !superseded {
 			return nil
 		}
@@ -87,15 +85,11 @@ func (s *Store) SupersedeTurn(ctx context.Context, turn *store.Turn) (bool, erro
 // CommitReply implements store.Turns.
 func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []store.OutboxDraft, o store.Outcome) error {
 	var superseded bool
-	err := s.write(ctx, func(t *tx) error {
-		h, err := t.hold(turn)
-		if err != nil {
-			return err
-		}
+	err := s.hold(ctx, turn, func(t *tx, h held) error {
 		if superseded = t.supersedes(turn, h, o.Kind); superseded {
 			return t.requeueSuperseded(turn, h)
 		}
-		counted, err := t.charge(turn, o.Quota, int64(len(replies)))
+		counted, err := t.charge(turn, o.Quota, int64(len(replies)), h.customer)
 		if err != nil {
 			return err
 		}
@@ -161,10 +155,11 @@ func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 			due = record.DueAt(firstAt, t.now)
 		}
 	}
-	return t.exec1(`
+	t.later().Queue(`
 		UPDATE conversations SET answered_seq = $1, first_unanswered_id = $2, first_unanswered_at = $3, reply_due_at = $4,
 		       owner = '', lease_until = 0, attempts = 0, superseded = 0, retry_at = 0, skipped_reason = $5
 		WHERE id = $6`, turn.LoadedSeq, firstID, firstAt, due, skipped, turn.ConversationID)
+	return nil
 }
 
 // setWaiting leaves the conversation to a person. Whoever has it claimed loses
@@ -177,21 +172,14 @@ func (t *tx) setWaiting(id int64, reason string) error {
 
 // SkipTurn implements store.Turns.
 func (s *Store) SkipTurn(ctx context.Context, turn *store.Turn, reason string) error {
-	return s.write(ctx, func(t *tx) error {
-		h, err := t.hold(turn)
-		if err != nil {
-			return err
-		}
+	return s.hold(ctx, turn, func(t *tx, h held) error {
 		return t.finishTurn(turn, h, reason)
 	})
 }
 
 // ReleaseTurn implements store.Turns.
 func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore time.Time) error {
-	return s.write(ctx, func(t *tx) error {
-		if _, err := t.hold(turn); err != nil {
-			return err
-		}
+	return s.hold(ctx, turn, func(t *tx, _ held) error {
 		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = $1 WHERE id = $2`,
 			record.Millis(notBefore), turn.ConversationID)
 	})
@@ -199,11 +187,7 @@ func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore tim
 
 // FailTurn implements store.Turns.
 func (s *Store) FailTurn(ctx context.Context, turn *store.Turn, cause string) error {
-	return s.write(ctx, func(t *tx) error {
-		h, err := t.hold(turn)
-		if err != nil {
-			return err
-		}
+	return s.hold(ctx, turn, func(t *tx, h held) error {
 		if h.attempts >= store.MaxTurnAttempts {
 			return t.giveUpTurn(turn.ConversationID, store.ReasonTurnFailed, cause)
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
@@ -32,28 +34,23 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 		return "", fmt.Errorf("%w: %s", store.ErrInvalid, record.ReasonText)
 	}
 	id := rand.Text()
-	var message int64
-	err := t.row(`
-		INSERT INTO messages (phone_number_id, conversation_id, author, source, type, text, context_wamid, event_at, received_at, outbox_id, raw)
-		VALUES ($1, $2, $3, 'outbox', $4, $5, $6, $7, $7, $8, $9) RETURNING id`,
-		[]any{e.number, e.conversation, string(e.author), d.Type, d.Text, d.ContextWAMID, t.now, id, d.Payload}, &message)
-	if err != nil {
-		return "", err
-	}
 	maxAge := d.MaxReplyAge.Milliseconds()
 	if e.answersAt == 0 {
 		maxAge = 0
 	}
-	_, err = t.exec(`
+	b := t.later()
+	b.Queue(`
+		WITH message AS (
+		  INSERT INTO messages (phone_number_id, conversation_id, author, source, type, text, context_wamid, event_at, received_at, outbox_id, raw)
+		  VALUES ($1, $2, $3, 'outbox', $4, $5, $6, $7, $7, $8, $9) RETURNING id)
 		INSERT INTO outbox (id, line, phone_number_id, conversation_id, message_id, author, test_key, state, state_at, answers_at, max_age, urgency, month, day, blob_key, blob_size)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9, $10, $11, $12, $13, $14, $15)`,
-		id, e.line, e.number, e.conversation, message, string(e.author), e.testKey, t.now, e.answersAt, maxAge, record.Urgency(e.author),
-		e.counted.month, e.counted.day, d.BlobKey, d.BlobBytes)
-	if err != nil || d.BlobKey == "" {
-		return id, err
+		SELECT $8, $10, $1, $2, message.id, $3, $11, 'pending', $7, $12, $13, $14, $15, $16, $17, $18 FROM message`,
+		e.number, e.conversation, string(e.author), d.Type, d.Text, d.ContextWAMID, t.now, id, d.Payload,
+		e.line, e.testKey, e.answersAt, maxAge, record.Urgency(e.author), e.counted.month, e.counted.day, d.BlobKey, d.BlobBytes)
+	if d.BlobKey != "" {
+		b.Queue(`DELETE FROM blob_garbage WHERE key = $1`, d.BlobKey)
 	}
-	_, err = t.exec(`DELETE FROM blob_garbage WHERE key = $1`, d.BlobKey)
-	return id, err
+	return id, nil
 }
 
 // EnqueuePersonReply implements store.Outbox.
@@ -79,14 +76,33 @@ func (s *Store) EnqueuePersonReply(ctx context.Context, line string, conversatio
 	return id, err
 }
 
-// claimed locks the row of a send and checks that nobody has claimed it since.
-func (t *tx) claimed(s *store.Send) (state store.SendState, message int64, err error) {
-	var epoch int64
-	found, err := t.found(`SELECT state, message_id, epoch FROM outbox WHERE id = $1 FOR UPDATE`, []any{s.ID}, &state, &message, &epoch)
-	if err == nil && (!found || epoch != s.Epoch) {
-		err = store.ErrLeaseLost
-	}
-	return state, message, err
+// claimed is what the end of a send has to know of the row.
+type claimed struct {
+	state    store.SendState
+	message  int64
+	testKey  string
+	sentHour int64
+}
+
+// claimed runs fn if nobody has claimed the send since. Its row is locked, after
+// its message: messages are locked before sends, as by who brings a status.
+func (s *Store) claimed(ctx context.Context, send *store.Send, fn func(*tx, claimed) error) error {
+	var rows []claimed
+	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
+		t.queueWork(b)
+		b.Queue(`SELECT id FROM messages WHERE id = (SELECT message_id FROM outbox WHERE id = $1) FOR UPDATE`, send.ID)
+		queueRows(b, &rows, func(row pgx.CollectableRow) (c claimed, err error) {
+			err = row.Scan(&c.state, &c.message, &c.testKey, &c.sentHour)
+			return c, err
+		}, `
+			SELECT state, message_id, test_key, coalesce((SELECT last_sent_hour FROM line_traffic l WHERE l.line = o.line), 0)
+			FROM outbox o WHERE id = $1 AND epoch = $2 FOR UPDATE`, send.ID, send.Epoch)
+	}, func(t *tx) error {
+		if len(rows) == 0 {
+			return store.ErrLeaseLost
+		}
+		return fn(t, rows[0])
+	})
 }
 
 // MarkAccepted implements store.Outbox.
@@ -94,26 +110,20 @@ func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string
 	if wamid == "" || !record.Storable(wamid) {
 		return fmt.Errorf("%w: the message id is empty or malformed", store.ErrInvalid)
 	}
-	return s.write(ctx, func(t *tx) error {
-		// Messages are locked before sends, as by who brings a status.
-		if _, err := t.exec(`SELECT id FROM messages WHERE id = (SELECT message_id FROM outbox WHERE id = $1) FOR UPDATE`, send.ID); err != nil {
-			return err
-		}
-		state, message, err := t.claimed(send)
-		if err != nil {
-			return err
-		}
-		if state == store.SendAccepted {
+	return s.claimed(ctx, send, func(t *tx, c claimed) error {
+		if c.state == store.SendAccepted {
 			return nil // a status was faster
 		}
-		if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', state_at = $1, lease_until = 0 WHERE id = $2`, t.now, send.ID); err != nil {
-			return err
+		t.later().Queue(`UPDATE outbox SET state = 'accepted', reason = '', state_at = $1, lease_until = 0 WHERE id = $2`, t.now, send.ID)
+		if c.sentHour < t.hour() {
+			t.traffic = append(t.traffic, traffic{send.Line, sent})
 		}
-		t.traffic = append(t.traffic, traffic{send.Line, sent})
-		if err := t.advanceTestMessage(send.ID, store.StatusSent, 0); err != nil {
-			return err
+		if c.testKey != "" {
+			if err := t.advanceTestMessage(send.ID, store.StatusSent, 0); err != nil {
+				return err
+			}
 		}
-		return t.attachWAMID(message, send.PhoneNumberID, wamid)
+		return t.attachWAMID(c.message, send.PhoneNumberID, wamid)
 	})
 }
 
@@ -135,29 +145,26 @@ func (s *Store) MarkFailed(ctx context.Context, send *store.Send, code int, reas
 // MarkUnknown implements store.Outbox.
 func (s *Store) MarkUnknown(ctx context.Context, send *store.Send, reason string) error {
 	return s.settle(ctx, send, func(t *tx) error {
-		_, err := t.exec(`UPDATE outbox SET state = 'unknown', reason = $1, state_at = $2, lease_until = 0 WHERE id = $3 AND state = 'sending'`,
+		t.later().Queue(`UPDATE outbox SET state = 'unknown', reason = $1, state_at = $2, lease_until = 0 WHERE id = $3 AND state = 'sending'`,
 			reason, t.now, send.ID)
-		return err
+		return nil
 	})
 }
 
 // MarkPendingAgain implements store.Outbox.
 func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
 	return s.settle(ctx, send, func(t *tx) error {
-		return t.exec1(`UPDATE outbox SET state = 'pending', reason = $1, not_before = $2, state_at = $3, lease_until = 0 WHERE id = $4`,
+		t.later().Queue(`UPDATE outbox SET state = 'pending', reason = $1, not_before = $2, state_at = $3, lease_until = 0 WHERE id = $4`,
 			reason, record.Millis(retryAt), t.now, send.ID)
+		return nil
 	})
 }
 
 // settle runs fn if the send is still open. If a status has proved meanwhile
 // that Meta took it, that stands.
 func (s *Store) settle(ctx context.Context, send *store.Send, fn func(*tx) error) error {
-	return s.write(ctx, func(t *tx) error {
-		state, _, err := t.claimed(send)
-		if err != nil {
-			return err
-		}
-		switch state {
+	return s.claimed(ctx, send, func(t *tx, c claimed) error {
+		switch c.state {
 		case store.SendSending, store.SendUnknown:
 			return fn(t)
 		case store.SendAccepted:

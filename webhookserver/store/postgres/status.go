@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
@@ -270,20 +271,18 @@ func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) err
 }
 
 // dropEcho removes what looked like a message from elsewhere and was the echo of
-// one of ours: no person wrote it, so it must not keep the assistant silent.
-func (t *tx) dropEcho(number, wamid string) error {
-	var conversation int64
-	found, err := t.found(`DELETE FROM messages WHERE phone_number_id = $1 AND wamid = $2 AND outbox_id = '' AND source = 'echo' RETURNING conversation_id`,
-		[]any{number, wamid}, &conversation)
-	if err != nil || !found {
-		return err
-	}
+// one of ours. Its conversation is to forget it.
+const dropEcho = `DELETE FROM messages WHERE phone_number_id = $1 AND wamid = $2 AND outbox_id = '' AND source = 'echo' RETURNING conversation_id`
+
+// forgetEcho undoes what an echo of ours did: no person wrote it, so it must not
+// keep the assistant silent.
+func (t *tx) forgetEcho(conversation int64) error {
 	if err := t.exec1(`
 		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE conversation_id = $1 AND (source = 'echo' OR author = 'person')), 0)
 		WHERE id = $1`, conversation); err != nil {
 		return err
 	}
-	_, err = t.exec(`
+	_, err := t.exec(`
 		UPDATE conversations c SET reply_due_at = $1 WHERE id = $2 AND reply_due_at = 0 AND last_seq > answered_seq AND first_unanswered_id <> 0
 		  AND state = 'Active' AND NOT `+personAnswers+` AND NOT `+ownedElsewhere, t.now, conversation)
 	return err
@@ -291,25 +290,49 @@ func (t *tx) dropEcho(number, wamid string) error {
 
 // attachWAMID tells a message of ours its wamid.
 func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
-	if err := t.dropEcho(number, wamid); err != nil {
+	var echoes []int64
+	var known []lift
+	var attached int64
+	b := t.later()
+	queueRows(b, &echoes, pgx.RowTo[int64], dropEcho, number, wamid)
+	b.Queue(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL`, wamid, messageID).Exec(func(tag pgconn.CommandTag) error {
+		attached = tag.RowsAffected()
+		return nil
+	})
+	queueRows(b, &known, scanLift, statusesOf, number, wamid)
+	if err := t.settle(); err != nil {
 		return err
 	}
-	n, err := t.exec(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL`, wamid, messageID)
-	if err != nil || n == 0 {
-		return err
+	for _, conversation := range echoes {
+		if err := t.forgetEcho(conversation); err != nil {
+			return err
+		}
 	}
-	return t.joinStatuses(number, wamid)
+	if attached == 0 {
+		return nil
+	}
+	return t.join(number, wamid, known)
+}
+
+// statusesOf selects the statuses of a message.
+const statusesOf = `SELECT status, error_code FROM statuses WHERE phone_number_id = $1 AND wamid = $2`
+
+func scanLift(row pgx.CollectableRow) (l lift, err error) {
+	err = row.Scan(&l.kind, &l.code)
+	return l, err
 }
 
 // joinStatuses lifts a message by the statuses that came before its wamid.
 func (t *tx) joinStatuses(number, wamid string) error {
-	known, err := rowsOf(t, func(row pgx.CollectableRow) (l lift, err error) {
-		err = row.Scan(&l.kind, &l.code)
-		return l, err
-	}, `SELECT status, error_code FROM statuses WHERE phone_number_id = $1 AND wamid = $2`, number, wamid)
+	known, err := rowsOf(t, scanLift, statusesOf, number, wamid)
 	if err != nil {
 		return err
 	}
+	return t.join(number, wamid, known)
+}
+
+// join lifts a message by its statuses.
+func (t *tx) join(number, wamid string, known []lift) error {
 	var best lift
 	for _, l := range known {
 		if l.kind.Rank() > best.kind.Rank() {
@@ -322,6 +345,6 @@ func (t *tx) joinStatuses(number, wamid string) error {
 	if err := t.priceJoined(number, wamid); err != nil {
 		return err
 	}
-	_, err = t.lift(map[messageKey]lift{{number, wamid}: best})
+	_, err := t.lift(map[messageKey]lift{{number, wamid}: best})
 	return err
 }

@@ -58,10 +58,7 @@ func (s *Store) ToolCall(ctx context.Context, line string, conversation int64, i
 // OpenToolCall implements store.ToolCalls.
 func (s *Store) OpenToolCall(ctx context.Context, turn *store.Turn, id string) (store.ToolCall, error) {
 	var c store.ToolCall
-	err := s.write(ctx, func(t *tx) error {
-		if _, err := t.hold(turn); err != nil {
-			return err
-		}
+	err := s.hold(ctx, turn, func(t *tx, _ held) error {
 		err := t.exec1(`UPDATE tool_calls SET state = 'open' WHERE id = $1 AND conversation_id = $2 AND line = $3 AND state = 'proposed'`,
 			id, turn.ConversationID, turn.Line)
 		if err != nil {

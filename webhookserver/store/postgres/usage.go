@@ -14,8 +14,9 @@ import (
 // charged is where a turn's messages were counted; empty members if nowhere.
 type charged struct{ month, day string }
 
-// charge counts n messages of the turn, and fails if that exceeds a limit.
-func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64) (charged, error) {
+// charge counts n messages of the turn, and fails if that exceeds a limit. The
+// turn's conversation is locked, and so is what is known of its customer.
+func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64, customer record.Customer) (charged, error) {
 	if q == nil || n == 0 {
 		return charged{}, nil
 	}
@@ -23,51 +24,47 @@ func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64) (charged, error) 
 	if err != nil {
 		return charged{}, err
 	}
-	// Nobody else may count on the line between the look and the write.
-	if err := t.lock("usage " + turn.Line); err != nil {
-		return charged{}, err
-	}
-	reached, begins, err := t.reached(turn, q, p, n)
+	reached, begins, err := t.reached(turn, q, p, n, customer)
 	if err != nil {
 		return charged{}, err
 	}
 	if reached != "" {
 		return charged{}, &store.LimitError{Limit: reached}
 	}
-	if err := t.count(turn.Line, p.Month, store.Usage{Conversations: begins, Messages: n}); err != nil {
-		return charged{}, err
-	}
-	if err := t.count(turn.Line, p.Day, store.Usage{Messages: n}); err != nil {
-		return charged{}, err
-	}
-	if begins > 0 {
-		until := t.now + store.ConversationLength.Milliseconds()
-		if err := t.exec1(`UPDATE conversations SET ai_until = $1 WHERE id = $2`, until, turn.ConversationID); err != nil {
-			return charged{}, err
-		}
-	}
-	err = t.exec1(`UPDATE conversations SET rate_count = CASE WHEN rate_hour = $1 THEN rate_count ELSE 0 END + $2, rate_hour = $3 WHERE id = $4`,
-		p.Hour, n, p.Hour, turn.ConversationID)
-	return charged{p.Month, p.Day}, err
+	b := t.later()
+	b.Queue(countUsage, []string{turn.Line, turn.Line}, []string{p.Month, p.Day}, []int64{begins, 0}, []int64{n, n}, none, none, none)
+	b.Queue(`
+		UPDATE conversations SET rate_count = CASE WHEN rate_hour = $1 THEN rate_count ELSE 0 END + $2::bigint, rate_hour = $1::bigint,
+		       ai_until = CASE WHEN $3::bigint > 0 THEN $4::bigint ELSE ai_until END WHERE id = $5`,
+		p.Hour, n, begins, t.now+store.ConversationLength.Milliseconds(), turn.ConversationID)
+	return charged{p.Month, p.Day}, nil
 }
 
 // reached names the limit that n more messages would exceed. begins is 1 if
-// they begin an AI conversation.
-func (t *tx) reached(turn *store.Turn, q *store.Quota, p record.Periods, n int64) (limit store.Limit, begins int64, err error) {
-	var aiUntil, rateHour, rate int64
-	err = t.row(`SELECT ai_until, rate_hour, rate_count FROM conversations WHERE id = $1`, []any{turn.ConversationID}, &aiUntil, &rateHour, &rate)
-	if err != nil {
-		return "", 0, err
+// they begin an AI conversation. Nobody else looks at the line's limits until
+// the transaction ends.
+func (t *tx) reached(turn *store.Turn, q *store.Quota, p record.Periods, n int64, customer record.Customer) (limit store.Limit, begins int64, err error) {
+	var used []store.Usage
+	if q.Bounded() {
+		b := &pgx.Batch{}
+		b.Queue(`SELECT pg_advisory_xact_lock($1)`, t.s.key("usage "+turn.Line))
+		queueRows(b, &used, func(row pgx.CollectableRow) (u store.Usage, err error) {
+			err = row.Scan(&u.Period, &u.Conversations, &u.Messages)
+			return u, err
+		}, `SELECT period, conversations, messages FROM usages WHERE line = $1 AND period IN ($2, $3)`, turn.Line, p.Month, p.Day)
+		if err := t.send(b); err != nil {
+			return "", 0, err
+		}
 	}
-	month, err := t.usage(turn.Line, p.Month)
-	if err != nil {
-		return "", 0, err
+	var month, day store.Usage
+	for _, u := range used {
+		if u.Period == p.Month {
+			month = u
+		} else {
+			day = u
+		}
 	}
-	day, err := t.usage(turn.Line, p.Day)
-	if err != nil {
-		return "", 0, err
-	}
-	limit, begins = record.Reached(q, month, day, record.Customer{AIUntil: aiUntil, RateHour: rateHour, Rate: rate}, p, t.now, n)
+	limit, begins = record.Reached(q, month, day, customer, p, t.now, n)
 	return limit, begins, nil
 }
 
@@ -77,14 +74,22 @@ func (t *tx) usage(line, period string) (u store.Usage, err error) {
 	return u, err
 }
 
+// countUsage adds to what lines have used in periods. The arrays that are its
+// parameters are columns.
+const countUsage = `
+	INSERT INTO usages (line, period, conversations, messages, billed, free, tokens)
+	SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+	ON CONFLICT (line, period) DO UPDATE SET
+	  conversations = usages.conversations + excluded.conversations, messages = usages.messages + excluded.messages,
+	  billed = usages.billed + excluded.billed, free = usages.free + excluded.free, tokens = usages.tokens + excluded.tokens`
+
+// none is nothing in the two periods of a turn.
+var none = []int64{0, 0}
+
 // count adds to what a line has used in a period.
 func (t *tx) count(line, period string, u store.Usage) error {
-	_, err := t.exec(`
-		INSERT INTO usages (line, period, conversations, messages, billed, free, tokens) VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (line, period) DO UPDATE SET
-		  conversations = usages.conversations + excluded.conversations, messages = usages.messages + excluded.messages,
-		  billed = usages.billed + excluded.billed, free = usages.free + excluded.free, tokens = usages.tokens + excluded.tokens`,
-		line, period, u.Conversations, u.Messages, u.Billed, u.Free, u.Tokens)
+	_, err := t.exec(countUsage, []string{line}, []string{period},
+		[]int64{u.Conversations}, []int64{u.Messages}, []int64{u.Billed}, []int64{u.Free}, []int64{u.Tokens})
 	return err
 }
 
@@ -184,7 +189,12 @@ func (s *Store) Reached(ctx context.Context, turn *store.Turn, q store.Quota) (s
 		if err != nil {
 			return err
 		}
-		limit, _, err = t.reached(turn, &q, p, 1)
+		var c record.Customer
+		err = t.row(`SELECT ai_until, rate_hour, rate_count FROM conversations WHERE id = $1`, []any{turn.ConversationID}, &c.AIUntil, &c.RateHour, &c.Rate)
+		if err != nil {
+			return err
+		}
+		limit, _, err = t.reached(turn, &q, p, 1, c)
 		return err
 	})
 	return limit, err

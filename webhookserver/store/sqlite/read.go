@@ -11,7 +11,7 @@ import (
 
 // list reads rows from what is committed, without waiting for the writer.
 func list[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	stmt, err := s.prepared(ctx, query)
+	stmt, err := s.prepared(ctx, query) //nolint:sqlclosecheck // it is kept
 	if err != nil {
 		return nil, cmpErr(ctx.Err(), classify(err))
 	}
@@ -45,7 +45,7 @@ func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	known, raced := s.queries.LoadOrStore(query, stmt)
 	if raced {
-		err = stmt.Close()
+		err = stmt.Close() //nolint:sqlclosecheck // the other one is kept
 	}
 	return known.(*sql.Stmt), err //nolint:forcetypeassert // nothing else is put there
 }
