@@ -17,6 +17,7 @@ import (
 // options say how much is measured.
 type options struct {
 	only     string
+	sections string
 	requests int
 	short    bool
 }
@@ -25,6 +26,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var o options
 	flag.StringVar(&o.only, "only", "", "measure one thing: onboarding or operator; operator is measured alone only")
+	flag.StringVar(&o.sections, "sections", "", "of the operator measure only these, separated by commas: onboarding, variants, channels, traffic; or exchanges, the first minute of onboarding, alone")
 	flag.IntVar(&o.requests, "requests", 100, "OnboardingRequests to create")
 	flag.BoolVar(&o.short, "short", false, "measure the operator with far fewer objects")
 	flag.Parse()
@@ -39,6 +41,10 @@ func main() {
 }
 
 func run(ctx context.Context, o options) (err error) {
+	sections, err := chooseSections(o.sections)
+	if err != nil {
+		return err
+	}
 	switch o.only {
 	case "", "onboarding", "operator":
 	default:
@@ -62,7 +68,7 @@ func run(ctx context.Context, o options) (err error) {
 		if o.short {
 			size = shortSize
 		}
-		return measureOperator(ctx, dir, size)
+		return measureOperator(ctx, dir, size, sections)
 	}
 	if err := measureOnboarding(ctx, dir, o); err != nil {
 		return fmt.Errorf("onboarding: %w", err)

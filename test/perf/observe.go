@@ -167,12 +167,19 @@ func (w *requestWatch) ready() int {
 	return len(w.ended)
 }
 
+// awaitExchanged waits until that many requests had TokenExchanged.
+func (w *requestWatch) awaitExchanged(ctx context.Context, n int) error {
+	return w.await(ctx, w.exchanged, n)
+}
+
 // awaitReady waits until that many requests were Ready.
-func (w *requestWatch) awaitReady(ctx context.Context, n int) error {
+func (w *requestWatch) awaitReady(ctx context.Context, n int) error { return w.await(ctx, w.ended, n) }
+
+func (w *requestWatch) await(ctx context.Context, got map[string]time.Time, n int) error {
 	err := (*bench)(nil).poll(ctx, func() (bool, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return len(w.ended) >= n, w.stopped
+		return len(got) >= n, w.stopped
 	})
 	if err == nil {
 		return nil
@@ -180,9 +187,9 @@ func (w *requestWatch) awaitReady(ctx context.Context, n int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, why := range w.unready {
-		return fmt.Errorf("%d of %d requests are Ready; one that is not: %s: %s: %w", len(w.ended), n, name, why, err)
+		return fmt.Errorf("%d of %d requests got there; one that is not Ready: %s: %s: %w", len(got), n, name, why, err)
 	}
-	return fmt.Errorf("%d of %d requests are Ready: %w", len(w.ended), n, err)
+	return fmt.Errorf("%d of %d requests got there: %w", len(got), n, err)
 }
 
 // lastReady is when the last request became Ready.

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,10 +80,49 @@ type operatorBench struct {
 	book  *figures.Book
 	audit *auditLog
 	watch *requestWatch
+	// haveChannels is set once the channels were made.
+	haveChannels bool
+}
+
+// operatorSection is one part of the measurement.
+type operatorSection struct {
+	name    string
+	measure func(*operatorBench, context.Context) error
+}
+
+// operatorSections in the order in which they run.
+var operatorSections = []operatorSection{
+	{"onboarding", (*operatorBench).measureLoad}, {"variants", (*operatorBench).measureVariants}, {"channels", (*operatorBench).measureRest},
+	{"traffic", (*operatorBench).measureTraffic},
+}
+
+// exchanges is the beginning of onboarding, which decides about codes. It leaves its requests half done, so nothing can follow it.
+var exchanges = operatorSection{"exchanges", (*operatorBench).measureExchanges}
+
+// chooseSections finds sections by their names; all are meant if there are none.
+func chooseSections(names string) ([]operatorSection, error) {
+	switch names {
+	case "":
+		return operatorSections, nil
+	case exchanges.name:
+		return []operatorSection{exchanges}, nil
+	}
+	wanted := strings.Split(names, ",")
+	var chosen []operatorSection
+	for _, s := range operatorSections {
+		if i := slices.Index(wanted, s.name); i >= 0 {
+			wanted = slices.Delete(wanted, i, i+1)
+			chosen = append(chosen, s)
+		}
+	}
+	if len(wanted) > 0 {
+		return nil, fmt.Errorf("-sections has %q; there are onboarding, variants, channels and traffic, and exchanges alone", wanted[0])
+	}
+	return chosen, nil
 }
 
 // measureOperator prints a table of figures beside what operator.yaml expects.
-func measureOperator(ctx context.Context, dir string, size operatorSize) (err error) {
+func measureOperator(ctx context.Context, dir string, size operatorSize, sections []operatorSection) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
 	defer cancel()
 	fmt.Printf("Operator: %d requests at once, %d signups meanwhile, each Graph call takes %s, %d calls per second; then %d channels at rest\n\n",
@@ -109,84 +147,20 @@ func measureOperator(ctx context.Context, dir string, size operatorSize) (err er
 	if o.watch, err = watchRequests(ctx, o.api); err != nil {
 		return err
 	}
-	for _, phase := range []struct {
-		name    string
-		measure func(context.Context) error
-	}{{"onboarding", o.measureLoad}, {"variants", o.measureVariants}, {"channels", o.measureRest}, {"traffic", o.measureTraffic}} {
+	if err := o.prepare(ctx, size.requests); err != nil {
+		return err
+	}
+	for _, section := range sections {
 		began := time.Now()
-		if err := phase.measure(ctx); err != nil {
-			return fmt.Errorf("%s: %w\n%s", phase.name, err, o.manager.Tail())
+		if err := section.measure(o, ctx); err != nil {
+			return fmt.Errorf("%s: %w\n%s", section.name, err, o.manager.Tail())
 		}
-		fmt.Printf("(%s: %s)\n\n", phase.name, time.Since(began).Round(time.Second))
+		fmt.Printf("(%s: %s)\n\n", section.name, time.Since(began).Round(time.Second))
+	}
+	if len(sections) < len(operatorSections) {
+		o.book.KeepMeasured()
 	}
 	return o.book.Print()
-}
-
-// measureLoad onboards many customers at once, under the limit of the app, while more arrive.
-func (o *operatorBench) measureLoad(ctx context.Context) error {
-	if err := o.prepare(ctx, o.size.requests); err != nil {
-		return err
-	}
-	if err := o.addCustomers(ctx, firstSignup, firstSignup+o.size.signups, nil); err != nil {
-		return err
-	}
-	links, err := o.sendLinks(ctx)
-	if err != nil {
-		return err
-	}
-	if err := o.limitCalls(ctx, callsPerSecond); err != nil {
-		return err
-	}
-	// What the MetaApp's check writes about is not the requests'.
-	if _, err := o.audit.settle(ctx); err != nil {
-		return err
-	}
-	before, err := o.calls(ctx)
-	if err != nil {
-		return err
-	}
-	start := time.Now()
-	applied := make([]time.Time, o.size.requests)
-	if err := parallel(ctx, o.size.requests, func(ctx context.Context, i int) error {
-		applied[i] = time.Now()
-		return o.createRequest(ctx, i, benchApp, "bench", "USD")
-	}); err != nil {
-		return err
-	}
-	created := time.Since(start)
-	all := o.size.requests + o.size.signups
-	limited := 0
-	for name, n := range plan {
-		if name != outsideLimit {
-			limited += n
-		}
-	}
-	// The bucket is full at the beginning.
-	bound := time.Duration(float64(limited*all-callsPerSecond) / callsPerSecond * float64(time.Second))
-	// They come over the first half of the work, so that even the last finds many in it.
-	arrived, err := o.arrive(ctx, links, bound/2/time.Duration(o.size.signups))
-	if err != nil {
-		return err
-	}
-	if err := o.watch.awaitReady(ctx, all); err != nil {
-		return err
-	}
-	elapsed := o.watch.lastReady().Sub(start)
-	after, err := o.calls(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("created in %s, all %d Ready after %s; %d calls of each are limited, so the bound is %s\n",
-		created.Round(time.Millisecond), all, elapsed.Round(time.Millisecond), limited, bound.Round(time.Millisecond))
-	o.book.Record("onboarding, time over the bound that the rate limit alone gives", elapsed.Seconds()/bound.Seconds())
-	o.book.Record("onboarding, Graph calls beside the plan, Solution Partner", beside(plan, all, before, after))
-	together := map[string]time.Time{}
-	for i, at := range applied {
-		together[requestName(i)] = at
-	}
-	o.book.Record("onboarding, longest from code to TokenExchanged of those applied together", o.watch.exchangedAfter("applied together", together, 1).Seconds())
-	o.book.Record("onboarding, p99 from arrival to TokenExchanged", o.watch.exchangedAfter("arrived meanwhile", arrived, 0.99).Seconds())
-	return o.countWrites(ctx, all)
 }
 
 // limitCalls sets the limit of the app and waits until the MetaApp is Ready with it.
@@ -209,27 +183,6 @@ func (o *operatorBench) awaitApp(ctx context.Context, name string) error {
 		ready := apimeta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionReady)
 		return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == app.Generation, err
 	})
-}
-
-// countWrites takes the writes of the load apart: objects, and Events, which are not worth as much and come in their own time.
-func (o *operatorBench) countWrites(ctx context.Context, requests int) error {
-	writes, err := o.audit.settle(ctx)
-	if err != nil {
-		return err
-	}
-	objects, events := 0, 0
-	for _, name := range slices.Sorted(maps.Keys(writes)) {
-		n := writes[name]
-		if strings.Contains(name, " events") {
-			events += n
-		} else {
-			objects += n
-		}
-		fmt.Printf("  %-44s %6.2f per request\n", name, float64(n)/float64(requests))
-	}
-	o.book.Record("onboarding, object writes per request", float64(objects)/float64(requests))
-	o.book.Record("onboarding, Events per request", float64(events)/float64(requests))
-	return nil
 }
 
 // measureVariants counts the Graph calls of onboardings that need fewer.
@@ -312,14 +265,4 @@ func beside(plan map[string]int, requests int, before, after map[string]int) flo
 		}
 	}
 	return float64(off)
-}
-
-// parallel does something for each number below n, a few at a time.
-func parallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(creators)
-	for i := range n {
-		group.Go(func() error { return do(ctx, i) })
-	}
-	return group.Wait()
 }

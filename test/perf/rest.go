@@ -44,17 +44,7 @@ func (o *operatorBench) restArgs() []string {
 
 // measureRest makes many channels, then watches a manager that has nothing to do: after a restart, and beside a lot that isn't its own.
 func (o *operatorBench) measureRest(ctx context.Context) error {
-	// Many channels look again at once here, as no Meta would have them do.
-	if err := o.call(ctx, http.MethodPatch, "/sim/v1/switches", map[string]any{"graphLatency": "0s", "enforceRateLimits": false}, nil); err != nil {
-		return err
-	}
-	if err := o.restart(ctx); err != nil {
-		return err
-	}
-	if err := o.createChannels(ctx); err != nil {
-		return err
-	}
-	if err := o.awaitChannels(ctx); err != nil {
+	if err := o.makeChannels(ctx); err != nil {
 		return err
 	}
 	if _, err := o.audit.settle(ctx); err != nil {
@@ -92,6 +82,25 @@ func (o *operatorBench) measureRest(ctx context.Context) error {
 	fmt.Printf("resident: %.1f MiB with %d channels, %.1f MiB beside %d Secrets of others\n", alone, o.size.channels, beside, o.size.secrets)
 	o.book.Record("at rest, more memory beside Secrets of others", beside-alone)
 	return nil
+}
+
+// makeChannels makes the channels and waits until they are Ready, unless they are there.
+func (o *operatorBench) makeChannels(ctx context.Context) error {
+	if o.haveChannels {
+		return nil
+	}
+	o.haveChannels = true
+	// Many channels look again at once here, as no Meta would have them do.
+	if err := o.call(ctx, http.MethodPatch, "/sim/v1/switches", map[string]any{"graphLatency": "0s", "enforceRateLimits": false}, nil); err != nil {
+		return err
+	}
+	if err := o.restart(ctx); err != nil {
+		return err
+	}
+	if err := o.createChannels(ctx); err != nil {
+		return err
+	}
+	return o.awaitChannels(ctx)
 }
 
 // changesMeta says whether a call does more than read.
@@ -183,28 +192,54 @@ func (o *operatorBench) createChannels(ctx context.Context) error {
 func restNumber(i int) string  { return fmt.Sprintf("9165403%08d", i) }
 func restAccount(i int) string { return fmt.Sprintf("9122901%08d", i/numbersPerAccount) }
 
+// awaitChannels waits until all channels are Ready.
 func (o *operatorBench) awaitChannels(ctx context.Context) error {
-	ready, last := 0, ""
-	err := o.poll(ctx, func() (bool, error) {
-		list := &v1alpha1.WhatsAppChannelList{}
-		if err := o.api.List(ctx, list, client.InNamespace(restNamespace)); err != nil {
-			return false, err
+	return o.awaitEach(ctx, func(channel *v1alpha1.WhatsAppChannel) (bool, string) {
+		condition := apimeta.FindStatusCondition(channel.Status.Conditions, v1alpha1.ConditionReady)
+		if condition == nil {
+			return false, "it has no condition Ready"
 		}
-		ready = 0
-		for i := range list.Items {
-			condition := apimeta.FindStatusCondition(list.Items[i].Status.Conditions, v1alpha1.ConditionReady)
-			switch {
-			case condition == nil:
-			case condition.Status == metav1.ConditionTrue:
-				ready++
-			default:
-				last = fmt.Sprintf("%s: %s: %s", list.Items[i].Name, condition.Reason, condition.Message)
+		return condition.Status == metav1.ConditionTrue, condition.Reason + ": " + condition.Message
+	})
+}
+
+// awaitEach waits until each channel has been seen as wanted. It watches: to list thousands again and again would keep the API server from
+// what is measured. wanted also says what the channel looks like.
+func (o *operatorBench) awaitEach(ctx context.Context, wanted func(*v1alpha1.WhatsAppChannel) (bool, string)) error {
+	list := &v1alpha1.WhatsAppChannelList{}
+	if err := o.api.List(ctx, list, client.InNamespace(restNamespace)); err != nil {
+		return err
+	}
+	missing := map[string]string{}
+	look := func(channel *v1alpha1.WhatsAppChannel) {
+		if ok, state := wanted(channel); ok {
+			delete(missing, channel.Name)
+		} else if _, waits := missing[channel.Name]; waits {
+			missing[channel.Name] = state
+		}
+	}
+	for i := range list.Items {
+		missing[list.Items[i].Name] = ""
+		look(&list.Items[i])
+	}
+	stream, err := o.api.Watch(ctx, list, client.InNamespace(restNamespace), &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.ResourceVersion}})
+	if err != nil {
+		return err
+	}
+	defer stream.Stop()
+	for len(missing) > 0 {
+		select {
+		case event, open := <-stream.ResultChan():
+			if channel, ok := event.Object.(*v1alpha1.WhatsAppChannel); ok {
+				look(channel)
+			} else if !open {
+				return errors.New("the watch on the channels ended")
+			}
+		case <-ctx.Done():
+			for name, state := range missing {
+				return fmt.Errorf("%d channels are not there yet; one of them: %s: %s: %w", len(missing), name, state, ctx.Err())
 			}
 		}
-		return ready == o.size.channels, nil
-	})
-	if err != nil {
-		return fmt.Errorf("%d of %d channels are Ready; one that is not: %s: %w", ready, o.size.channels, last, err)
 	}
 	return nil
 }

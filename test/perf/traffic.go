@@ -24,6 +24,9 @@ const trafficHours = 3
 // measureTraffic lets messages pass on all channels for some hours, which last as long as it takes to report them, and counts what that
 // makes the manager write. The hours are told by reporter, as a webhook-server's own are those of the clock.
 func (o *operatorBench) measureTraffic(ctx context.Context) (err error) {
+	if err := o.makeChannels(ctx); err != nil {
+		return err
+	}
 	server, err := startReporter(ctx)
 	if err != nil {
 		return err
@@ -57,6 +60,7 @@ func (o *operatorBench) measureTraffic(ctx context.Context) (err error) {
 	if _, err := o.audit.settle(ctx); err != nil {
 		return err
 	}
+	fmt.Printf("%d channels have a first hour of traffic\n", len(lines))
 	began := time.Now()
 	for range trafficHours {
 		hour = hour.Add(time.Hour)
@@ -106,18 +110,9 @@ func (o *operatorBench) anHour(ctx context.Context, server *reporter, lines map[
 	came := serverapi.Detail{Traffic: &serverapi.Traffic{FirstReceived: hour, LastReceived: hour}}
 	server.report(serverapi.KindTraffic, lines, came)
 	server.report(serverapi.KindWebhookVerified, lines, serverapi.Detail{Webhook: &serverapi.Webhook{Proof: serverapi.Delivery}})
-	if err := o.poll(ctx, func() (bool, error) {
-		list := &v1alpha1.WhatsAppChannelList{}
-		if err := o.api.List(ctx, list, client.InNamespace(restNamespace)); err != nil {
-			return false, err
-		}
-		for i := range list.Items {
-			traffic := list.Items[i].Status.Traffic
-			if traffic == nil || traffic.LastReceivedAt == nil || traffic.LastReceivedAt.Time.Before(hour) {
-				return false, nil
-			}
-		}
-		return true, nil
+	if err := o.awaitEach(ctx, func(channel *v1alpha1.WhatsAppChannel) (bool, string) {
+		traffic := channel.Status.Traffic
+		return traffic != nil && traffic.LastReceivedAt != nil && !traffic.LastReceivedAt.Time.Before(hour), "it does not show the hour"
 	}); err != nil {
 		return fmt.Errorf("wait until all channels show the hour: %w", err)
 	}
