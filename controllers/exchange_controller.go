@@ -31,7 +31,7 @@ const (
 	exchangeWorkers = 64
 	// exchangesPrepared is how many of them may be busy at the Kubernetes API before their codes are sent. A thousand requests that are applied
 	// together would otherwise make everything there slow, for customers who have just signed up by link, too. Those don't wait here.
-	exchangesPrepared = 16
+	exchangesPrepared = 8
 	// exchangeRetryFirst and exchangeRetryLongest bound the pause after an error of the Kubernetes API.
 	exchangeRetryFirst   = 200 * time.Millisecond
 	exchangeRetryLongest = 30 * time.Second
@@ -82,7 +82,7 @@ func (r *ExchangeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if x.kept && !apimeta.IsStatusConditionTrue(request.Status.Conditions, v1alpha1.ConditionTokenExchanged) {
 		// The leader is about to show it, which ends this request's wish. A thousand that were applied together and looked for another code
 		// meanwhile would hold up the leader.
-		return ctrl.Result{RequeueAfter: jitter(codeInterval)}, nil
+		return ctrl.Result{RequeueAfter: jitter(exchangeRecheck)}, nil
 	}
 	// This code is done with. If it failed, another one may follow.
 	return ctrl.Result{RequeueAfter: nextCodeLook(request, r.clock.Now())}, nil
@@ -110,7 +110,7 @@ func (r *ExchangeReconciler) lookAgain(ctx context.Context, request *v1alpha1.On
 
 // exchange performs steps until the code is done with or has to wait; then it returns for how long.
 func (r *ExchangeReconciler) exchange(ctx context.Context, x *readyCode) (time.Duration, error) {
-	var entry *vault.Entry
+	entry := x.entry
 	for range maxExchangeSteps {
 		if entry == nil {
 			var err error

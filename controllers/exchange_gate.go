@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -73,6 +75,8 @@ type readyCode struct {
 	code redact.Secret
 	hash string
 	key  vault.Key
+	// entry is what was just read of the vault; nil means that it must be read.
+	entry *vault.Entry
 	// sending is called when the code is about to be sent; may be nil.
 	sending func()
 	// kept means that the exchange came to its end and the token is stored.
@@ -87,7 +91,14 @@ type exchangeGate struct {
 	apps *graphApps
 	// live reads Secrets and Namespaces.
 	live client.Reader
+
+	mu sync.Mutex
+	// keys are the vault keys of requests by their UIDs. A request never changes its namespace.
+	keys map[types.UID]vault.Key
 }
+
+// maxKeysKnown bounds what is remembered of requests; beyond it the memory starts anew, which costs a read for each.
+const maxKeysKnown = 20_000
 
 // checkOpen returns the app through which a code may be spent, or an error of the kinds in errors.go that says what is missing.
 func (g *exchangeGate) checkOpen(ctx context.Context, request *v1alpha1.OnboardingRequest) (*graphApp, error) {
@@ -116,21 +127,37 @@ func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRe
 	if err != nil {
 		return nil, err
 	}
-	key, err := vaultKey(ctx, g.live, request)
+	key, err := g.key(ctx, request)
 	if err != nil {
 		return nil, err
 	}
 	return &readyCode{app: app, code: code, hash: vault.CodeHash(code), key: key}, nil
 }
 
-// vaultKey names the vault entry of a request. The namespace's UID keeps a later tenant from inheriting it, so it is read live: a cache
+// key names the vault entry of a request. The namespace's UID keeps a later tenant from inheriting it, so it is read live: a cache
 // may still show the earlier namespace.
-func vaultKey(ctx context.Context, live client.Reader, request *v1alpha1.OnboardingRequest) (vault.Key, error) {
-	ns, err := readNamespace(ctx, live, request.Namespace)
+func (g *exchangeGate) key(ctx context.Context, request *v1alpha1.OnboardingRequest) (vault.Key, error) {
+	g.mu.Lock()
+	known, ok := g.keys[request.UID]
+	g.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	ns, err := readNamespace(ctx, g.live, request.Namespace)
 	if err != nil {
 		return vault.Key{}, err
 	}
-	return vault.Key{Namespace: request.Namespace, Name: request.Name, NamespaceUID: ns.UID}, nil
+	key := vault.Key{Namespace: request.Namespace, Name: request.Name, NamespaceUID: ns.UID}
+	if !ns.DeletionTimestamp.IsZero() {
+		return key, nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.keys == nil || len(g.keys) >= maxKeysKnown {
+		g.keys = map[types.UID]vault.Key{}
+	}
+	g.keys[request.UID] = key
+	return key, nil
 }
 
 // checkCurrency refuses a currency that the credit line could not be attached in, which can't be changed afterwards.

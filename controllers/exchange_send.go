@@ -77,7 +77,7 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 	if err == nil {
 		// Receipt. A crash between Meta's answer and this write is the one window in which a token is lost: nothing else may be
 		// done in it. The next process finds phase Sending, and rescues the token or gives up with ExchangeOutcomeUnknown.
-		return r.keep(ctx, x, token.Token)
+		return r.keep(ctx, x, entry, token.Token)
 	}
 	// A crash before this write is read as "outcome unknown", which is true of every outcome.
 	_, err = r.vault.Settle(ctx, x.key, entry, settlementOf(err, entry, r.clock.Now()))
@@ -85,8 +85,8 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 }
 
 // keep stores the token.
-func (r *ExchangeReconciler) keep(ctx context.Context, x *readyCode, token redact.Secret) error {
-	err := r.vault.Keep(ctx, x.key, x.hash, token)
+func (r *ExchangeReconciler) keep(ctx context.Context, x *readyCode, entry *vault.Entry, token redact.Secret) error {
+	err := r.vault.Keep(ctx, x.key, entry, x.hash, token)
 	x.kept = err == nil
 	return err
 }
@@ -95,7 +95,7 @@ func (r *ExchangeReconciler) keep(ctx context.Context, x *readyCode, token redac
 func (r *ExchangeReconciler) rescue(ctx context.Context, x *readyCode, entry *vault.Entry) error {
 	token, err := x.app.Client.FetchBusinessToken(ctx, x.app.SystemCredential(), entry.OwnerBusinessID)
 	if err == nil {
-		return r.keep(ctx, x, token.Token)
+		return r.keep(ctx, x, entry, token.Token)
 	}
 	log.FromContext(ctx).Info("The token of a lost answer could not be read back", "outcome", meta.OutcomeOf(err), "class", meta.ClassOf(err))
 	s := vault.Settlement{Outcome: string(onboarding.OutcomeUnknown), Uncertain: true}

@@ -57,9 +57,18 @@ type graphApps struct {
 	clients   *graphClients
 }
 
-// ForUse loads the MetaApp that a field of an object in a namespace names. It is the flood gate: it fails, before any call, unless the app exists, allows
-// the namespace and has proven credentials.
+// ForUse loads the MetaApp that a field of an object in a namespace names, if it is open.
 func (g *graphApps) ForUse(ctx context.Context, field, name, namespace string) (*graphApp, error) {
+	app, err := g.open(ctx, field, name, namespace)
+	if err != nil {
+		return nil, err
+	}
+	return g.Load(ctx, app)
+}
+
+// open finds the MetaApp that a field of an object in a namespace names. It is the flood gate: it fails, before any call, unless the app exists, allows
+// the namespace and has proven credentials.
+func (g *graphApps) open(ctx context.Context, field, name, namespace string) (*v1alpha1.MetaApp, error) {
 	app, err := g.find(ctx, field, name)
 	if err != nil {
 		return nil, err
@@ -74,7 +83,7 @@ func (g *graphApps) ForUse(ctx context.Context, field, name, namespace string) (
 		return nil, blocked(v1alpha1.ReasonMetaAppNotReady,
 			"The credentials of the MetaApp %s are not proven, so no calls are made; see its condition CredentialsValid.", name)
 	}
-	return g.Load(ctx, app)
+	return app, nil
 }
 
 // ForDeletion loads the MetaApp whatever its state is: what an object caused must be undone even while its app is in trouble, or no
@@ -291,11 +300,14 @@ func (g *graphClients) get(id string, settings clientSettings) (*meta.Client, er
 	return made, nil
 }
 
-// queueOf returns the queue of a MetaApp whose client was made, or nil if its calls have no limit.
-func (g *graphClients) queueOf(app *v1alpha1.MetaApp) *callQueue {
+// queueOf returns the queue of a MetaApp, or nil if its calls have no limit.
+func (g *graphClients) queueOf(app *v1alpha1.MetaApp) (*callQueue, error) {
+	if _, err := g.forApp(app); err != nil {
+		return nil, err
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.byID[app.Spec.AppID].queue
+	return g.byID[app.Spec.AppID].queue, nil
 }
 
 func trimmed(value []byte) string { return strings.TrimSpace(string(value)) }

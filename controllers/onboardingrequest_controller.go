@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -96,13 +97,20 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 		return r.reconcileDelete(ctx, j)
 	}
 	// The finalizer comes before everything that deletion would have to undo. It changes the object, so old follows.
+	isNew := !controllerutil.ContainsFinalizer(old, v1alpha1.Finalizer)
 	if err := ensureFinalizer(ctx, r.client, j.request); err != nil {
 		return settle(ctx, ctrl.Result{}, err)
+	}
+	if isNew {
+		r.status.wrote(j.request)
 	}
 	j.old = j.request.DeepCopy()
 	if err := r.observe(ctx, j); err != nil {
 		j.fail(ctx, v1alpha1.ConditionTokenExchanged, err)
 		return r.finish(ctx, j)
+	}
+	if isNew && wantsCode(old) && !settled(j.entry) {
+		return ctrl.Result{RequeueAfter: exchangeHeadStart}, nil
 	}
 	if rest := j.rest(r.clock.Now()); rest > 0 {
 		return ctrl.Result{RequeueAfter: rest}, nil
@@ -115,7 +123,7 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 // observe gathers the facts that need no call to Meta: what the vault holds and what status remembers as proven.
 func (r *OnboardingRequestReconciler) observe(ctx context.Context, j *journey) error {
 	var err error
-	if j.key, err = vaultKey(ctx, r.live, j.request); err != nil {
+	if j.key, err = r.gate.key(ctx, j.request); err != nil {
 		return err
 	}
 	if j.entry, err = r.readVault(ctx, j.key); err != nil {
@@ -175,6 +183,11 @@ func factsOf(request *v1alpha1.OnboardingRequest, entry *vault.Entry, owned bool
 		f.Number = onboarding.NumberConnected
 	}
 	return f
+}
+
+// settled says whether the vault has something to tell of a code.
+func settled(entry *vault.Entry) bool {
+	return entry.Exists() && (!atWork(entry) || entry.LastOutcome != "")
 }
 
 // expects says whether a proven id is the expected one, or none is expected.
@@ -299,19 +312,30 @@ func (r *OnboardingRequestReconciler) loadApp(ctx context.Context, j *journey) e
 	if j.app != nil {
 		return nil
 	}
-	app, err := r.apps.ForUse(ctx, fieldMetaApp, j.request.Spec.MetaAppRef.Name, j.request.Namespace)
+	app, err := r.apps.open(ctx, fieldMetaApp, j.request.Spec.MetaAppRef.Name, j.request.Namespace)
 	if err != nil {
 		return err
 	}
-	if queue := r.apps.clients.queueOf(app.App); queue != nil && !apimeta.IsStatusConditionTrue(j.old.Status.Conditions, v1alpha1.ConditionReady) {
-		// A journey that the limit stops halfway has made its calls for nothing. One that works has few to make, and must not look broken
-		// while it waits.
-		if wait := queue.enter(j.request.UID, callsAhead(&j.facts, app.App.Spec.SolutionPartner != nil), r.clock.Now()); wait > 0 {
+	queue, err := r.apps.clients.queueOf(app)
+	if err != nil {
+		return err
+	}
+	// A journey that the limit stops halfway has made its calls for nothing. One that works has few to make, and must not look broken while
+	// it waits.
+	queues := queue != nil && !apimeta.IsStatusConditionTrue(j.old.Status.Conditions, v1alpha1.ConditionReady)
+	if queues {
+		if wait := queue.enter(j.request.UID, callsAhead(&j.facts, app.Spec.SolutionPartner != nil), r.clock.Now()); wait > 0 {
 			return &blockedError{reason: v1alpha1.ReasonProgressing, message: "Waits for its turn: the MetaApp's spec.graph.callsPerSecond bounds its calls.", recheck: wait}
 		}
-		app.Client = queue.admitted
 	}
-	j.app = app
+	loaded, err := r.apps.Load(ctx, app)
+	if err != nil {
+		return err
+	}
+	if queues {
+		loaded.Client = queue.admitted
+	}
+	j.app = loaded
 	return nil
 }
 
@@ -395,11 +419,14 @@ func urgently(requests handler.MapFunc) handler.EventHandler {
 	}
 }
 
-// calmly lets what comes back by itself wait among the others again: it would keep its urgency.
+// calmly lets what comes back by itself wait among the others again: it would keep its urgency. What comes back at once does keep it, since
+// it was not looked at: our view of it was stale, and its news would wait behind a thousand first looks.
 func calmly(r reconcile.Reconciler) reconcile.Reconciler {
 	return reconcile.Func(func(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 		result, err := r.Reconcile(ctx, req)
-		result.Priority = new(int)
+		if err == nil && result.RequeueAfter > atOnce {
+			result.Priority = new(int)
+		}
 		return result, err
 	})
 }

@@ -88,8 +88,14 @@ func patchFinalizer(ctx context.Context, c client.Client, obj client.Object, cha
 	return nil
 }
 
-// cacheLag is how soon to look again for our own last write in the cache.
-const cacheLag = 20 * time.Millisecond
+const (
+	// cacheLag is how soon to look again for our own last write in the cache.
+	cacheLag = 20 * time.Millisecond
+	// conflictLag is how soon to look again when another's write came before ours.
+	conflictLag = 200 * time.Millisecond
+	// atOnce bounds both: who comes back within it was not dealt with.
+	atOnce = conflictLag
+)
 
 // statusWriter writes a status and tells of its transitions.
 type statusWriter struct {
@@ -148,22 +154,22 @@ func (w *statusWriter) write(ctx context.Context, old, obj client.Object) error 
 	return nil
 }
 
-// eventful picks the transitions that deserve an event: those of steps that succeeded or failed, and of Ready. Steps that wait for an
-// earlier one, or are not needed, have nothing to tell, and a summary that repeats a step's reason would tell the same twice.
+// eventful picks the transitions that deserve an event: those of steps that succeeded or failed, and of Ready. Steps that are at work, wait
+// for an earlier one, or are not needed, have nothing to tell, and a summary that repeats a step's reason would tell the same twice.
 func eventful(changed []metav1.Condition) []metav1.Condition {
 	told := map[string]bool{}
 	var out []metav1.Condition
 	for _, c := range changed {
 		switch {
 		case c.Type == v1alpha1.ConditionReady, c.Type == v1alpha1.ConditionReconciling, c.Type == v1alpha1.ConditionStalled,
-			c.Reason == v1alpha1.ReasonPending, c.Reason == v1alpha1.ReasonActive, c.Reason == v1alpha1.ReasonNotRequired:
+			c.Reason == v1alpha1.ReasonPending, c.Reason == v1alpha1.ReasonProgressing, c.Reason == v1alpha1.ReasonActive, c.Reason == v1alpha1.ReasonNotRequired:
 			continue
 		}
 		told[c.Reason] = true
 		out = append(out, c)
 	}
 	for _, c := range changed {
-		if c.Type == v1alpha1.ConditionReady && (c.Reason == v1alpha1.ReasonSucceeded || !told[c.Reason]) {
+		if c.Type == v1alpha1.ConditionReady && c.Reason != v1alpha1.ReasonProgressing && (c.Reason == v1alpha1.ReasonSucceeded || !told[c.Reason]) {
 			out = append(out, c)
 		}
 	}
@@ -225,7 +231,7 @@ func (a attempts) count() int32 {
 func settle(ctx context.Context, res ctrl.Result, err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
 		log.FromContext(ctx).V(1).Info("The object changed while it was reconciled; looking again")
-		return ctrl.Result{RequeueAfter: 200 * time.Millisecond}, nil
+		return ctrl.Result{RequeueAfter: conflictLag}, nil
 	}
 	return res, err
 }

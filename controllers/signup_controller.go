@@ -176,7 +176,7 @@ func (r *SignupReconciler) age(d *delivery) time.Duration {
 // second success.
 func (r *SignupReconciler) observe(ctx context.Context, d *delivery) error {
 	var err error
-	if d.key, err = vaultKey(ctx, r.live, d.request); err != nil {
+	if d.key, err = r.exchange.gate.key(ctx, d.request); err != nil {
 		return err
 	}
 	if d.entry, err = r.exchange.vault.Read(ctx, d.key); errors.Is(err, vault.ErrOccupied) {
@@ -262,7 +262,7 @@ func (r *SignupReconciler) spend(ctx context.Context, d *delivery) (time.Duratio
 		return handoverInterval, nil
 	}
 	claims := d.handover.Claims
-	x := &readyCode{app: app, code: d.handover.Code, hash: vault.CodeHash(d.handover.Code), key: d.key, origin: vault.Origin{
+	x := &readyCode{app: app, code: d.handover.Code, hash: vault.CodeHash(d.handover.Code), key: d.key, entry: d.entry, origin: vault.Origin{
 		LinkID: d.link.ID, WABAID: claims.WABAID, PhoneNumberID: claims.PhoneNumberID, Coexistence: claims.Event == coexistenceEvent,
 	}}
 	after, err := r.exchange.exchange(ctx, x)

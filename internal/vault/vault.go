@@ -161,16 +161,20 @@ func (v *Vault) Settle(ctx context.Context, key Key, entry *Entry, s Settlement)
 // because the caller holds the only copy: a lost one costs the customer another signup. Nothing may happen between Meta's
 // answer and this call. A process that dies before it returns has lost the token, which ends in PhaseSending.
 //
+// entry is what the caller knows of the entry. The first write is made on that, so that nothing but the write stands between Meta's answer
+// and the token's safety; the entry is read only once that write has failed.
+//
 // The token goes in as the serving one unless an earlier one is proven; then it waits as Next until Prove.
-func (v *Vault) Keep(ctx context.Context, key Key, codeHash string, token redact.Secret) error {
+func (v *Vault) Keep(ctx context.Context, key Key, entry *Entry, codeHash string, token redact.Secret) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), KeepTimeout)
 	defer cancel()
 	pause := keepFirstPause
 	for {
-		err := v.keepOnce(ctx, key, codeHash, token)
+		err := v.keepOnce(ctx, key, entry, codeHash, token)
 		if err == nil || errors.Is(err, ErrOccupied) {
 			return err
 		}
+		entry = nil
 		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
@@ -182,12 +186,14 @@ func (v *Vault) Keep(ctx context.Context, key Key, codeHash string, token redact
 	}
 }
 
-func (v *Vault) keepOnce(ctx context.Context, key Key, codeHash string, token redact.Secret) error {
+// keepOnce writes the token into the entry; nil means that it has to be read.
+func (v *Vault) keepOnce(ctx context.Context, key Key, entry *Entry, codeHash string, token redact.Secret) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, keepAttemptTimeout)
 	defer cancel()
-	entry, err := v.Read(ctx, key)
-	if err != nil {
-		return err
+	if entry == nil {
+		if entry, err = v.Read(ctx, key); err != nil {
+			return err
+		}
 	}
 	if entry.HasTokenOf(codeHash) {
 		// An earlier write of this call succeeded and its answer was lost.

@@ -103,7 +103,13 @@ func (s *store) begin(t *testing.T) *Entry {
 
 func (s *store) keep(t *testing.T, code, token string) {
 	t.Helper()
-	if err := s.Keep(t.Context(), key, code, redact.New(token)); err != nil {
+	s.keepOn(t, nil, code, token)
+}
+
+// keepOn keeps a token by who knows an entry as it may no longer be.
+func (s *store) keepOn(t *testing.T, entry *Entry, code, token string) {
+	t.Helper()
+	if err := s.Keep(t.Context(), key, entry, code, redact.New(token)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -250,7 +256,7 @@ func TestAnotherTenantsNamespaceInheritsNothing(t *testing.T) {
 func TestKeepGivesNoTokenToALaterTenant(t *testing.T) {
 	s := newStore(t)
 	s.reserve(t, codeA)
-	s.begin(t)
+	sent := s.begin(t)
 	// While the code is out the namespace goes, and another tenant's of the same name takes the place.
 	if err := s.Forget(t.Context(), s.read(t)); err != nil {
 		t.Fatal(err)
@@ -260,7 +266,7 @@ func TestKeepGivesNoTokenToALaterTenant(t *testing.T) {
 	if _, err := s.Reserve(t.Context(), later, s.read(t), codeB); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Keep(t.Context(), key, codeA, redact.New("EAAGtoken")); !errors.Is(err, ErrOccupied) {
+	if err := s.Keep(t.Context(), key, sent, codeA, redact.New("EAAGtoken")); !errors.Is(err, ErrOccupied) {
 		t.Errorf("Keep gave %v, want ErrOccupied", err)
 	}
 	if token, _ := s.read(t).Current(); !token.IsZero() {
@@ -306,11 +312,11 @@ func TestKeepNeverLosesTheToken(t *testing.T) {
 		t.Run(tc.reason, func(t *testing.T) {
 			s := newStore(t)
 			s.reserve(t, codeA)
-			s.begin(t)
+			sent := s.begin(t)
 			tc.prepare(t, s)
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // the process was told to stop
-			if err := s.Keep(ctx, key, codeA, redact.New("EAAGtoken")); err != nil {
+			if err := s.Keep(ctx, key, sent, codeA, redact.New("EAAGtoken")); err != nil {
 				t.Fatal(err)
 			}
 			entry := s.read(t)
@@ -318,6 +324,19 @@ func TestKeepNeverLosesTheToken(t *testing.T) {
 				t.Errorf("phase %s, token of the code kept: %t", entry.Phase, entry.HasTokenOf(codeA))
 			}
 		})
+	}
+}
+
+// TestKeepWritesBeforeItReads: between Meta's answer and the write of the token there is nothing.
+func TestKeepWritesBeforeItReads(t *testing.T) {
+	s := newStore(t)
+	s.reserve(t, codeA)
+	sent := s.begin(t)
+	s.Reader = nil // whoever reads panics
+	s.keepOn(t, sent, codeA, "EAAGtoken")
+	s.Reader = s.api
+	if entry := s.read(t); entry.Phase != PhaseKept || !entry.HasTokenOf(codeA) {
+		t.Errorf("kept: %+v", entry)
 	}
 }
 
@@ -335,11 +354,11 @@ func failFirst(s *store, n int, err error) func(int) error {
 func TestKeepPrefersTheLaterCode(t *testing.T) {
 	s := newStore(t)
 	s.reserve(t, codeA)
-	s.begin(t)
+	former := s.begin(t)
 	s.reserve(t, codeB)
 	s.begin(t)
 	s.keep(t, codeB, "EAAGnew")
-	s.keep(t, codeA, "EAAGold")
+	s.keepOn(t, former, codeA, "EAAGold")
 	if entry := s.read(t); entry.Token.Reveal() != "EAAGnew" || entry.Phase != PhaseKept {
 		t.Errorf("the token of a code that was given up replaced that of the code after it: %+v", entry)
 	}
