@@ -49,6 +49,7 @@ func TestInstallation(t *testing.T) {
 		{"direct", "the second kind of channel needs the manager's flags and the public path", direct},
 		{"kill the leader", "a code lives 30 seconds, and no lease may cost it", killLeader},
 		{"crash the webhook-server", "200 means stored, and what got none is delivered again", crashServer},
+		{"discretion", "who may read logs, events, objects and metrics may not read Secrets", discreet},
 		{"undeploy", "what the manifests bring must go again, in an order that hangs on nothing", undeploy},
 	}
 	for _, step := range steps {
@@ -200,11 +201,12 @@ func (w *world) kill(t *testing.T, namespace, pod string) {
 func crashServer(t *testing.T, w *world) {
 	t.Helper()
 	const crashed, missed1, missed2 = "16505550101", "16505550102", "16505550103"
+	pod := w.kubectl(t, "get", "pod", "-n", runtimeNamespace, "-l", "app.kubernetes.io/name=webhook-server", "-o", "jsonpath={.items[0].metadata.name}")
+	w.showLogs(t, runtimeNamespace, pod) // they go with it
 	delivery, err := w.sim.AwaitDelivery(t.Context(), w.send(t, crashed, metasim.DemoPhoneNumber, "When are you open?"))
 	if err != nil || delivery.LastStatus != http.StatusOK {
 		t.Fatalf("want 200 for a genuine message, got %d, %v", delivery.LastStatus, err)
 	}
-	pod := w.kubectl(t, "get", "pod", "-n", runtimeNamespace, "-l", "app.kubernetes.io/name=webhook-server", "-o", "jsonpath={.items[0].metadata.name}")
 	w.kill(t, runtimeNamespace, pod)
 	w.kubectl(t, "scale", "deployment/webhook-server", "-n", runtimeNamespace, "--replicas=0")
 	w.kubectl(t, "wait", "--for=delete", "pod/"+pod, "-n", runtimeNamespace, readyTimeout)

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 )
 
 const (
@@ -59,6 +60,8 @@ const (
 type world struct {
 	sim       *metasim.Simulator
 	authority []byte // PEM, of the one who vouches for graphHost
+	// leaks is shown the logs of Pods before they are gone.
+	leaks leaks.Search
 }
 
 // newWorld starts the simulator behind TLS. TLS is what the API demands of a Graph address that isn't loopback, and a
