@@ -15,6 +15,10 @@ const (
 	// MaxTurnAttempts is how often a turn is tried before a person has to
 	// look at it.
 	MaxTurnAttempts = 3
+	// MaxTurnLosses is how often its worker may be lost instead. Then the turn
+	// is perhaps what kills its workers, but mostly it was one of many that were
+	// under way when a node or a database went down.
+	MaxTurnLosses = 6
 	// MaxTurnMessages and MaxTurnBytes bound the unanswered messages of a turn,
 	// and its history, each: the newest are told, all are dealt with. Whoever
 	// signs with an app of his own writes as much as he likes, and must not

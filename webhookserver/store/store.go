@@ -86,7 +86,7 @@ type Turns interface {
 	// their ids, as many of each as its limit of leases has room for, and of these
 	// the ones that have been due longest. Fewer than the limit mean that nothing
 	// else was due. It returns ErrNothingDue if there is none. A conversation that
-	// was claimed MaxTurnAttempts times without an outcome (the worker died) is not
+	// was claimed MaxTurnLosses times without an outcome (the worker died) is not
 	// handed out again: it goes Waiting and leaves a dead letter.
 	ClaimConversations(ctx context.Context, req ClaimRequest) ([]*Turn, error)
 
@@ -126,10 +126,10 @@ type Turns interface {
 	// not due again before notBefore (zero: at once). Errors: ErrLeaseLost.
 	ReleaseTurn(ctx context.Context, t *Turn, notBefore time.Time) error
 
-	// FailTurn gives the turn back after an error, with a back-off. The
-	// MaxTurnAttempts-th failure makes the conversation Waiting and leaves a
-	// dead letter with the cause, which must be free of secrets and of the
-	// customer's data. Errors: ErrLeaseLost.
+	// FailTurn gives the turn back after an error, with a back-off. A failure of
+	// the MaxTurnAttempts-th attempt, or a later one, makes the conversation
+	// Waiting and leaves a dead letter with the cause, which must be free of
+	// secrets and of the customer's data. Errors: ErrLeaseLost.
 	FailTurn(ctx context.Context, t *Turn, cause string) error
 
 	// Resume makes a Waiting or Human conversation Active again. What came

@@ -65,7 +65,7 @@ func (s *Store) ClaimConversations(ctx context.Context, req store.ClaimRequest) 
 		}
 		for _, d := range picked {
 			switch {
-			case d.attempts >= store.MaxTurnAttempts:
+			case d.attempts >= store.MaxTurnLosses:
 				err = t.giveUpTurn(d.id, store.ReasonTurnAbandoned, "the worker stopped in each attempt")
 			case room.take(d.line):
 				ids = append(ids, d.id)

@@ -70,7 +70,7 @@ func (s *Store) ClaimConversations(ctx context.Context, req store.ClaimRequest) 
 			if found, err := t.found(claimable, args(t.now), &id, &attempts); err != nil || !found {
 				return err
 			}
-			if attempts >= store.MaxTurnAttempts {
+			if attempts >= store.MaxTurnLosses {
 				if err := t.giveUpTurn(id, store.ReasonTurnAbandoned, "the worker stopped in each attempt"); err != nil {
 					return err
 				}

@@ -117,7 +117,7 @@ var claimCases = map[string]func(*world){
 	},
 	"one that is given up among several": func(w *world) {
 		w.waiting(1, 1)
-		for range store.MaxTurnAttempts {
+		for range store.MaxTurnLosses {
 			w.claim()
 			w.advance(2 * time.Minute)
 		}

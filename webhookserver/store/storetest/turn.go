@@ -161,7 +161,7 @@ var turnCases = map[string]func(*world){
 	},
 	"a worker that dies with its turn": func(w *world) {
 		w.ingest(w.text("m1", "US.1"))
-		for range store.MaxTurnAttempts {
+		for range store.MaxTurnLosses {
 			w.claim()
 			w.reopen()
 			w.advance(2 * time.Minute)
