@@ -1,8 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,28 +24,59 @@ var (
 
 // held is what a turn's end has to know of the row.
 type held struct {
+	id                        int64
 	lastSeq, firstID, firstAt int64
 	superseded, attempts      int
 	// customer is what the turn's charge needs.
 	customer record.Customer
 }
 
-// hold runs fn if the turn still owns its conversation, which is locked.
+// holding is what is to be done with a turn.
+type holding struct {
+	turn *store.Turn
+	fn   func(*tx, held) error
+}
+
+// hold runs fn if the turn still owns its conversation, which is locked. Others
+// may end their turns in the same transaction.
 func (s *Store) hold(ctx context.Context, turn *store.Turn, fn func(*tx, held) error) error {
+	return s.turns.do(ctx, holding{turn, fn})
+}
+
+func (h holding) key() string { return strconv.FormatInt(h.turn.ConversationID, 10) }
+
+// holdAll runs jobs of different turns in one transaction.
+func (s *Store) holdAll(ctx context.Context, jobs []holding) error {
+	// Their lines' usage is locked in this order.
+	slices.SortStableFunc(jobs, func(a, b holding) int {
+		return cmp.Or(strings.Compare(a.turn.Line, b.turn.Line), cmp.Compare(a.turn.ConversationID, b.turn.ConversationID))
+	})
+	ids, epochs, owners := make([]int64, len(jobs)), make([]int64, len(jobs)), make([]string, len(jobs))
+	for i, j := range jobs {
+		ids[i], epochs[i], owners[i] = j.turn.ConversationID, j.turn.Epoch, j.turn.Owner
+	}
 	var rows []held
 	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
 		t.queueWork(b)
 		queueRows(b, &rows, func(row pgx.CollectableRow) (h held, err error) {
-			err = row.Scan(&h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts, &h.customer.AIUntil, &h.customer.RateHour, &h.customer.Rate)
+			err = row.Scan(&h.id, &h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts, &h.customer.AIUntil, &h.customer.RateHour, &h.customer.Rate)
 			return h, err
 		}, `
-			SELECT last_seq, first_unanswered_id, first_unanswered_at, superseded, attempts, ai_until, rate_hour, rate_count FROM conversations
-			WHERE id = $1 AND epoch = $2 AND owner = $3 AND lease_until > 0 FOR UPDATE`, turn.ConversationID, turn.Epoch, turn.Owner)
+			SELECT c.id, c.last_seq, c.first_unanswered_id, c.first_unanswered_at, c.superseded, c.attempts, c.ai_until, c.rate_hour, c.rate_count
+			FROM unnest($1::bigint[], $2::bigint[], $3::text[]) k (id, epoch, owner)
+			JOIN conversations c ON c.id = k.id AND c.epoch = k.epoch AND c.owner = k.owner AND c.lease_until > 0
+			ORDER BY c.id FOR UPDATE OF c`, ids, epochs, owners)
 	}, func(t *tx) error {
-		if len(rows) == 0 {
-			return store.ErrLeaseLost
+		for _, j := range jobs {
+			i := slices.IndexFunc(rows, func(h held) bool { return h.id == j.turn.ConversationID })
+			if i < 0 {
+				return store.ErrLeaseLost
+			}
+			if err := j.fn(t, rows[i]); err != nil {
+				return err
+			}
 		}
-		return fn(t, rows[0])
+		return nil
 	})
 }
 

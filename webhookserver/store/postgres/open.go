@@ -71,6 +71,8 @@ type Store struct {
 	pool   *pgxpool.Pool
 	writer *writer
 	hints  *hints
+	turns  *joint[holding]
+	sends  *joint[settling]
 	closed atomic.Bool
 	// quarantining admits one body at a time.
 	quarantining chan struct{}
@@ -89,6 +91,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	place := placeOf(config.ConnConfig)
 	s := &Store{clock: o.Clock, quarantining: make(chan struct{}, 1)}
+	s.turns = &joint[holding]{key: holding.key, run: s.holdAll}
+	s.sends = &joint[settling]{key: settling.key, run: s.settleAll}
 	if s.schema, err = prepare(ctx, config.ConnConfig, record.MayMigrate(!o.KeepSchema)); err != nil {
 		return nil, fmt.Errorf("postgres store: %s: %w", place, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -78,30 +80,58 @@ func (s *Store) EnqueuePersonReply(ctx context.Context, line string, conversatio
 
 // claimed is what the end of a send has to know of the row.
 type claimed struct {
+	id       string
+	epoch    int64
 	state    store.SendState
 	message  int64
 	testKey  string
 	sentHour int64
 }
 
-// claimed runs fn if nobody has claimed the send since. Its row is locked, after
-// its message: messages are locked before sends, as by who brings a status.
+// settling is what is to be done with a send.
+type settling struct {
+	send *store.Send
+	fn   func(*tx, claimed) error
+}
+
+// claimed runs fn if nobody has claimed the send since. Its row is locked. Others
+// may settle their sends in the same transaction.
 func (s *Store) claimed(ctx context.Context, send *store.Send, fn func(*tx, claimed) error) error {
+	return s.sends.do(ctx, settling{send, fn})
+}
+
+func (s settling) key() string { return s.send.ID }
+
+// settleAll runs jobs of different sends in one transaction. Messages are locked
+// before sends, as by who brings a status.
+func (s *Store) settleAll(ctx context.Context, jobs []settling) error {
+	// Their lines' usage is locked in this order.
+	slices.SortStableFunc(jobs, func(a, b settling) int { return strings.Compare(a.send.Line, b.send.Line) })
+	ids := make([]string, len(jobs))
+	for i, j := range jobs {
+		ids[i] = j.send.ID
+	}
 	var rows []claimed
 	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
 		t.queueWork(b)
-		b.Queue(`SELECT id FROM messages WHERE id = (SELECT message_id FROM outbox WHERE id = $1) FOR UPDATE`, send.ID)
+		b.Queue(`SELECT m.id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE o.id = ANY ($1) ORDER BY m.id FOR UPDATE OF m`, ids)
 		queueRows(b, &rows, func(row pgx.CollectableRow) (c claimed, err error) {
-			err = row.Scan(&c.state, &c.message, &c.testKey, &c.sentHour)
+			err = row.Scan(&c.id, &c.epoch, &c.state, &c.message, &c.testKey, &c.sentHour)
 			return c, err
 		}, `
-			SELECT state, message_id, test_key, coalesce((SELECT last_sent_hour FROM line_traffic l WHERE l.line = o.line), 0)
-			FROM outbox o WHERE id = $1 AND epoch = $2 FOR UPDATE`, send.ID, send.Epoch)
+			SELECT id, epoch, state, message_id, test_key, coalesce((SELECT last_sent_hour FROM line_traffic l WHERE l.line = o.line), 0)
+			FROM outbox o WHERE id = ANY ($1) ORDER BY sequence FOR UPDATE`, ids)
 	}, func(t *tx) error {
-		if len(rows) == 0 {
-			return store.ErrLeaseLost
+		for _, j := range jobs {
+			i := slices.IndexFunc(rows, func(c claimed) bool { return c.id == j.send.ID && c.epoch == j.send.Epoch })
+			if i < 0 {
+				return store.ErrLeaseLost
+			}
+			if err := j.fn(t, rows[i]); err != nil {
+				return err
+			}
 		}
-		return fn(t, rows[0])
+		return nil
 	})
 }
 
@@ -123,7 +153,8 @@ func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string
 				return err
 			}
 		}
-		return t.attachWAMID(c.message, send.PhoneNumberID, wamid)
+		t.then = append(t.then, t.queueWAMID(c.message, send.PhoneNumberID, wamid))
+		return nil
 	})
 }
 

@@ -290,6 +290,16 @@ func (t *tx) forgetEcho(conversation int64) error {
 
 // attachWAMID tells a message of ours its wamid.
 func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
+	rest := t.queueWAMID(messageID, number, wamid)
+	if err := t.settle(); err != nil {
+		return err
+	}
+	return rest()
+}
+
+// queueWAMID is attachWAMID in two parts: rest is to be called when the
+// statements that it queues have run.
+func (t *tx) queueWAMID(messageID int64, number, wamid string) (rest func() error) {
 	var echoes []int64
 	var known []lift
 	var attached int64
@@ -300,18 +310,17 @@ func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
 		return nil
 	})
 	queueRows(b, &known, scanLift, statusesOf, number, wamid)
-	if err := t.settle(); err != nil {
-		return err
-	}
-	for _, conversation := range echoes {
-		if err := t.forgetEcho(conversation); err != nil {
-			return err
+	return func() error {
+		for _, conversation := range echoes {
+			if err := t.forgetEcho(conversation); err != nil {
+				return err
+			}
 		}
+		if attached == 0 {
+			return nil
+		}
+		return t.join(number, wamid, known)
 	}
-	if attached == 0 {
-		return nil
-	}
-	return t.join(number, wamid, known)
 }
 
 // statusesOf selects the statuses of a message.

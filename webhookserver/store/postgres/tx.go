@@ -44,6 +44,8 @@ type tx struct {
 	// tail are statements whose success the server alone decides. They go to it
 	// with the next ones, which spares a round trip: usually with the commit.
 	tail *pgx.Batch
+	// then follows before the commit, when the tail has run.
+	then []func() error
 	// traffic and reports are written last; see commit.
 	traffic     []traffic
 	reports     []store.Report
@@ -177,6 +179,16 @@ func (t *tx) queueDelivery(b *pgx.Batch) {
 // traffic by line, then the reports. Readers follow reports by id, so ids must
 // become visible in order: their lock is held until the commit.
 func (t *tx) commit() error {
+	if len(t.then) > 0 {
+		if err := t.settle(); err != nil {
+			return err
+		}
+	}
+	for _, rest := range t.then {
+		if err := rest(); err != nil {
+			return err
+		}
+	}
 	if err := t.writeTraffic(); err != nil {
 		return err
 	}

@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// maxJoint bounds how many jobs share a transaction: its locks are held until all
+// of them are done.
+const maxJoint = 64
+
+// joint gives jobs of one kind transactions together: those that come while one
+// is under way share the next. A commit waits for the disk, and its round trips
+// cost more than what most jobs write.
+type joint[J any] struct {
+	// key tells what a job is about. A transaction has one job about the same.
+	key func(J) string
+	// run does jobs in one transaction, all or nothing.
+	run func(ctx context.Context, jobs []J) error
+
+	mu      sync.Mutex
+	waiting []*jointJob[J]
+	running bool
+}
+
+type jointJob[J any] struct {
+	job   J
+	state atomic.Int32
+	err   error
+	done  chan struct{}
+}
+
+// do runs a job, and returns when it is durable or has failed.
+func (g *joint[J]) do(ctx context.Context, job J) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &jointJob[J]{job: job, done: make(chan struct{})}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, j)
+	if !g.running {
+		g.running = true
+		// Once it has begun, a caller who gives up does not stop it.
+		go g.loop(context.WithoutCancel(ctx))
+	}
+	g.mu.Unlock()
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
+			return ctx.Err()
+		}
+		<-j.done
+	}
+	return j.err
+}
+
+// loop runs until nothing waits.
+func (g *joint[J]) loop(ctx context.Context) {
+	for group := g.next(); len(group) > 0; group = g.next() {
+		g.together(ctx, group)
+		for _, j := range group {
+			close(j.done)
+		}
+	}
+}
+
+// next takes what waits, in its order, but for a second job about the same.
+func (g *joint[J]) next() (group []*jointJob[J]) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	taken := map[string]bool{}
+	rest := g.waiting[:0:0]
+	for _, j := range g.waiting {
+		switch key := g.key(j.job); {
+		case len(group) == maxJoint || taken[key]:
+			rest = append(rest, j)
+		case j.state.CompareAndSwap(jobQueued, jobRunning):
+			taken[key] = true
+			group = append(group, j)
+		}
+	}
+	g.waiting = rest
+	g.running = len(group) > 0
+	return group
+}
+
+// together runs the group, and its members alone if that fails: whose fault it
+// is shows then, and nobody else suffers. A database that is away fails all.
+func (g *joint[J]) together(ctx context.Context, group []*jointJob[J]) {
+	jobs := make([]J, len(group))
+	for i, j := range group {
+		jobs[i] = j.job
+	}
+	err := g.run(ctx, jobs)
+	for _, j := range group {
+		if j.err = err; err != nil && len(group) > 1 && !errors.Is(err, store.ErrUnavailable) {
+			j.err = g.run(ctx, []J{j.job})
+		}
+	}
+}
