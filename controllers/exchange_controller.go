@@ -31,7 +31,7 @@ const (
 	exchangeWorkers = 64
 	// exchangesPrepared is how many of them may be busy at the Kubernetes API before their codes are sent. A thousand requests that are applied
 	// together would otherwise make everything there slow, for customers who have just signed up by link, too. Those don't wait here.
-	exchangesPrepared = 8
+	exchangesPrepared = 16
 	// exchangeRetryFirst and exchangeRetryLongest bound the pause after an error of the Kubernetes API.
 	exchangeRetryFirst   = 200 * time.Millisecond
 	exchangeRetryLongest = 30 * time.Second

@@ -11,6 +11,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -82,5 +84,21 @@ func TestWorkInProgressMakesNoEvents(t *testing.T) {
 	}
 	if got := eventful(changed); len(got) != 1 || got[0].Type != v1alpha1.ConditionTokenExchanged {
 		t.Errorf("events of %v", got)
+	}
+}
+
+// TestNewsWaitsForWhatPeopleChange: who applies a channel at a full hour must not wait until thousands of others have shown their traffic.
+func TestNewsWaitsForWhatPeopleChange(t *testing.T) {
+	queue := priorityqueue.New[reconcile.Request]("news")
+	defer queue.ShutDown()
+	for _, name := range []string{"busy-1", "busy-2"} {
+		channel := &v1alpha1.WhatsAppChannel{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
+		patiently().Generic(t.Context(), event.GenericEvent{Object: channel}, queue)
+	}
+	queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "shop", Name: "new"}})
+	for _, want := range []string{"new", "busy-1", "busy-2"} {
+		if got, _ := queue.Get(); got.Name != want {
+			t.Fatalf("%s comes before %s", got.Name, want)
+		}
 	}
 }

@@ -264,7 +264,7 @@ func (r *MetaAppReconciler) keepSubscription(ctx context.Context, s *metaAppScop
 	have := findSubscription(all)
 	if have != nil && have.CallbackURL != s.callbackURL && have.CallbackURL != s.old.Status.CallbackURL {
 		return stalled(v1alpha1.ReasonForeignCallback,
-			"The webhooks of this app go to another callback URL, which is not taken over. Remove it in the App Dashboard (WhatsApp, Configuration), or set spec.webhook.subscription to Manual; then set the annotation %s.",
+			"The webhooks of this app go to another callback URL, which is not taken over. Remove it in the App Dashboard (WhatsApp, Configuration), or set spec.webhook.subscription to Manual; then set the annotation %s to the present time.",
 			v1alpha1.RequestedAtAnnotation)
 	}
 	if have != nil && have.Active && have.CallbackURL == s.callbackURL && len(missingFields(have)) == 0 {

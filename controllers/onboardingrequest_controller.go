@@ -392,30 +392,39 @@ func urgencyOf(entry client.Object) int {
 	return urgent
 }
 
+// workQueue is what a controller takes its work from.
+type workQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// enqueue adds an object with a priority; those of a higher one come first.
+func enqueue(q workQueue, priority int, req reconcile.Request) {
+	if first, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		first.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, req)
+		return
+	}
+	q.Add(req)
+}
+
 // urgently enqueues what an event of a vault entry maps to with urgency. What is there when the watch begins is no news.
 func urgently(requests handler.MapFunc) handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	add := func(ctx context.Context, obj client.Object, q queue, priority int) {
+	add := func(ctx context.Context, obj client.Object, q workQueue, priority int) {
 		for _, req := range requests(ctx, obj) {
-			if first, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-				first.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, req)
-			} else {
-				q.Add(req)
-			}
+			enqueue(q, priority, req)
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q workQueue) {
 			priority := urgencyOf(e.Object)
 			if e.IsInInitialList {
 				priority = handler.LowPriority
 			}
 			add(ctx, e.Object, q, priority)
 		},
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q workQueue) {
 			add(ctx, e.ObjectNew, q, urgencyOf(e.ObjectNew))
 		},
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, e.Object, q, urgencyOf(e.Object)) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q workQueue) {
+			add(ctx, e.Object, q, urgencyOf(e.Object))
+		},
 	}
 }
 

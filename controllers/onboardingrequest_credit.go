@@ -254,7 +254,7 @@ func (r *OnboardingRequestReconciler) adoptFunding(ctx context.Context, f *fundi
 		return r.lookLater(f, account)
 	}
 	return stalled(v1alpha1.ReasonCreditMismatch,
-		"The account %s is paid for by something other than the credit line %s; let the customer remove the payment method in WhatsApp Manager, then set the annotation %s.",
+		"The account %s is paid for by something other than the credit line %s; let the customer remove the payment method in WhatsApp Manager, then set the annotation %s to the present time.",
 		f.wabaID, f.partner.CreditLineID, v1alpha1.RequestedAtAnnotation)
 }
 
@@ -296,7 +296,7 @@ func (r *OnboardingRequestReconciler) readBackCredit(ctx context.Context, f *fun
 			continue
 		}
 		return stalled(v1alpha1.ReasonCreditOutcomeUnknown,
-			"Meta lists the sharing %s of the credit line with the customer's business, and the account %s is not funded by it; check Business Settings, revoke that sharing if it is not wanted, then set the annotation %s.",
+			"Meta lists the sharing %s of the credit line with the customer's business, and the account %s is not funded by it; check Business Settings, revoke that sharing if it is not wanted, then set the annotation %s to the present time.",
 			a.ID, f.wabaID, v1alpha1.RequestedAtAnnotation)
 	}
 	return r.postCredit(ctx, f)

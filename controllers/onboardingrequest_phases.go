@@ -25,7 +25,7 @@ const (
 	exchangeRecheck = 30 * time.Second
 	// exchangeHeadStart is how long the first look at a new request with a code waits for the code's exchange, of which the vault tells. Two
 	// looks at each of a thousand that are applied together would take the API server's time away from their codes.
-	exchangeHeadStart = 3 * time.Second
+	exchangeHeadStart = 5 * time.Second
 	// numberRecheck is how soon an account without a number is read again: Meta allows 200 calls per hour and account then.
 	numberRecheck = 5 * time.Minute
 	// maxListedIDs bounds the ids in a message.

@@ -114,13 +114,13 @@ func (r *OnboardingRequestReconciler) registerFailed(ctx context.Context, j *jou
 		j.entry = entry
 		return registrationLocked(j)
 	case meta.ClassNumberNotVerified:
-		return stalledBy(err, v1alpha1.ReasonNumberNotVerified, "The ownership of the number %s is not verified; let the customer verify it in WhatsApp Manager or sign up again, then set the annotation %s.",
+		return stalledBy(err, v1alpha1.ReasonNumberNotVerified, "The ownership of the number %s is not verified; let the customer verify it in WhatsApp Manager or sign up again, then set the annotation %s to the present time.",
 			j.request.Status.DisplayPhoneNumber, v1alpha1.RequestedAtAnnotation)
 	case meta.ClassPINInvalid:
-		return stalledBy(err, v1alpha1.ReasonPINMalformed, "Meta refused the two-step verification PIN as malformed or weak; put another into the Secret that spec.pinSecretRef names, then set the annotation %s.",
+		return stalledBy(err, v1alpha1.ReasonPINMalformed, "Meta refused the two-step verification PIN as malformed or weak; put another into the Secret that spec.pinSecretRef names, then set the annotation %s to the present time.",
 			v1alpha1.RequestedAtAnnotation)
 	case meta.ClassTooManyPINGuesses:
-		return stalledBy(err, v1alpha1.ReasonPINMismatch, "Meta blocks PIN entry for the number after too many wrong PINs; wait as long as Meta says, then give the right PIN by spec.pinSecretRef and set the annotation %s.",
+		return stalledBy(err, v1alpha1.ReasonPINMismatch, "Meta blocks PIN entry for the number after too many wrong PINs; wait as long as Meta says, then give the right PIN by spec.pinSecretRef and set the annotation %s to the present time.",
 			v1alpha1.RequestedAtAnnotation)
 	case meta.ClassPINTooFast:
 		return retryAfter(pinPause, v1alpha1.ReasonThrottled, "Meta asks to wait before the PIN is entered again.")
@@ -175,7 +175,7 @@ func registrationLocked(j *journey) error {
 		until = calls[max(0, len(calls)-maxRegisterCalls)].Add(registrationLock)
 	}
 	return stalled(v1alpha1.ReasonRegistrationLocked,
-		"The number %s had too many register calls in 72 hours; Meta locks it for 72 hours after ten. Find out why registration failed, wait until %s, then set the annotation %s.",
+		"The number %s had too many register calls in 72 hours; Meta locks it for 72 hours after ten. Find out why registration failed, wait until %s, then set the annotation %s to the present time.",
 		j.request.Status.DisplayPhoneNumber, until.UTC().Format(timeShown), v1alpha1.RequestedAtAnnotation)
 }
 
@@ -183,7 +183,7 @@ func registrationLocked(j *journey) error {
 func pinRefused(j *journey) error {
 	remedy := "put the customer's PIN into a Secret of this namespace and name it in spec.pinSecretRef"
 	if ref := j.request.Spec.PINSecretRef; ref != nil {
-		remedy = fmt.Sprintf("correct the key %q of the Secret %s, which spec.pinSecretRef names, and set the annotation %s", keyOr(ref, v1alpha1.SecretKeyPIN), ref.Name, v1alpha1.RequestedAtAnnotation)
+		remedy = fmt.Sprintf("correct the key %q of the Secret %s, which spec.pinSecretRef names, and set the annotation %s to the present time", keyOr(ref, v1alpha1.SecretKeyPIN), ref.Name, v1alpha1.RequestedAtAnnotation)
 	}
 	return stalled(v1alpha1.ReasonPINMismatch,
 		"The number %s has another two-step verification PIN; %s. If nobody knows it, let the customer switch it off in WhatsApp Manager: any other six digits will do then.",

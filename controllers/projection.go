@@ -134,7 +134,7 @@ func claim(have *corev1.Secret, h holder, now time.Time) error {
 		return nil
 	}
 	return stalled(v1alpha1.ReasonPhoneNumberClaimed,
-		"Another channel serves this phone number, or did until lately; delete that one, wait ten minutes and set the annotation %s here.",
+		"Another channel serves this phone number, or did until lately; delete that one, wait ten minutes and set the annotation %s here to the present time.",
 		v1alpha1.RequestedAtAnnotation)
 }
 

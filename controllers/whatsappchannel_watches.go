@@ -34,9 +34,17 @@ func (r *WhatsAppChannelReconciler) setup(mgr ctrl.Manager, reported <-chan even
 			builder.WithPredicates(usability(v1alpha1.ConditionPhoneRegistered))).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.channelsOfSecret), builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.channelsOfNamespace), builder.WithPredicates(predicate.LabelChangedPredicate{})).
-		WatchesRawSource(source.Channel(reported, &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Channel(reported, patiently())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: r.options.Workers}).
 		Complete(r)
+}
+
+// patiently enqueues what the webhook-server has reported on behind what people change: at a full hour thousands of channels have news at
+// once, and whoever applies another one then must not wait for theirs.
+func patiently() handler.EventHandler {
+	return handler.Funcs{GenericFunc: func(_ context.Context, e event.GenericEvent, q workQueue) {
+		enqueue(q, handler.LowPriority, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.Object)})
+	}}
 }
 
 // usability lets through what can change whether dependants may use an object: its spec, its deletion, the status of one condition.

@@ -19,7 +19,7 @@ import (
 )
 
 // trafficHours is in how many hours all channels have traffic.
-const trafficHours = 3
+const trafficHours = 2
 
 // measureTraffic lets messages pass on all channels for some hours, which last as long as it takes to report them, and counts what that
 // makes the manager write. The hours are told by reporter, as a webhook-server's own are those of the clock.
