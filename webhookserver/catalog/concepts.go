@@ -1,244 +1,92 @@
 package catalog
 
-// concepts are words that shops and their customers use for the same kind@de of thing, in all languages that the
-// retrieval assistant speaks. Two words with a hyphen stand side by side; "hose@de" is meant in a German question only. They are everyday goods and shop matters only: a shop adds its own words to its feed, as
-// product_tags or in a description.
-var concepts = []string{
-	// Clothing and shoes.
-	"jumper sweater pullover pulli sweatshirt jersey suéter buzo chompa maglione chandail pull camisola hoodie kapuzenpulli sudadera chaleco cardigan strickjacke rebeca buso pulóver pullunder",
-	"trousers pants slacks hose@de pantalón pantalones pantalon pantaloni calças pantalons wanderhose",
-	"t-shirt tshirt tee@en shirt camiseta remera playera polera maglietta oberteil franela shirts camisetas leiberl t-shirts",
-	"shirt hemd camisa chemise camicia bluse blouse blusa",
-	"jacket coat jacke mantel chaqueta abrigo cazadora chamarra campera parka blazer veste manteau giacca cappotto casaco winterjacke windjacke outdoorjacke mac casaca chumpa jacken jackets chaquetas anorak",
-	"dress kleid vestido robe@fr vestito sundress frock sommerkleid kleider dresses vestidos",
-	"skirt rock@de falda jupe gonna saia pollera",
-	"hat@en cap beanie mütze hut@de kappe gorro gorra sombrero bonnet chapeau cappello chapéu bommelmütze wollmütze strickmütze haube@de tuque toque chullo pasamontañas hats mützen gorros boina",
-	"scarf schal@de bufanda écharpe sciarpa cachecol halstuch chalina pañuelo",
-	"gloves mittens handschuhe guantes gants guanti luvas mitts fäustlinge fingerhandschuhe manoplas",
-	"socks socken strümpfe calcetines chaussettes calzini meias sock stockings medias@es calcetas kniestrümpfe",
-	"belt gürtel cinturón correa ceinture cintura cinto riemen belts cinturones",
-	"sneakers trainers turnschuhe sportschuhe sneaker zapatillas deportivas bambas tenis baskets tênis plimsolls runners tennisschuhe freizeitschuhe stoffschuhe zapatos-lona championes joggers zapatillas-deportivas turnschuh",
-	"running run jogging jogger joggen laufen lauf@de correr trotar footing course@fr corsa@it corrida",
-	"shoes schuhe zapatos zapatillas chaussures scarpe sapatos calzado footwear schuh",
-	"boots stiefel botas bottes stivali bergschuhe wanderschuhe winterstiefel",
-	"wellies wellingtons gumboots rubber-boots rain-boots gummistiefel regenstiefel botas-agua botas-lluvia katiuskas",
-	"slippers house-shoes pantoffeln hausschuhe hauslatschen latschen puschen schlappen pantuflas chinelas babuchas zapatillas-casa pantoufles pantofole chinelos schlapfen finken house-shoe hausschlappen alpargatas",
-	"sandals sandalen sandalias sandales sandali sandálias sandal flip-flops chanclas ojotas cholas sandale",
-	"underwear unterwäsche lingerie intimo",
-	"pyjamas pajamas schlafanzug pijama pyjama pigiama nightwear piyama",
-	"women woman ladies lady wife damen frauen frau ehefrau mujer mujeres señora esposa femme femmes donna donne mulher dama damas gal female señoras",
-	"men man gents husband herren männer mann ehemann hombre hombres caballero marido esposo homme hommes uomo uomini homem caballeros varón varones guys boyfriend male",
-	"kids kid children child daughter son kinder kind@de tochter sohn niños niño niña hijo hija infantil enfants enfant bambini bambino crianças toddler toddlers nene nena chicos@es peques nenes",
-	// Home.
-	"sofa couch settee sofá divano canapé polstersofa dreisitzer sillón tresillo chesterfield loveseat davenport dreisitzer-sofa",
-	"armchair sessel sillón fauteuil poltrona",
-	"chair stuhl silla chaise sedia cadeira",
-	"table tisch mesa tavolo coffee-table beistelltisch couchtisch sofatisch mesita",
-	"bed bett cama lit@fr letto",
-	"duvet quilt comforter bettdecke decke edredón couette piumone doona eiderdown nórdico colcha",
-	"bedding bed-linen bedclothes sheets duvet-cover quilt-cover bettwäsche bettbezug bettzeug ropa-cama juego-cama sábanas funda-nórdica bed-cover bettüberzug bettüberzüge funda-edredón ropa-de-cama juego-sábanas doona-cover",
-	"blanket throw wolldecke manta couverture coperta cobertor cobija frazada kuscheldecke",
-	"pillow cushion kissen kopfkissen almohada cojín oreiller coussin cuscino almofada kissenbezug cojin polster@de federpolster pillows almohadas",
-	"mattress matratze colchón matelas materasso colchão colchoneta",
-	"sleeping-mat sleeping-pad camping-mat air-mattress airbed isomatte luftmatratze schlafmatte liegematte esterilla colchoneta colchón-inflable",
-	"bath bathroom bad@de badezimmer baño bain@fr bagno",
-	"towel handtuch handtücher badetuch badetücher duschtuch duschtücher badelaken toalla serviette asciugamano toalha frottee toallón toallas towels washcloth duschhandtuch",
-	"lamp light leuchte lampe licht lámpara luz lampada luce@it candeeiro lampenschirm lights lamps beleuchtung luces faro velador lampen lámparas luminaria",
-	"torch flashlight taschenlampe linterna torcia lanterna",
-	"headlamp head-torch headlight-lamp stirnlampe kopflampe frontal linterna-frontal linterna-cabeza frontale",
-	"floor-lamp standing-lamp stehlampe stehleuchte lámpara-pie",
-	"candle kerze vela bougie candela kerzen teelicht velita velas candles",
-	"clock uhr reloj horloge orologio relógio wanduhr",
-	"watch armbanduhr uhr reloj montre@fr orologio relógio",
-	"mirror spiegel espejo miroir specchio espelho",
-	"carpet rug teppich alfombra tapis tappeto tapete",
-	"curtain vorhang cortina rideau tenda",
-	// Kitchen and food.
-	"pan@en skillet pfanne sartén poêle padella frigideira frying-pan bratpfanne paila sauteuse pfandl pans pfannen sartenes griddle crepera crêpepfanne crepe-pan",
-	"pot saucepan topf kochtopf olla cazo cacerola casserole pentola panela casserole stockpot kochgeschirr kasserolle stielkasserolle reindl ollas töpfe saucepans pots",
-	"mug cup tasse becher taza tazza caneca copa mugs pott kaffeebecher tazón pocillo häferl haferl jarro tazas tassen cups",
-	"plate teller plato assiette piatto prato",
-	"glass glas vaso@es verre bicchiere copo",
-	"knife messer cuchillo couteau coltello faca knives messer küchenmesser cuchillos",
-	"kettle wasserkocher hervidor bouilloire bollitore chaleira water-boiler teekessel pava hervidora caldera@es teekocher",
-	"blender mixer puree purée blend mixen pürieren pürierstab stabmixer stick-blender immersion-blender batidora batir triturar licuadora mixeur frullatore zauberstab minipimer túrmix handmixer blenders mixstab procesadora",
-	"scale scales weigh weighing waage wiegen abwiegen báscula balanza pesar balance@fr bilancia balança küchenwaage pesa",
-	"chopping cutting chop@en cut schneiden schneide cortar picar",
-	"chopping-board cutting-board schneidebrett küchenbrett tabla-cortar",
-	"grinder mill grind grinding mühle mahlen molinillo moler moulin macinino moinho",
-	"ground gemahlen molido moulu macinato moído",
-	"cafetiere french-press plunger kaffeepresse stempelkanne pressstempelkanne cafetera-émbolo cafetera-francesa prensa-francesa presskanne coffee-press cafetera-prensa cafetera-pistón",
-	"moka-pot mokkakanne espressokocher espressokanne espresso-maker cafetera-italiana cafetera-moka caffettiera greca mokapot espressokännchen percolator stovetop-espresso",
-	"froth frother foam schaum schäumen aufschäumen aufschäumer milchschäumer espuma espumar espumador mousse",
-	"boil boils boiling kettle wasserkocher hervir hervidor erhitzen calentar",
-	"teapot teekanne tetera théière teiera",
-	"coffee kaffee café caffè java kaffees",
-	"decaf decaffeinated caffeine entkoffeiniert koffeinfrei koffein descafeinado cafeína décaféiné decaffeinato",
-	"tea tee té thé tè chá",
-	"infusion herbal-tea kräutertee infusión tisana tisane",
-	"chocolate schokolade chocolat cioccolato schoko choco cacao cocoa kakao",
-	"honey honig miel miele mel bienenhonig",
-	"oil öl aceite huile olio óleo",
-	"bottle flask flasche botella bouteille bottiglia garrafa canteen trinkflasche wasserflasche cantimplora termo caramañola flaschen bottles botellas",
-	"thermos insulated-bottle vacuum-flask flask thermosflasche thermoskanne isolierflasche termo botella-térmica thermobecher travel-mug termos",
-	// Outdoor, bags, bicycles.
-	"backpack rucksack daypack knapsack tagesrucksack mochila morral macuto zaino schulrucksack bulto@es backpacks rucksäcke mochilas schoolbag school-bag schultasche bookbag",
-	"bag tasche bolsa bolso sac@fr borsa beutel bolsita teebeutel",
-	"suitcase luggage koffer maleta valise valigia mala@pt",
-	"tent zelt carpa tienda-campaña tente tenda tents zelte toldo tiendas carpas",
-	"camping camp zelten campen acampar acampada",
-	"poles sticks stöcke wanderstöcke trekkingstöcke bastones palos bâtons bastoncini",
-	"stove cooker kocher hornillo réchaud fornello fogão burner campingkocher gaskocher infiernillo",
-	"bike bicycle cycle fahrrad rad@de bicicleta bici vélo bikes cycling fahrräder radfahren ciclismo velo@de drahtesel bicis",
-	"hiking hike trekking walking mountain wandern wanderung bergtour senderismo montaña excursión excursiones caminar randonnée escursionismo caminhada",
-	"rain regen lluvia pluie pioggia chuva",
-	"raincoat rain-jacket rain-coat anorak cagoule windbreaker regenjacke regenmantel chubasquero impermeable friesennerz regenponcho slicker mackintosh mac@en piloto@es ostfriesennerz gabardina",
-	"puffer down-jacket quilted padded daunenjacke steppjacke chaqueta-plumas plumas plumífero",
-	"waterproof wasserdicht impermeable imperméable impermeabile impermeável water-resistant rainproof regenfest wasserfest regendicht",
-	// Electronics.
-	"phone smartphone mobile cellphone handy@de telefon móvil teléfono celular téléphone portable telefono cellulare telemóvel cell telefon mobiltelefon celular",
-	"laptop notebook ordenador-portátil ordinateur computer computadora ordenador macbook",
-	"headphones headset kopfhörer cascos auriculares audífonos casque cuffie over-ear headset kopfhörern diadema audifonos headphone",
-	"earbuds earphones in-ear ohrhörer ohrstöpsel ohrstecker auriculares audífonos écouteurs auricolari",
-	"speaker loudspeaker boombox lautsprecher box musikbox altavoz parlante bocina enceinte altoparlante coluna corneta@es speakers lautsprecherbox parlantes altavoces",
-	"charger ladegerät cargador chargeur caricatore carregador netzteil ladekabel",
-	"battery akku batterie batería pila batteria bateria",
-	"powerbank power-bank battery-pack portable-charger external-battery zusatzakku batería-externa cargador-portátil akkupack ladebank batería-portátil pila-externa",
-	"charge charging recharge rechargeable laden aufladen aufladbar cargar recargar recargable",
-	"noise-cancelling noise-canceling anc geräuschunterdrückung cancelación-ruido",
-	"smartwatch smart-watch fitness-watch fitness-tracker fitnessuhr sportuhr pulsuhr reloj-inteligente reloj-deportivo",
-	"handlebar handlebars lenker manillar guidon manubrio",
-	"cable lead kabel câble cavo cabo cord wire charger-cable ladekabel",
-	"holder mount halter halterung soporte support supporto suporte cradle halterungen handyhalter sujetador phone-mount porta-celular portamóvil",
-	"wireless cordless kabellos drahtlos schnurlos inalámbrico",
-	"tv television fernseher televisor televisión téléviseur televisore",
-	// Colours.
-	"red rot@de rojo roja rouge rosso rossa vermelho",
-	"blue navy blau marineblau azul marino bleu blu",
-	"green grün verde vert",
-	"black schwarz negro negra noir nero nera preto",
-	"white weiß weiss blanco blanca blanc bianco branca branco",
-	"yellow gelb amarillo amarilla jaune giallo amarelo",
-	"grey gray grau gris grigio cinza",
-	"brown braun marrón brun marrone marrom",
-	// What things are made of, and how they are.
-	"wool woolly woollen wolle lana laine lã",
-	"leather leder cuero piel cuir pelle couro",
-	"cotton baumwolle algodón coton cotone algodão",
-	"linen leinen lino lin@fr linho",
-	"steel stahl acero acier acciaio aço",
-	"stainless stainless-steel edelstahl rostfrei inoxidable inox",
-	"iron eisen hierro fer@fr ferro@it",
-	"cast-iron gusseisen gusseisern hierro-fundido hierro-colado fonte@fr ghisa",
-	"wood wooden holz madera bois legno madeira",
-	"oak eiche roble chêne quercia carvalho",
-	"bamboo bambus bambú bambou bambù",
-	"cork kork corcho liège sughero cortiça",
-	"down@en daunen plumón plumas",
-	"feather feathers federn feder pluma plumas plume piuma",
-	"velvet samt terciopelo velours@fr velluto veludo",
-	"felt filz fieltro feutre feltro",
-	"fleece polar forro-polar",
-	"canvas lona stoff toile",
-	"rubber gummi goma caoutchouc gomma borracha",
-	"carbon karbon kohlefaser carbono carbone",
-	"plastic kunststoff plastik plástico plastique",
-	"ceramic keramik cerámica céramique",
-	"stoneware steingut gres",
-	"organic bio biologisch ecológico orgánico biologique",
-	"flowers flower floral blumen blumenmuster geblümt flores estampado fleurs fiori",
-	"lavender lavendel lavanda lavande",
-	"scented duft parfümiert  aromática",
-	"warm cosy kuschelig warme cálido calentito abrigado chaud caldo abrigada abrigadas calientito",
-	"winter invierno hiver inverno", "summer sommer verano été estate",
-	"light lightweight ultralight leicht ultraleicht ligero ultraligero liviano léger leggero liviana livianas livianos ligera ligeras leichte leichtes",
-	"small little tiny klein kleine pequeño chico chica petit piccolo",
-	"big large groß grande grand",
-	"silent quiet noiseless leise lautlos geräuschlos silencioso",
-	"round rund redondo redonda rond@fr rotondo",
-	"foldable folding faltbar klappbar zusammenklappbar plegable",
-	"portable tragbar portátil",
-	"self-inflating selbstaufblasend autoinflable",
-	"dark bitter dunkel zartbitter oscuro amargo",
-	"strong stark@de fuerte", "sleep sleeping schlafen schlaf dormir",
-	"beach strand playa plage spiaggia praia",
-	"sport sports gym workout training deporte fitness entrenar",
-	"university college uni universität universidad",
-	"induction induktion inducción",
-	"sole@en sohle suela", "mud muddy matsch schlamm barro",
-	"non-stick nonstick teflon antihaft beschichtet antiadherente anti-adhérent",
-	"drink drinks getränk getränke trinken bebida bebidas beber boisson",
-	"music musik música musikhören musique musica",
-	"filter filtro filtre filtermaschine filterkaffee",
-	"roasted roast geröstet röstung tueste tostado",
-	"loose lose suelto hebra",
-	"vegan vegano vegana vegane végétalien",
-	"convertible zip-off detachable abnehmbar desmontable desmontables",
-	"short kurz corto corta",
-	"touchscreen touch táctil táctiles",
-	"family familie familiar famille famiglia",
-	"person persons people personen leute personas personne persone",
-	"2 two zwei dos deux due dois", "3 three drei tres trois tre três", "4 four vier cuatro quatre quattro quatro", "5 five fünf cinco cinq cinque",
-	"shelf regal estante estantería étagère scaffale",
-	"desk schreibtisch escritorio bureau scrivania",
-	"wardrobe closet schrank kleiderschrank armario armoire armadio",
-	"fridge refrigerator kühlschrank nevera frigorífico réfrigérateur",
-	"bulb glühbirne bombilla ampoule lampadina",
-	"handle griff empuñadura", "lid deckel tapa",
-	"helmet helm casco", "lock schloss candado cerradura",
-	"glasses spectacles brille gafas anteojos lunettes occhiali",
-	"sunglasses sonnenbrille gafas-sol lunettes-soleil",
-	"umbrella regenschirm paraguas parapluie ombrello",
-	"wallet purse geldbeutel portemonnaie geldbörse cartera monedero portefeuille",
-	"necklace halskette collar collier", "ring ringe anillo bague anello", "earrings ohrringe pendientes aretes",
-	"perfume parfüm parfum duftwasser colonia", "soap seife jabón savon", "shampoo champú",
-	"toy spielzeug juguete jouet", "book buch libro livre",
-	"soup suppe suppen sopa sopas soupe", "smoothie smoothies batido batidos",
-	"vegetables gemüse verdura verduras", "meat fleisch carne", "steak steaks filete filetes", "eggs eier huevos", "pancakes pfannkuchen tortitas panqueques",
-	"bread brot pan@es loaf loaves hogaza pain@fr pane pão", "milk milch leche lait latte",
-	"sugar zucker azúcar sucre", "flour mehl harina farine", "butter mantequilla beurre", "wine wein vino vin",
-	"baby babys bebé", "dog hund perro chien cane", "cat katze gato chat@fr gatto",
-	"living-room wohnzimmer salón sala", "kitchen küche cocina cuisine cucina",
-	"pulse heart-rate herzfrequenz puls pulso pulsómetro",
-	"rear back-light rücklicht trasera", "front vorderlicht delantera",
-	"free gratis kostenlos umsonst gratuito gratuita versandkostenfrei",
-	"hotel hotels gastronomie restaurant restaurante cafetería cafeterías café",
+import (
+	"embed"
+	"io/fs"
+	"strings"
+	"sync"
+)
+
+// kind is a concept that says what it is for: an index into concepts.
+type kind uint16
+
+// concept is a line of words/*.txt: what shops and their customers, in all languages that the retrieval assistant speaks, call the
+// same kind@de of thing, and after "=" what it is for.
+//
+// Things that share their uses share a line, with "/" between. Two names with a hyphen stand side by side; "hose@de" is meant in a German question only. A use that ends in * stands for all words
+// that begin so. The words are those of retail at large, by department: a shop adds its own to its feed.
+type concept struct{ names, uses []string }
+
+//go:embed words/*.txt
+var wordFiles embed.FS
+
+// servicesFile has the words for what a shop does beside selling.
+const servicesFile = "services.txt"
+
+// vocabulary is what the files say.
+type vocabulary struct {
+	concepts, matters []concept
+	uses              useIndex
 }
 
-// matters are words for what a shop does beside selling.
-var matters = []string{
-	"return returns send-back give-back rückgabe rückgaberecht zurückgeben zurückschicken zurücksenden rücksendung retoure widerruf umtausch umtauschen devolver devolución devoluciones retour reso@it devolução bring-back take-back zurückbringen zurückgebe umtauschrecht widerrufen widerrufsrecht regresar returned returning returnable zurückgegeben zurückgesendet zurückgeschickt zurücknehmen zurückgenommen retournieren retourniert rücknahme umgetauscht devuelvo devuelve devuelven devuelto devolveré devolverlo devolverlos devolverla devolverlas devolví devuelvan rückversand give-it-back send-it-back take-it-back return-it",
-	"exchange swap umtausch umtauschen tauschen cambio cambiar échange cambiare troca wechseln umtausche eintauschen exchanged exchanging umgetauscht tausche tauscht cambiarlo cambiarla cambiarlas cambian cambia canje wrong-size falsche-größe andere-größe otra-talla different-size",
-	"refund reimburse money-back erstattung erstatten rückerstattung geld-zurück reembolso remboursement rimborso reimbursement reintegro refunded refunds zurückzahlen rückzahlung zurückerstatten erstattet reembolsan reembolsar reembolsos get-my-money dinero-devuelto",
-	"shipping delivery ship deliver post@en arrive arrives arrival ankommen versand versandkosten verschicken versenden zusenden schicken llegar llega llegada enviar mandar portes lieferung liefern zustellung envío envíos enviar entrega livraison expédition spedizione consegna postage courier dispatch dispatched shipped delivered deliveries sent porto lieferzeit lieferkosten liefert mensajería despacho reparto despachan mandan envían demora lieferst zustellen shipment shipments delivers delivering verschickt versendet versandt geliefert zugestellt lieferdauer paketdienst dhl ups hermes correos correo envía envia envíen entregan entregar mandáis mandarme llegará llegan versandfrei angekommen lieferstatus",
-	"parcel package paket päckchen sendung paquete colis pacco encomenda packages pakete päckchen paquetes sendungen packet shipment postpaket",
-	"card credit-card kreditkarte karte tarjeta",
-	"pay payment paying bezahlen zahlen zahlung bezahlung pagar pago payer paiement pagare pagamento checkout paid bezahle bezahlt zahle zahlungsarten zahlungsmethoden cash bargeld efectivo abonar pays payable payments zahlt zahlungsart zahlart bezahlmöglichkeiten paypal klarna visa mastercard paga pagas pagan pagáis transferencia überweisung bank-transfer apple-pay google-pay medios-pago formas-pago métodos-pago kartenzahlung",
-	"vat mwst mehrwertsteuer umsatzsteuer iva tva ust tax steuer",
-	"company business firma firmenkunde unternehmen gewerbe empresa negocio firmen corporate empresas geschäftskunden gewerbekunde gesellschaft compañía sociedad freelancer selbstständig",
-	"invoice receipt rechnung quittung beleg factura recibo facture fattura fatura bill rechnungen facturación facturas invoices facturan facturar rechnungskauf",
-	"instalments installments raten ratenzahlung finanzierung financing plazos cuotas financiar financed ratenkauf mensualidades financiación parts@en abzahlen abbezahlen a-plazos mensual mensuales cuota fraccionar fraccionado teilzahlung teilbeträgen monatlich monthly-payments pay-later three-parts meses-sin",
-	"warranty guarantee garantie gewährleistung garantía garanzia garantia garantiezeit garantiefall guaranteed warranties guarantees garantiert garantiza",
-	"repair repairs fix@en mend reparieren reparatur reparar reparación réparer riparare repaired repairing repariert repariere reparan arreglar arreglan arreglo arreglarlo arreglarla arregláis reparaciones",
-	"broken broke break defective faulty damaged cracked kaputt defekt beschädigt gesprungen zerbrochen roto rota rompió romper roto estropeado averiado dañado defectuoso cassé rotto malfunction fault torn ripped snapped leaking reklamieren reklamation reclamar reclamación rompe fallado falla descompuesto breaks scratched dented kaputtgegangen defekte defektes kratzer beschädigte rompieron rotos rotas estropeó estropea dañó agrietado fallando zerbrach abgebrochen shattered rompí malogrado stopped-working",
-	"opening hours open close@en closed geschlossen schließen aufmachen geöffnet öffnungszeiten offen horario abierto abren abrir abre cierran cerrar cerrado apertura ouvert orari aperto horário timetable schedule öffnet öffnen macht-auf aufhaben offen horarios atienden opens closes schliesst schließt feiertag feiertage feiertags public-holiday public-holidays festivo festivos abiertos abierta cierra cierre aufmacht zumachen zumacht",
-	"store shop laden geschäft tienda magasin negozio loja showroom branch filiale ladengeschäft vor-ort local sucursal",
-	"address located finden location directions adresse anfahrt standort dirección ubicación indirizzo endereço visit besuchen visitar ubicados adress whereabouts ubicada dónde-están encontrarlos",
-	"voucher coupon gutschein vale@es cupón bon@fr buono gutscheine gutscheincode code promo código vales cupones coupons vouchers",
-	"gift-card gift-voucher gift-certificate voucher gutschein geschenkgutschein geschenkkarte tarjeta-regalo cheque-regalo vale@es gifts geschenke regalar regalos schenken gift-cards geschenkkarten geschenkgutscheine tarjetas-regalo bono-regalo",
-	"wrap wrapping gift-wrap einpacken verpacken geschenkverpackung geschenkpapier envolver envoltorio wrapped gift-wrapped giftwrap eingepackt verpackt envuelven envuelve envuelto envolverlo envolverlos papel-regalo einzupacken",
-	"redeem einlösen canjear",
-	"gift@en present geschenk regalo cadeau presente",
-	"discount rabatt rabatte mengenrabatt ermäßigung descuento remise sconto desconto discounts rebate prozente nachlass rebaja rebajas",
-	"pickup collect abholen abholung recoger recogida retirer ritiro pick-up picked-up pick click-and-collect abhole abholen selbstabholung retirar pasar-buscar collecting selbstabholer abgeholt abzuholen recojo recoge recogerlo recogen recogerla",
-	"sharpen sharpening blunt schleifen schleift schleifservice messerschliff afilar afilan afiláis aiguiser affilare sharpened geschliffen schärfen nachschleifen schärft afilado afile afila afilarlo",
-	"wholesale bulk reseller großhandel wiederverkäufer händler mayorista por-mayor distribuidor revendedor b2b bulk-order grosshandel großmengen mayoreo revender revendo resell reselling trade-customers trade-customer retailers dealer dealers stockist distributor großkunden wiederverkauf gewerblich al-por-mayor mayoristas distribuidores revendedores por-volumen volume-discount großabnehmer",
-	"minimum mindestbestellwert mindestmenge mínimo mínima mindestbestellung mindestabnahme",
-	"dryer tumble trockner secadora séchoir",
-	"measure measurement messen maße medir medidas", "chest brust brustumfang pecho", "foot feet fuß füße pie@es pies",
-	"parking park parken parkplatz parkplätze aparcamiento aparcar estacionamiento parcheggio car-park parkhaus parkmöglichkeit parkmöglichkeiten estacionar estaciono parquear parqueadero aparco aparcamientos parke geparkt",
-	"size-guide size-chart sizing-chart größentabelle größenberatung maßtabelle guía-tallas tabla-tallas sizing-guide size-table größentabellen tallaje guía-de-tallas medidas-tallas",
-	"size sizing größe schuhgröße talla taille taglia tamanho sizes tallas größen",
-	"wash washing clean cleaning care@en waschen reinigen putzen pflege pflegen lavar limpiar cuidar laver nettoyer lavare pulire machine-wash washable gewaschen gereinigt lavado limpio limpieza cuidado laundry washes waschbar gewaschene lavarlo lavarla lavarlos lavo lava lavan limpia limpiarlo",
-	"track tracking follow sendungsverfolgung verfolgen seguimiento suivi tracked nachverfolgen verfolgung rastrear rastreo localizar tracking-number sendungsnummer trackingnummer paketnummer localizador número-seguimiento rastreador trackingcode",
+// useIndex finds the kinds that are for something: by the word, and by how words begin.
+type useIndex struct{ words, starts map[string][]kind }
+
+var vocabularyOf = sync.OnceValue(func() *vocabulary {
+	v := &vocabulary{uses: useIndex{words: map[string][]kind{}, starts: map[string][]kind{}}}
+	files, err := fs.Glob(wordFiles, "words/*.txt")
+	if err != nil {
+		panic(err) // the pattern is constant
+	}
+	for _, name := range files {
+		text, err := wordFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // it is part of the program
+		}
+		for line := range strings.Lines(string(text)) {
+			names, uses, _ := strings.Cut(line, "=")
+			for group := range strings.SplitSeq(names, "/") {
+				c := concept{strings.Fields(group), strings.Fields(uses)}
+				if strings.HasSuffix(name, servicesFile) {
+					v.matters = append(v.matters, c)
+					continue
+				}
+				v.uses.add(c.uses, kind(len(v.concepts))) //nolint:gosec // a few hundred
+				v.concepts = append(v.concepts, c)
+			}
+		}
+	}
+	return v
+})
+
+func (u *useIndex) add(uses []string, k kind) {
+	for _, use := range uses {
+		into := u.words
+		use, open := strings.CutSuffix(use, "*")
+		if open {
+			into = u.starts
+		}
+		use = folded(use)
+		into[use] = append(into[use], k)
+	}
+}
+
+// minStart is the shortest beginning of a word that says a use, in bytes.
+const minStart = 3
+
+// of returns the kinds that are for what a folded word says; of a compound its end may say it.
+func (u *useIndex) of(word string, compound bool) []kind {
+	found := u.words[word]
+	for n := minStart; n <= len(word); n++ {
+		found = append(found[:len(found):len(found)], u.starts[word[:n]]...)
+	}
+	if len(found) > 0 || !compound {
+		return found
+	}
+	for i := minPart; i+minPart <= len(word); i++ {
+		if found = u.of(word[i:], false); len(found) > 0 {
+			return found
+		}
+	}
+	return nil
 }

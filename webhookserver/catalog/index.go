@@ -58,7 +58,7 @@ func Build(ctx context.Context, src Source) (*Index, error) {
 	var err error
 	x.goods, err = newShelf(ctx, src.Languages, true, len(x.products), func(i int, language string) writing {
 		title, body := productText(&x.products[i], language, language == languages[0])
-		return writing{title: title, body: body}
+		return writing{title: title, what: firstClause(x.products[i].In(language).Description), body: body}
 	})
 	if err != nil {
 		return nil, err
@@ -91,6 +91,17 @@ func Build(ctx context.Context, src Source) (*Index, error) {
 
 // maxPage is the longest page, in bytes, that is taken to be about one thing.
 const maxPage = 4000
+
+// maxClause is the longest first clause of a description, in bytes, that is taken to say what a thing is.
+const maxClause = 80
+
+// firstClause is a description's beginning: "Steel thermos flask, keeps cold for 24 hours".
+func firstClause(description string) string {
+	if i := strings.IndexAny(description, ".,;:!?\n"); i >= 0 {
+		description = description[:i]
+	}
+	return clip(description, maxClause)
+}
 
 // productText is what a product is found by in a language: its translation, or the feed's own words, which may be in any; in the
 // shop's first language both.

@@ -229,7 +229,7 @@ func (l *lexicon) has(word string) bool {
 // compounds adds the words that end or begin with a word.
 func (l *lexicon) compounds(found []match, word string, strength float64) []match {
 	l.ending(word, func(id uint32) {
-		if w := l.words[id]; w != word && !prefixes[strings.TrimSuffix(w, word)] {
+		if w := l.words[id]; w != word && !prefixed(strings.TrimSuffix(w, word)) {
 			found = append(found, match{id, id, strength * within})
 		}
 	})
@@ -240,6 +240,19 @@ func (l *lexicon) compounds(found []match, word string, strength float64) []matc
 		return true
 	})
 	return found
+}
+
+// prefixed says whether what stands before a word are prefixes alone.
+func prefixed(before string) bool {
+	if prefixes[before] {
+		return true
+	}
+	for n := 2; n < len(before); n++ {
+		if prefixes[before[:n]] && prefixes[before[n:]] {
+			return true
+		}
+	}
+	return false
 }
 
 // prefixes make of a word another one that is no kind of it: ausgeschlossen is not geschlossen.

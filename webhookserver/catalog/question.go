@@ -42,6 +42,14 @@ type wanted struct {
 	names          bool
 	found, missing float64
 	matches        [][]match
+	// kinds are those of the shop that are for what the word says.
+	kinds []kind
+	// thing says that it is a name of something that shops sell.
+	thing bool
+	// named are the kinds of the shop that it names.
+	named []kind
+	// sold says that the shop has things of that name.
+	sold bool
 }
 
 // question is what is asked, as a shelf reads it.
@@ -82,7 +90,13 @@ func (r *reader) read(text string) question {
 		if i+1 < len(kept) {
 			// "french press" is one thing, and so is "tea pot", where the catalog has teapots.
 			if matches := r.together(kept[i].word, kept[i+1].word); best(matches) > 0 {
-				q.add(r.wanted(kept[i].word+" "+kept[i+1].word, naming, matches, r.standing(kept, i+1)), kept[i+1].aside)
+				q.add(r.wanted(kept[i].word+" "+kept[i+1].word, naming, matches, r.standing(kept, i+1)), kept[i].aside)
+				i++
+				continue
+			}
+			if r.shelf.goods && r.thing(kept[i].word+" "+kept[i+1].word) {
+				// Who wants a bike lock is helped neither by a bike nor by a lock.
+				q.add(r.wanted(kept[i].word+" "+kept[i+1].word, naming, make([][]match, len(r.shelf.tongues)), 1), kept[i+1].aside)
 				i++
 				continue
 			}
@@ -103,15 +117,17 @@ func (r *reader) kept(text string) []said {
 	var kept []said
 	at := 0
 	for _, sentence := range sentences(text) {
-		named, aside := false, false
+		named, aside, owned := false, false, false
 		for _, word := range r.tokens(sentence) {
 			at++
+			had := owned
+			owned = owners[folded(word)]
 			aside = aside || named && asides[folded(word)]
 			as := r.manner(word)
 			if as == filler || slices.ContainsFunc(kept, func(s said) bool { return s.word == word }) {
 				continue
 			}
-			kept = append(kept, said{word, as, at, aside})
+			kept = append(kept, said{word, as, at, aside || had})
 			named = named || as == naming
 		}
 	}
@@ -136,6 +152,10 @@ func sentences(text string) []string {
 var asides = foldedSet("for that which who when while if because so with without to after before since where but",
 	"für fürs zum zur damit wenn weil mit ohne um gegen beim wo dass aber nachdem seit", "para que cuando si porque con sin por donde pero desde",
 	"pour qui quand si parce avec sans", "per che quando se perché con senza", "para que quando se porque com sem")
+
+// owners are words before what the customer has already.
+var owners = foldedSet("my our his her their", "mein meine meinen meinem meiner unser unsere unseren unserem unserer", "mi mis nuestro nuestra nuestros nuestras",
+	"mon ma mes notre nos", "mio mia miei mie", "meu minha meus minhas")
 
 func foldedSet(lines ...string) map[string]bool {
 	set := map[string]bool{}
@@ -179,6 +199,11 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 			}
 		}
 	}
+	if sureness == 0 && r.shelf.goods && r.thing(s.word) {
+		// It is spelt well, and not sold here.
+		q.add(r.wanted(s.word, naming, matches, share), s.aside)
+		return
+	}
 	if sureness < within {
 		near := r.nearMisses(s.word)
 		if best(near) < oneTypo && whole {
@@ -191,8 +216,8 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		if sureness == 0 {
 			matches = near
 		}
-		if best(matches) == 0 && r.misspeltFiller(s.word) {
-			return
+		if best(matches) == 0 && (r.misspeltFiller(s.word) || mannerOf(folded(s.word), "") == filler) {
+			return // "is" in a German question
 		}
 	}
 	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
@@ -238,6 +263,16 @@ func (r *reader) withForms(word string, matches [][]match) [][]match {
 }
 
 func (q *question) add(w wanted, aside bool) {
+	if w.thing && !aside {
+		w.kinds = nil // who wants a laptop is not helped by a bag for one
+		if !w.sold && w.word != "" {
+			for _, matches := range w.matches {
+				for i := range matches {
+					matches[i].strength *= besideShare
+				}
+			}
+		}
+	}
 	if aside && q.goods {
 		w.found *= asideFound
 		w.missing *= asideMissing
@@ -257,6 +292,14 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 	weight := r.shelf.rarity(in) * share
 	w := wanted{word: word, manner: as, found: weight * shares[as].found, missing: weight * shares[as].missing, matches: matches}
 	w.names = as == naming || as == trade
+	w.thing = as == naming && r.thing(word)
+	if r.shelf.goods {
+		w.named = r.namedKinds(word)
+	}
+	w.sold = !r.shelf.goods || share < 1 || len(w.named) > 0
+	if r.shelf.goods && as != filler && !r.matter(word) {
+		w.kinds = slices.DeleteFunc(slices.Clone(vocabularyOf().uses.of(folded(word), compounding[r.language])), func(k kind) bool { return len(r.shelf.ofKind[k]) == 0 })
+	}
 	switch {
 	case as == trait && !r.shelf.goods, as == tiny && !r.shelf.goods:
 		w.missing *= contextShare
@@ -264,9 +307,9 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 	case !r.shelf.goods && r.sells(word) && !r.matter(word):
 		w.missing *= contextShare
 		w.names = false
-	case sureness == 0 && r.shelf.goods:
+	case sureness == 0 && r.shelf.goods && len(w.kinds) == 0:
 		w.missing *= unknownShare
-	case sureness == 0:
+	case sureness == 0 && !r.shelf.goods:
 		w.missing *= storyShare
 	}
 	return w
@@ -308,6 +351,25 @@ func (r *reader) meanings(word string) [][]match {
 // matter says whether a word is for what a shop does beside selling.
 func (r *reader) matter(word string) bool {
 	return slices.ContainsFunc(r.shelf.tongues, func(t *tongue) bool { return t.matters(strings.Join(t.terms(word), " ")) })
+}
+
+// namedKinds are the kinds of the shop that a word, or two, names.
+func (r *reader) namedKinds(word string) []kind {
+	var all []kind
+	for _, t := range r.shelf.tongues {
+		if t.language == r.language || !r.own() {
+			all = append(all, slices.DeleteFunc(t.kinds(t.terms(word)), func(k kind) bool { return len(r.shelf.ofKind[k]) == 0 })...)
+		}
+	}
+	return all
+}
+
+// thing says whether a word, or two, is a name of something that shops sell, this one or others.
+func (r *reader) thing(word string) bool {
+	return r.some(func(t *tongue) bool {
+		terms := t.terms(word)
+		return len(terms) == len(strings.Fields(word)) && t.thing(strings.Join(terms, " "))
+	})
 }
 
 // misspeltFiller says whether a word that nothing in the shop has is a filler with a typo.

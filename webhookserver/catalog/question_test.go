@@ -34,7 +34,8 @@ func TestKept(t *testing.T) {
 		{"a word counts once", "en", "knife knife knife", "knife"},
 		{"what it is for stands aside", "en", "a knife for crusty loaves", "knife (crusty) (loaves)"},
 		{"until the sentence ends", "en", "A knife for loaves. And a board", "knife (loaves) board"},
-		{"not without a thing before", "en", "for my knife", "knife"},
+		{"not without a thing before", "en", "for a knife", "knife"},
+		{"nor what the customer has", "en", "sharpener for my knife", "sharpener (knife)"},
 		{"in German", "de", "Ich suche ein Messer fürs Brot", "messer (brot)"},
 		{"in Spanish", "es", "busco un cuchillo para pan", "cuchillo (pan)"},
 	} {

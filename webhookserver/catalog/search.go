@@ -15,6 +15,11 @@ import (
 const (
 	// minCandidates are fetched from the search engine at least, and ranked again by coverage.
 	minCandidates = 60
+	// story is how much all that a product lacks of a question may weigh together, in words as rare as can be: who tells a story
+	// says much that no product has.
+	story = 0.9
+	// enoughUses of a thing name it as well as its name does; one says little. usedOften and usedOnce are how surely.
+	enoughUses, usedOften, usedOnce = 2, 0.9, 0.75
 	// maxRead is how many entries of documents a question may have the search engine read.
 	maxRead = 4000
 	// titleBoost ranks a word in the title before one in the body.
@@ -27,10 +32,8 @@ const (
 	// traitsAlone is what is left of the coverage of what has none of the words that name something, and namedBy how surely one
 	// of them must be there.
 	traitsAlone, namedBy = 0.5, 0.6
-	// wellNamed is the coverage from which nobody asks what else the customer may need.
-	wellNamed = 0.85
-	// shownBefore is how many answers that have enough of the words come before one that serves.
-	shownBefore = 2
+	wellNamed            = 0.85
+
 	// sameLanguage is how much a passage in the language of the question is preferred.
 	sameLanguage = 0.2
 )
@@ -104,38 +107,7 @@ func (x *Index) rankProducts(ctx context.Context, text string, q question, n int
 		n = max(n, minCandidates) // what both find may be far down in either
 	}
 	ranked, err := x.goods.search(ctx, q, n, passes)
-	if err == nil && (len(ranked) == 0 || ranked[0].coverage < wellNamed) {
-		var served []ranking
-		served, err = x.serving(ctx, text, n, passes)
-		ranked = behind(ranked, served)
-	}
 	return fuse(ranked, alike), err
-}
-
-// behind puts what serves a need behind what has enough of the question's words.
-func behind(ranked, served []ranking) []ranking {
-	if len(served) == 0 {
-		return ranked
-	}
-	var enough, rest []ranking
-	for _, f := range ranked {
-		switch {
-		case f.coverage >= Enough:
-			enough = append(enough, f)
-		case !slices.ContainsFunc(served, func(o ranking) bool { return o.doc == f.doc }):
-			rest = append(rest, f)
-		}
-	}
-	served = slices.DeleteFunc(served, func(f ranking) bool {
-		return slices.ContainsFunc(enough, func(o ranking) bool { return o.doc == f.doc })
-	})
-	if len(served) > 0 && len(enough) > shownBefore {
-		// Who sees three answers sees one of these.
-		served[0].coverage = enough[shownBefore].coverage
-		enough = slices.Insert(enough, shownBefore, served[0])
-		served = served[1:]
-	}
-	return append(append(enough, served...), rest...)
 }
 
 // affordable takes the most that the customer wants to pay out of a question, into the filter. A limit alone stays where it is:
@@ -241,7 +213,8 @@ func (s *shelf) search(ctx context.Context, q question, n int, passes func(doc i
 		term.SetBoost(c.boost)
 		terms.AddQuery(term)
 	}
-	if len(terms.Disjuncts) == 0 {
+	serving := s.serving(q)
+	if len(terms.Disjuncts)+len(serving) == 0 {
 		return nil, nil
 	}
 	candidates := max(4*n, minCandidates)
@@ -252,18 +225,25 @@ func (s *shelf) search(ctx context.Context, q question, n int, passes func(doc i
 		return nil, fmt.Errorf("search: %w", err)
 	}
 	var all []ranking
+	take := func(doc int, score float64) {
+		if !passes(doc) {
+			return
+		}
+		if f := s.rank(doc, q); f.coverage > 0 {
+			f.score = score
+			all = append(all, f)
+		}
+	}
 	for _, hit := range res.Hits {
 		doc, err := strconv.Atoi(hit.ID)
 		if err != nil {
 			return nil, fmt.Errorf("search result: %w", err)
 		}
-		if !passes(doc) {
-			continue
-		}
-		if f := s.rank(doc, q); f.coverage > 0 {
-			f.score = hit.Score
-			all = append(all, f)
-		}
+		delete(serving, doc)
+		take(doc, hit.Score)
+	}
+	for doc := range serving {
+		take(doc, 0)
 	}
 	slices.SortStableFunc(all, func(a, b ranking) int {
 		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.score, a.score), cmp.Compare(a.doc, b.doc))
@@ -271,23 +251,74 @@ func (s *shelf) search(ctx context.Context, q question, n int, passes func(doc i
 	return all[:min(n, len(all))], nil
 }
 
+// serves says whether a document is of a kind that is for what a word says.
+func (s *shelf) serves(doc int, w wanted) bool {
+	return slices.ContainsFunc(w.kinds, func(k kind) bool { return slices.Contains(s.kinds[doc], k) })
+}
+
+// serving are the documents of kinds that are for what two words of a question say.
+func (s *shelf) serving(q question) map[int]bool {
+	said := map[kind]int{}
+	for _, w := range q.words {
+		for i, k := range w.kinds {
+			if !slices.Contains(w.kinds[:i], k) {
+				said[k]++
+			}
+		}
+	}
+	found := map[int]bool{}
+	for k, n := range said {
+		if n < enoughUses {
+			continue
+		}
+		for _, doc := range s.ofKind[k][:min(len(s.ofKind[k]), minCandidates)] {
+			found[doc] = true
+		}
+	}
+	return found
+}
+
+// usefulness is how surely a thing is meant of whose uses so many are said.
+func usefulness(served int) float64 {
+	if served < enoughUses {
+		return usedOnce
+	}
+	return usedOften
+}
+
 // rank returns which share of a question's weight the words of a document have, those outside of its core less.
 func (s *shelf) rank(doc int, q question) ranking {
-	var sum, total, titleSum, titleTotal float64
+	served := 0
+	for _, w := range q.words {
+		if s.serves(doc, w) {
+			served++
+		}
+	}
+	var sum, lacking, titleSum, titleTotal float64
 	named := false
 	for _, w := range q.words {
 		anywhere, inTitle := s.strength(doc, w)
+		if slices.ContainsFunc(w.named, func(k kind) bool { return slices.Contains(s.kinds[doc], k) }) {
+			anywhere, inTitle = max(anywhere, synonymous), max(inTitle, synonymous)
+		}
+		if s.serves(doc, w) {
+			anywhere = max(anywhere, usefulness(served))
+		}
 		sum += w.found * anywhere
-		total += max(w.found*anywhere, w.missing) // a trait that is there weighs more than one that isn't
+		lacking += max(w.missing-w.found*anywhere, 0) // a trait that is there weighs more than one that isn't
 		titleSum += w.found * inTitle
 		titleTotal += max(w.found*inTitle, w.missing)
 		named = named || w.names && anywhere >= namedBy
 	}
-	if sum == 0 || total == 0 {
+	if sum == 0 {
 		return ranking{}
 	}
+	if s.goods {
+		lacking = min(lacking, story*s.rarity(1))
+	}
+	total := sum + lacking
 	f := ranking{doc: doc, coverage: sum / total, title: titleSum / titleTotal}
-	if (q.names || !s.goods) && !named {
+	if (q.names || !s.goods) && !named && served < enoughUses {
 		// Red things for women are no answer to who asks for a red bikini for women.
 		f.coverage *= traitsAlone
 	}

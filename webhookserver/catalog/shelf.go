@@ -35,14 +35,18 @@ type shelf struct {
 	goods bool
 	// size is the number of documents.
 	size int
+	// kinds are those of each document, ofKind the documents of each.
+	kinds  [][]kind
+	ofKind map[kind][]int
 }
 
-// writing is what a document is found by. around is what stands in the same page, which counts less.
-type writing struct{ title, body, around string }
+// writing is what a document is found by. what says beside the title what a thing is; around is what stands in the same page, which
+// counts less.
+type writing struct{ title, what, body, around string }
 
 // newShelf indexes n documents. text returns what one is found by in a language.
 func newShelf(ctx context.Context, languages []string, goods bool, n int, text func(i int, language string) writing) (*shelf, error) {
-	s := &shelf{goods: goods, size: n}
+	s := &shelf{goods: goods, size: n, kinds: make([][]kind, n), ofKind: map[kind][]int{}}
 	// Languages that share an analyzer are told apart by their translations.
 	for _, language := range bases(languages) {
 		s.tongues = append(s.tongues, newTongue(language, goods, n))
@@ -74,10 +78,17 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 				titleTerms, bodyTerms := t.learn(w.title), t.learn(w.body)
 				core := append(slices.Clip(titleTerms), bodyTerms...)
 				if goods {
-					core = t.terms(heads(w.title) + " " + heads(w.body))
+					named := t.terms(heads(w.title))
+					core = append(named[:len(named):len(named)], t.terms(heads(w.body))...)
+					s.kinds[i] = append(append(s.kinds[i], t.kinds(named)...), t.kinds(t.terms(heads(w.what)))...)
 				}
 				t.words.add(i, titleTerms, bodyTerms, core, t.terms(w.around))
 				fields[t.titleField()], fields[t.bodyField()] = strings.Join(titleTerms, " "), strings.Join(bodyTerms, " ")
+			}
+			slices.Sort(s.kinds[i])
+			s.kinds[i] = slices.Clip(slices.Compact(s.kinds[i]))
+			for _, k := range s.kinds[i] {
+				s.ofKind[k] = append(s.ofKind[k], i)
 			}
 			if err := batch.Index(strconv.Itoa(i), fields); err != nil {
 				return nil, errors.Join(fmt.Errorf("index document: %w", err), s.close())

@@ -49,8 +49,11 @@ func (m manners) speech() speech {
 		as    manner
 	}{{m.filler, filler}, {m.trade, trade}, {m.idle, idle}, {m.trait, trait}} {
 		for word := range strings.FieldsSeq(list.words) {
-			if word = folded(word); s[word] == naming {
-				s[word] = list.as
+			word = folded(word)
+			for _, word := range []string{word, strings.ReplaceAll(word, "'", "")} { // "that's" is written "thats" as often
+				if s[word] == naming {
+					s[word] = list.as
+				}
 			}
 		}
 	}

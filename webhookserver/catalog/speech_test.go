@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -57,19 +58,28 @@ func TestLanguageOf(t *testing.T) {
 	}
 }
 
-// TestConceptsAreWords: a concept names at least two words, each once, in lower case, with a language that is spoken if it has one.
+// TestConceptsAreWords: a concept has names, each once, in lower case, with a language that is spoken if it has one; and two of them, or
+// uses.
 func TestConceptsAreWords(t *testing.T) {
-	for _, list := range [][]string{concepts, matters} {
-		for _, concept := range list {
-			words := strings.Fields(concept)
-			if len(words) < 2 || strings.ToLower(concept) != concept {
-				t.Errorf("%q", concept)
+	v := vocabularyOf()
+	if len(v.concepts) < 200 || len(v.matters) < 20 {
+		t.Errorf("there are %d concepts and %d matters", len(v.concepts), len(v.matters))
+	}
+	for _, c := range append(slices.Clip(v.concepts), v.matters...) {
+		line := strings.Join(append(slices.Clip(c.names), c.uses...), " ")
+		if len(c.names)+len(c.uses) < 2 || strings.ToLower(line) != line {
+			t.Errorf("%q", line)
+		}
+		for i, word := range c.names {
+			plain, language, only := strings.Cut(word, "@")
+			if only && speeches[language] == nil || strings.Count(plain, "-") > 2 || strings.ContainsAny(plain, punctuation+"*") || slices.Contains(c.names[:i], word) {
+				t.Errorf("%q in %q", word, line)
 			}
-			for _, word := range words {
-				plain, language, only := strings.Cut(word, "@")
-				if only && speeches[language] == nil || strings.Count(plain, "-") > 2 || strings.ContainsAny(plain, punctuation) {
-					t.Errorf("%q in %q", word, concept)
-				}
+		}
+		for i, use := range c.uses {
+			plain, open := strings.CutSuffix(use, "*")
+			if open && len(folded(plain)) < minStart || strings.ContainsAny(plain, punctuation+"@*-") || slices.Contains(c.uses[:i], use) {
+				t.Errorf("use %q in %q", use, line)
 			}
 		}
 	}

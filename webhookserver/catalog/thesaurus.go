@@ -11,47 +11,50 @@ import (
 // thesauri are the concepts and the matters in the words of an analyzer, made on first use.
 var thesauri sync.Map // of words by the analyzer's name
 
-// words are the terms that mean nearly the same, by term, of goods and of what a shop does.
-type words struct{ concepts, matters map[string][]string }
+// words are the terms that mean nearly the same, by term, of goods and of what a shop does, and the kinds that a term names.
+type words struct {
+	concepts, matters map[string][]string
+	kinds             map[string][]kind
+	// things are the terms that name what shops sell.
+	things map[string][]kind
+}
 
-// synonyms returns the terms, or pairs of them with a space between, that mean nearly the same as a term in a text of a
-// language.
-func synonyms(name string, a analysis.Analyzer, term, language string) (concepts, matters []string) {
+func wordsOf(name string, a analysis.Analyzer) *words {
 	known, ok := thesauri.Load(name)
 	if !ok {
-		known, _ = thesauri.LoadOrStore(name, thesauriOf(a))
+		v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}}
+		all.concepts = thesaurus(a, v.concepts, all)
+		all.matters = thesaurus(a, v.matters, nil)
+		known, _ = thesauri.LoadOrStore(name, all)
 	}
-	all, ok := known.(words)
-	if !ok {
-		return nil, nil
-	}
-	find := func(byTerm map[string][]string) []string {
-		if others, ok := byTerm[term]; ok {
-			return others
-		}
-		return byTerm[term+"@"+language]
-	}
-	return find(all.concepts), find(all.matters)
+	all, _ := known.(*words) // nothing else is stored
+	return all
 }
 
-func thesauriOf(a analysis.Analyzer) words {
-	return words{thesaurus(a, concepts), thesaurus(a, matters)}
+// under finds what is known of a term in a text of a language.
+func under[T any](byTerm map[string][]T, term, language string) []T {
+	if found, ok := byTerm[term]; ok {
+		return found
+	}
+	return byTerm[term+"@"+language]
 }
 
-func thesaurus(a analysis.Analyzer, concepts []string) map[string][]string {
+// thesaurus returns the terms, or pairs of them with a space between, that mean nearly the same as a term, and notes in known
+// which concepts with uses each names.
+func thesaurus(a analysis.Analyzer, concepts []concept, known *words) map[string][]string {
 	all := map[string][]string{}
-	for _, concept := range concepts {
+	for i := range concepts {
 		keys := map[string]string{} // by term
 		var terms []string
-		for word := range strings.FieldsSeq(concept) {
+		for _, word := range concepts[i].names {
 			word, language, only := strings.Cut(word, "@")
 			var parts []string
 			for _, token := range a.Analyze([]byte(word)) {
 				parts = append(parts, folded(string(token.Term)))
 			}
 			term := strings.Join(parts, " ")
-			if len(parts) == 0 || len(parts) > 2 || slices.Contains(terms, term) {
-				continue
+			if len(parts) != len(strings.Split(word, "-")) || len(parts) > 2 || slices.Contains(terms, term) {
+				continue // a language that leaves a part out would take it for the other
 			}
 			terms = append(terms, term)
 			keys[term] = term
@@ -65,6 +68,14 @@ func thesaurus(a analysis.Analyzer, concepts []string) map[string][]string {
 				if other != term && !slices.Contains(all[key], other) {
 					all[key] = append(all[key], other)
 				}
+			}
+			switch {
+			case known == nil:
+			case len(concepts[i].uses) > 0:
+				known.kinds[key] = append(known.kinds[key], kind(i)) //nolint:gosec // a few hundred
+				known.things[key] = known.kinds[key]
+			case known.kinds[key] == nil && strings.Contains(key, " "):
+				known.kinds[key] = []kind{} // its words name none: what is non-stick is no stick
 			}
 		}
 	}

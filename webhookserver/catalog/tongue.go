@@ -66,18 +66,54 @@ func (t *tongue) synonyms(term, language string) []string {
 	if language == "" {
 		language = t.language
 	}
-	concepts, matters := synonyms(t.analyzer, t.analysis, term, language)
+	known := wordsOf(t.analyzer, t.analysis)
+	concepts := under(known.concepts, term, language)
 	if t.goods {
 		// A sharp knife is no answer to who wants one sharpened.
 		return concepts
 	}
-	return append(slices.Clip(concepts), matters...)
+	return append(slices.Clip(concepts), under(known.matters, term, language)...)
 }
 
 // matters says whether a term is a word for what a shop does beside selling.
 func (t *tongue) matters(term string) bool {
-	_, matters := synonyms(t.analyzer, t.analysis, term, t.language)
-	return matters != nil
+	return under(wordsOf(t.analyzer, t.analysis).matters, term, t.language) != nil
+}
+
+// thing says whether a term, or two with a space between, is a name of something that shops sell.
+func (t *tongue) thing(term string) bool {
+	return under(wordsOf(t.analyzer, t.analysis).things, term, t.language) != nil
+}
+
+// kinds are those that the terms of a text name, each once. Of a compound its end does, and of two words that do together the one
+// that says what it is.
+func (t *tongue) kinds(terms []string) []kind {
+	known := wordsOf(t.analyzer, t.analysis).kinds
+	var all []kind
+	for i := 0; i < len(terms); i++ {
+		var found []kind
+		if i+1 < len(terms) {
+			if found = under(known, terms[i]+" "+terms[i+1], t.language); found != nil {
+				head := terms[i+1]
+				if romance[t.language] {
+					head = terms[i]
+				}
+				if len(found) > 0 {
+					all = append(all, under(known, head, t.language)...) // a smart watch is a watch
+				}
+				i++
+			}
+		}
+		if found == nil {
+			found = under(known, terms[i], t.language)
+		}
+		for at := minPart - 1; found == nil && t.compounds && at+minPart <= len(terms[i]); at++ {
+			found = under(known, terms[i][at:], t.language)
+		}
+		all = append(all, found...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // meanings returns what a term may mean, apart from typos.

@@ -73,7 +73,7 @@ func TestSearchByMeaning(t *testing.T) {
 		reason, question string
 		want             []string
 	}{
-		{"what is called otherwise", "something to seat my guests", []string{"Oak stool", "Velvet sofa"}},
+		{"what is called otherwise", "something for the unseated", []string{"Oak stool", "Velvet sofa"}},
 		{"what words find and what is alike", "steel cup", []string{"Steel mug"}},
 		{"words that say nothing of a meaning", "wall clock", []string{"Wall clock"}},
 		{"courtesy alone", "hello", nil},
@@ -93,7 +93,7 @@ func TestSearchByMeaning(t *testing.T) {
 	if hits, err := y.SearchProductsWhere(t.Context(), "seat", Filter{MaxPrice: 100_000}, 5); err != nil || len(hits) != 1 || hits[0].Product.ID != "1" {
 		t.Errorf("the filter holds for what is alike, too: %q, %v", titles(hits), err)
 	}
-	found, err := y.Find(t.Context(), "something to seat my guests", 3)
+	found, err := y.Find(t.Context(), "something for the unseated", 3)
 	if err != nil || len(found) > 0 {
 		t.Errorf("being alike is no answer: %+v, %v", found, err)
 	}
