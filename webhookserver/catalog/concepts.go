@@ -3,6 +3,7 @@ package catalog
 import (
 	"embed"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -51,7 +52,7 @@ var vocabularyOf = sync.OnceValue(func() *vocabulary {
 					v.matters = append(v.matters, c)
 					continue
 				}
-				v.uses.add(c.uses, kind(len(v.concepts))) //nolint:gosec // a few hundred
+				v.uses.add(c.uses, kind(len(v.concepts)))
 				v.concepts = append(v.concepts, c)
 			}
 		}
@@ -78,7 +79,7 @@ const minStart = 3
 func (u *useIndex) of(word string, compound bool) []kind {
 	found := u.words[word]
 	for n := minStart; n <= len(word); n++ {
-		found = append(found[:len(found):len(found)], u.starts[word[:n]]...)
+		found = append(slices.Clip(found), u.starts[word[:n]]...)
 	}
 	if len(found) > 0 || !compound {
 		return found

@@ -187,22 +187,13 @@ var romance = map[string]bool{"es": true, "fr": true, "it": true, "pt": true, "r
 func (r *reader) word(q *question, s said, share float64, whole bool) {
 	matches := r.meanings(s.word)
 	sureness := best(matches)
-	if s.manner != naming || r.shelf.goods && r.matter(s.word) {
+	if s.manner != naming || r.shelf.goods && (r.matter(s.word) || sureness == 0 && r.thing(s.word)) {
+		// A thing that isn't sold here is spelt well.
 		q.add(r.wanted(s.word, s.manner, matches, share), s.aside)
 		return
 	}
 	if sureness >= within && r.foreign(matches) {
-		// A word of another language may be a misspelt one of the question's.
-		for i, near := range r.nearMisses(s.word) {
-			if r.shelf.tongues[i].language == r.language {
-				matches[i] = slices.DeleteFunc(near, func(m match) bool { return m.strength < oneTypo })
-			}
-		}
-	}
-	if sureness == 0 && r.shelf.goods && r.thing(s.word) {
-		// It is spelt well, and not sold here.
-		q.add(r.wanted(s.word, naming, matches, share), s.aside)
-		return
+		r.addOwn(matches, s.word)
 	}
 	if sureness < within {
 		near := r.nearMisses(s.word)
@@ -216,11 +207,20 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		if sureness == 0 {
 			matches = near
 		}
-		if best(matches) == 0 && (r.misspeltFiller(s.word) || mannerOf(folded(s.word), "") == filler) {
-			return // "is" in a German question
+		if best(matches) == 0 && r.filling(s.word) {
+			return
 		}
 	}
 	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+}
+
+// addOwn adds what a word of another language may be in the question's, misspelt.
+func (r *reader) addOwn(matches [][]match, word string) {
+	for i, near := range r.nearMisses(word) {
+		if r.shelf.tongues[i].language == r.language {
+			matches[i] = slices.DeleteFunc(near, func(m match) bool { return m.strength < oneTypo })
+		}
+	}
 }
 
 // foreign says whether a word has a meaning in other languages of the shop only.
@@ -292,27 +292,35 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 	weight := r.shelf.rarity(in) * share
 	w := wanted{word: word, manner: as, found: weight * shares[as].found, missing: weight * shares[as].missing, matches: matches}
 	w.names = as == naming || as == trade
-	w.thing = as == naming && r.thing(word)
 	if r.shelf.goods {
-		w.named = r.namedKinds(word)
+		r.lookUp(&w, share < 1)
+		if as == naming && sureness == 0 && len(w.kinds) == 0 {
+			w.missing *= unknownShare
+		}
+		return w
 	}
-	w.sold = !r.shelf.goods || share < 1 || len(w.named) > 0
-	if r.shelf.goods && as != filler && !r.matter(word) {
-		w.kinds = slices.DeleteFunc(slices.Clone(vocabularyOf().uses.of(folded(word), compounding[r.language])), func(k kind) bool { return len(r.shelf.ofKind[k]) == 0 })
-	}
+	w.sold = true
 	switch {
-	case as == trait && !r.shelf.goods, as == tiny && !r.shelf.goods:
+	case as == trait, as == tiny:
 		w.missing *= contextShare
-	case as != naming:
-	case !r.shelf.goods && r.sells(word) && !r.matter(word):
+	case as == naming && r.sells(word) && !r.matter(word):
 		w.missing *= contextShare
 		w.names = false
-	case sureness == 0 && r.shelf.goods && len(w.kinds) == 0:
-		w.missing *= unknownShare
-	case sureness == 0 && !r.shelf.goods:
+	case as == naming && sureness == 0:
 		w.missing *= storyShare
 	}
 	return w
+}
+
+// lookUp finds the kinds that a word names, or that are for what it says. What tells more about another word needs none that is sold.
+func (r *reader) lookUp(w *wanted, modifies bool) {
+	w.thing = w.manner == naming && r.thing(w.word)
+	w.named = r.namedKinds(w.word)
+	w.sold = modifies || len(w.named) > 0
+	if w.manner != filler && !r.matter(w.word) {
+		uses := vocabularyOf().uses.of(folded(w.word), compounding[r.language])
+		w.kinds = slices.DeleteFunc(slices.Clone(uses), func(k kind) bool { return len(r.shelf.ofKind[k]) == 0 })
+	}
 }
 
 // manner is what a word does here. One that is idle in a language nobody is known to speak may name something in another.
@@ -370,6 +378,11 @@ func (r *reader) thing(word string) bool {
 		terms := t.terms(word)
 		return len(terms) == len(strings.Fields(word)) && t.thing(strings.Join(terms, " "))
 	})
+}
+
+// filling says whether a word that nothing in the shop has is a filler with a typo, or of another language, as "is" in a German question.
+func (r *reader) filling(word string) bool {
+	return r.misspeltFiller(word) || mannerOf(folded(word), "") == filler
 }
 
 // misspeltFiller says whether a word that nothing in the shop has is a filler with a typo.

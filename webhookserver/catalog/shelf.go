@@ -79,7 +79,7 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 				core := append(slices.Clip(titleTerms), bodyTerms...)
 				if goods {
 					named := t.terms(heads(w.title))
-					core = append(named[:len(named):len(named)], t.terms(heads(w.body))...)
+					core = slices.Concat(named, t.terms(heads(w.body)))
 					s.kinds[i] = append(append(s.kinds[i], t.kinds(named)...), t.kinds(t.terms(heads(w.what)))...)
 				}
 				t.words.add(i, titleTerms, bodyTerms, core, t.terms(w.around))

@@ -69,15 +69,20 @@ func thesaurus(a analysis.Analyzer, concepts []concept, known *words) map[string
 					all[key] = append(all[key], other)
 				}
 			}
-			switch {
-			case known == nil:
-			case len(concepts[i].uses) > 0:
-				known.kinds[key] = append(known.kinds[key], kind(i)) //nolint:gosec // a few hundred
-				known.things[key] = known.kinds[key]
-			case known.kinds[key] == nil && strings.Contains(key, " "):
-				known.kinds[key] = []kind{} // its words name none: what is non-stick is no stick
-			}
+			known.note(key, kind(i), len(concepts[i].uses) > 0)
 		}
 	}
 	return all
+}
+
+// note takes a term as a name of a concept, which may have uses; nil takes none.
+func (w *words) note(term string, concept kind, used bool) {
+	switch {
+	case w == nil:
+	case used:
+		w.kinds[term] = append(w.kinds[term], concept)
+		w.things[term] = w.kinds[term]
+	case w.kinds[term] == nil && strings.Contains(term, " "):
+		w.kinds[term] = []kind{} // its words name none: what is non-stick is no stick
+	}
 }
