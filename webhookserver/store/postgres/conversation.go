@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,12 +36,17 @@ type held struct {
 type holding struct {
 	turn *store.Turn
 	fn   func(*tx, held) error
+	// refused is why nothing was written for this one, which is no reason for the
+	// others that nothing is written for them.
+	refused *error
 }
 
 // hold runs fn if the turn still owns its conversation, which is locked. Others
 // may end their turns in the same transaction.
 func (s *Store) hold(ctx context.Context, turn *store.Turn, fn func(*tx, held) error) error {
-	return s.turns.do(ctx, holding{turn, fn})
+	var refused error
+	err := s.turns.do(ctx, holding{turn, fn, &refused})
+	return cmp.Or(err, refused)
 }
 
 func (h holding) key() string { return strconv.FormatInt(h.turn.ConversationID, 10) }
@@ -69,10 +75,16 @@ func (s *Store) holdAll(ctx context.Context, jobs []holding) error {
 	}, func(t *tx) error {
 		for _, j := range jobs {
 			i := slices.IndexFunc(rows, func(h held) bool { return h.id == j.turn.ConversationID })
-			if i < 0 {
-				return store.ErrLeaseLost
+			if *j.refused = nil; i < 0 {
+				*j.refused = store.ErrLeaseLost
+				continue
 			}
-			if err := j.fn(t, rows[i]); err != nil {
+			var limit *store.LimitError // it is found before anything is written
+			err := j.fn(t, rows[i])
+			if errors.As(err, &limit) {
+				*j.refused, err = err, nil
+			}
+			if err != nil {
 				return err
 			}
 		}

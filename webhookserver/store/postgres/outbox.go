@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,12 +93,19 @@ type claimed struct {
 type settling struct {
 	send *store.Send
 	fn   func(*tx, claimed) error
+	// lost says that it was claimed again since.
+	lost *bool
 }
 
 // claimed runs fn if nobody has claimed the send since. Its row is locked. Others
 // may settle their sends in the same transaction.
 func (s *Store) claimed(ctx context.Context, send *store.Send, fn func(*tx, claimed) error) error {
-	return s.sends.do(ctx, settling{send, fn})
+	var lost bool
+	err := s.sends.do(ctx, settling{send, fn, &lost})
+	if err == nil && lost {
+		err = store.ErrLeaseLost
+	}
+	return err
 }
 
 func (s settling) key() string { return s.send.ID }
@@ -124,10 +132,14 @@ func (s *Store) settleAll(ctx context.Context, jobs []settling) error {
 	}, func(t *tx) error {
 		for _, j := range jobs {
 			i := slices.IndexFunc(rows, func(c claimed) bool { return c.id == j.send.ID && c.epoch == j.send.Epoch })
-			if i < 0 {
-				return store.ErrLeaseLost
+			if *j.lost = i < 0; *j.lost {
+				continue
 			}
-			if err := j.fn(t, rows[i]); err != nil {
+			err := j.fn(t, rows[i])
+			if errors.Is(err, store.ErrLeaseLost) { // it is found before anything is written
+				*j.lost, err = true, nil
+			}
+			if err != nil {
 				return err
 			}
 		}
