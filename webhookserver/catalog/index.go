@@ -100,7 +100,8 @@ func firstClause(description string) string {
 	if i := strings.IndexAny(description, ".,;:!?\n"); i >= 0 {
 		description = description[:i]
 	}
-	return clip(description, maxClause)
+	description = clip(description, maxClause)
+	return description[:heads(description)[0].end]
 }
 
 // productText is what a product is found by in a language: its translation, or the feed's own words, which may be in any; in the

@@ -75,12 +75,11 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 			fields := make(map[string]any, 2*len(s.tongues))
 			for _, t := range s.tongues {
 				w := text(i, t.language)
-				titleTerms, bodyTerms := t.learn(w.title), t.learn(w.body)
-				core := append(slices.Clip(titleTerms), bodyTerms...)
+				titleTerms, titleCore := t.learn(w.title)
+				bodyTerms, bodyCore := t.learn(w.body)
+				core := slices.Concat(titleCore, bodyCore)
 				if goods {
-					named := t.terms(heads(w.title))
-					core = slices.Concat(named, t.terms(heads(w.body)))
-					s.kinds[i] = append(append(s.kinds[i], t.kinds(named)...), t.kinds(t.terms(heads(w.what)))...)
+					s.kinds[i] = append(append(s.kinds[i], t.kinds(titleCore)...), t.kinds(t.terms(w.what))...)
 				}
 				t.words.add(i, titleTerms, bodyTerms, core, t.terms(w.around))
 				fields[t.titleField()], fields[t.bodyField()] = strings.Join(titleTerms, " "), strings.Join(bodyTerms, " ")

@@ -37,19 +37,29 @@ func (t *tongue) terms(text string) []string {
 	return out
 }
 
-// learn is terms of a document's text, whose spellings it remembers.
-func (t *tongue) learn(text string) []string {
+// learn is terms of a document's text, whose spellings it remembers. core are those that say what the document is about.
+func (t *tongue) learn(text string) (out, core []string) {
 	text = strings.ToLower(spaced(text))
 	tokens := t.analysis.Analyze([]byte(text))
-	out := make([]string, 0, len(tokens))
+	out = make([]string, 0, len(tokens))
+	parts := []span{{0, len(text)}}
+	if t.goods {
+		parts = heads(text)
+	}
 	for _, token := range tokens {
 		term := folded(string(token.Term))
 		out = append(out, term)
+		for len(parts) > 0 && parts[0].end <= token.Start {
+			parts = parts[1:]
+		}
+		if len(parts) > 0 && parts[0].start <= token.Start {
+			core = append(core, term)
+		}
 		if token.Start >= 0 && token.Start < token.End && token.End <= len(text) {
 			t.words.spell([]byte(text[token.Start:token.End]), term)
 		}
 	}
-	return out
+	return out, core
 }
 
 // term is the analyzed form of one word; "" if the language leaves it out, or takes it for several.
