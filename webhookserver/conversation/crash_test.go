@@ -2,6 +2,8 @@ package conversation
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -147,5 +149,42 @@ func TestShutdownLetsATurnEnd(t *testing.T) {
 	stop()
 	if got := w.replies(); got != "the first worker's answer" {
 		t.Errorf("replies %q", got)
+	}
+}
+
+// away is a store that is away when a turn ends, as often as the counter says; of the first attempt only the answer is lost if
+// late is set.
+type away struct {
+	Store
+	left *atomic.Int32
+	late bool
+}
+
+func (s away) CommitReply(ctx context.Context, t *store.Turn, replies []store.OutboxDraft, o store.Outcome) error {
+	if s.left.Add(-1) < 0 {
+		return s.Store.CommitReply(ctx, t, replies, o)
+	}
+	if s.late {
+		if err := s.Store.CommitReply(ctx, t, replies, o); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it restarts", store.ErrUnavailable)
+}
+
+func TestStoreThatIsAwayForAMomentCostsNoAttempt(t *testing.T) {
+	for name, late := range map[string]bool{"nothing was written": false, "only the answer was lost": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var left atomic.Int32
+			left.Store(1)
+			w.writes("wamid.1", "hi", 0)
+			w.run(w.worker(func(o *Options) { o.Store = away{o.Store, &left, late} }))
+			w.until("the answer", func() bool { return w.replies() == "re: hi" && left.Load() < 0 })
+			w.until("the end of the turn", func() bool { return w.settled().AnsweredSeq == 1 })
+			if got := w.asked.Load(); got != 1 {
+				t.Errorf("the assistant was asked %d times, want once", got)
+			}
+		})
 	}
 }

@@ -285,7 +285,7 @@ func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *st
 	writing, cancel := detached(ctx)
 	defer cancel()
 	writing, span := tracing.Child(writing, "store", trace.SpanKindInternal)
-	err = w.opts.Store.CommitReply(writing, turn, rows, outcome)
+	err = persist(writing, func() error { return w.opts.Store.CommitReply(writing, turn, rows, outcome) })
 	span.End()
 	var limit *store.LimitError
 	switch {
@@ -330,7 +330,7 @@ func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) stri
 	because(ctx, reason)
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := w.opts.Store.SkipTurn(ctx, turn, reason); err != nil {
+	if err := persist(ctx, func() error { return w.opts.Store.SkipTurn(ctx, turn, reason) }); err != nil {
 		return w.lost(turn, err)
 	}
 	return resultSkipped
@@ -339,7 +339,7 @@ func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) stri
 func (w *Worker) release(ctx context.Context, turn *store.Turn, notBefore time.Time) string {
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := w.opts.Store.ReleaseTurn(ctx, turn, notBefore); err != nil {
+	if err := persist(ctx, func() error { return w.opts.Store.ReleaseTurn(ctx, turn, notBefore) }); err != nil {
 		return w.lost(turn, err)
 	}
 	return resultReleased
@@ -376,6 +376,22 @@ func (w *Worker) lost(turn *store.Turn, err error) string {
 		w.opts.Log.Error(err, "The end of a turn could not be written down", "line", turn.Line, "conversation", turn.ConversationID)
 	}
 	return resultLost
+}
+
+// persist writes the end of a turn down while ctx lasts, also if the store is away for a moment: each turn under way would
+// lose an attempt for it. If a write took effect although it failed, the next one finds that the lease is gone.
+func persist(ctx context.Context, write func() error) error {
+	for {
+		err := write()
+		if !errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(persistAgain):
+		}
+	}
 }
 
 // detached outlives a shutdown for as long as one write takes: a turn whose work is done should not be done again.

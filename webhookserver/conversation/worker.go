@@ -48,6 +48,8 @@ const (
 	turnTimeout = 5 * time.Minute
 	// writeTimeout bounds writing a turn's end down, also during a shutdown.
 	writeTimeout = 10 * time.Second
+	// persistAgain is how often a turn's end is tried to be written down meanwhile.
+	persistAgain = 250 * time.Millisecond
 	// readTimeout bounds the read receipt, for which no answer should wait long.
 	readTimeout = 3 * time.Second
 	// absentDelay is how long a turn waits for a number that nobody serves at the moment.
