@@ -79,10 +79,9 @@ func (s *Store) holdAll(ctx context.Context, jobs []holding) error {
 				*j.refused = store.ErrLeaseLost
 				continue
 			}
-			var limit *store.LimitError // it is found before anything is written
 			err := j.fn(t, rows[i])
-			if errors.As(err, &limit) {
-				*j.refused, err = err, nil
+			if _, limited := errors.AsType[*store.LimitError](err); limited {
+				*j.refused, err = err, nil // found before anything was written
 			}
 			if err != nil {
 				return err
