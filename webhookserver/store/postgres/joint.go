@@ -9,12 +9,16 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
-// maxJoint bounds how many jobs share a transaction: its locks are held until all
-// of them are done.
-const maxJoint = 64
+const (
+	// maxJoint bounds how many jobs share a transaction: its locks, for which
+	// webhooks wait, too, are held until all of them are done.
+	maxJoint = 8
+	// maxRuns is how many transactions of one kind are under way at a time.
+	maxRuns = 3
+)
 
-// joint gives jobs of one kind transactions together: those that come while one
-// is under way share the next. A commit waits for the disk, and its round trips
+// joint gives jobs of one kind transactions together: those that come while as
+// many as may be are under way share the next. A commit waits for the disk, and its round trips
 // cost more than what most jobs write.
 type joint[J any] struct {
 	// key tells what a job is about. A transaction has one job about the same.
@@ -22,9 +26,12 @@ type joint[J any] struct {
 	// run does jobs in one transaction, all or nothing.
 	run func(ctx context.Context, jobs []J) error
 
+	// runs is how many transactions may be under way at a time.
+	runs int
+
 	mu      sync.Mutex
 	waiting []*jointJob[J]
-	running bool
+	running int
 }
 
 type jointJob[J any] struct {
@@ -42,8 +49,8 @@ func (g *joint[J]) do(ctx context.Context, job J) error {
 	j := &jointJob[J]{job: job, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, j)
-	if !g.running {
-		g.running = true
+	if g.running < g.runs {
+		g.running++
 		// Once it has begun, a caller who gives up does not stop it.
 		go g.loop(context.WithoutCancel(ctx))
 	}
@@ -85,7 +92,9 @@ func (g *joint[J]) next() (group []*jointJob[J]) {
 		}
 	}
 	g.waiting = rest
-	g.running = len(group) > 0
+	if len(group) == 0 {
+		g.running--
+	}
 	return group
 }
 

@@ -17,7 +17,7 @@ import (
 func jointly(t *testing.T, fails func(jobs []string) error, jobs ...string) (runs [][]string, errs []error) {
 	t.Helper()
 	begun, release := make(chan struct{}), make(chan struct{})
-	g := &joint[string]{key: func(job string) string { return job[:1] }, run: func(_ context.Context, jobs []string) error {
+	g := &joint[string]{runs: 1, key: func(job string) string { return job[:1] }, run: func(_ context.Context, jobs []string) error {
 		runs = append(runs, slices.Clone(jobs)) // one run at a time
 		if len(runs) == 1 {
 			close(begun)
@@ -87,7 +87,7 @@ func TestJointAsksAnAbsentDatabaseOnce(t *testing.T) {
 func TestJointLeavesOutWhoGaveUp(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	ran := 0
-	g := &joint[string]{key: func(job string) string { return job }, run: func(context.Context, []string) error {
+	g := &joint[string]{runs: 1, key: func(job string) string { return job }, run: func(context.Context, []string) error {
 		ran++
 		if ran == 1 {
 			close(begun)
