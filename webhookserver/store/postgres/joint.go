@@ -18,8 +18,8 @@ const (
 )
 
 // joint gives jobs of one kind transactions together: those that come while as
-// many as may be are under way share the next. A commit waits for the disk, and its round trips
-// cost more than what most jobs write.
+// many as may be are under way share the next. A commit waits for the disk, and
+// its round trips cost more than what most jobs write.
 type joint[J any] struct {
 	// key tells what a job is about. A transaction has one job about the same.
 	key func(J) string
