@@ -159,7 +159,7 @@ func (r *replica) await(t *testing.T, ch *runtimeconfig.Channel, question, want 
 	t.Fatalf("%q finds %q, want %q", question, got, want)
 }
 
-const guests = "something on which my guests take a seat"
+const unseated = "something for the unseated"
 
 func TestVectorsAreMadeOnceForAllReplicasAndRestarts(t *testing.T) {
 	u, s := newUpstream(t), newStore(t)
@@ -167,18 +167,18 @@ func TestVectorsAreMadeOnceForAllReplicasAndRestarts(t *testing.T) {
 	a, b := newReplica(t, s), newReplica(t, s)
 	var group sync.WaitGroup
 	for _, r := range []*replica{a, b} {
-		group.Go(func() { r.await(t, ch, guests, "1 2") })
+		group.Go(func() { r.await(t, ch, unseated, "1 2") })
 	}
 	group.Wait()
 	if n := u.paid("stool") + u.paid("sofa") + u.paid("Candle"); n != 102 {
 		t.Errorf("%d texts were paid for, there are 102", n)
 	}
 	c := newReplica(t, s)
-	if got := c.found(t, ch, guests); got != "1 2" {
+	if got := c.found(t, ch, unseated); got != "1 2" {
 		t.Errorf("after a restart the first question finds %q", got)
 	}
 	changed := u.channel("r2", "3,Garden bench\n")
-	c.await(t, changed, guests, "1 2 3")
+	c.await(t, changed, unseated, "1 2 3")
 	if n := u.paid("stool") + u.paid("sofa") + u.paid("Candle"); n != 102 {
 		t.Errorf("a new row costs the old ones again: %d", n)
 	}
@@ -187,7 +187,7 @@ func TestVectorsAreMadeOnceForAllReplicasAndRestarts(t *testing.T) {
 	}
 	other := u.channel("r3")
 	other.Assistant.Embeddings.Model = "another"
-	c.await(t, other, guests, "1 2")
+	c.await(t, other, unseated, "1 2")
 	if n := u.paid("stool"); n != 2 {
 		t.Errorf("another model has vectors of its own, asked %d times", n)
 	}
@@ -219,7 +219,7 @@ func TestSearchGoesByWordsWhileTheModelIsDown(t *testing.T) {
 	r.mu.Lock()
 	r.known[k] = state{}
 	r.mu.Unlock()
-	r.await(t, ch, guests, "1 2")
+	r.await(t, ch, unseated, "1 2")
 }
 
 func TestChannelWithoutAModel(t *testing.T) {
@@ -227,7 +227,7 @@ func TestChannelWithoutAModel(t *testing.T) {
 	ch := u.channel("r1")
 	ch.Assistant.Embeddings = nil
 	r := newReplica(t, newStore(t))
-	if got := r.found(t, ch, guests); got != "" || len(u.texts) > 0 || r.Revision(ch) != "" {
+	if got := r.found(t, ch, unseated); got != "" || len(u.texts) > 0 || r.Revision(ch) != "" {
 		t.Errorf("found %q, asked for %d texts", got, len(u.texts))
 	}
 }
