@@ -67,6 +67,8 @@ type Fault struct {
 	Status  int         `json:"status,omitempty"`
 	Size    int         `json:"size,omitempty"`
 	Error   *FaultError `json:"error,omitempty"`
+	// Hits is how many calls it has broken, counted as they arrive: a call that hangs is in no journal yet. Listed, never read.
+	Hits int `json:"hits,omitempty"`
 }
 
 // FaultError is a scripted error envelope.
@@ -84,7 +86,7 @@ type FaultError struct {
 
 type activeFault struct {
 	Fault
-	seen, hits int
+	seen int
 }
 
 func (f *Fault) replacesAnswer() bool {
@@ -108,7 +110,7 @@ func (s *Simulator) AddFault(f Fault) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faultID++
-	f.ID = s.faultID
+	f.ID, f.Hits = s.faultID, 0
 	s.faults = append(s.faults, &activeFault{Fault: f})
 	return f.ID, nil
 }
@@ -138,10 +140,10 @@ func (s *Simulator) pickFault(c *call) *Fault {
 			continue
 		}
 		f.seen++
-		if f.seen <= f.Skip || (f.Count >= 0 && f.hits >= max(1, f.Count)) || (f.Rate > 0 && s.rng.Float64() >= f.Rate) {
+		if f.seen <= f.Skip || (f.Count >= 0 && f.Hits >= max(1, f.Count)) || (f.Rate > 0 && s.rng.Float64() >= f.Rate) {
 			continue
 		}
-		f.hits++
+		f.Hits++
 		c.fault = f.Action
 		return &f.Fault
 	}
