@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -51,6 +52,22 @@ func (s *channelScope) recordLimits() {
 			s.channel.Status.Limits = append(s.channel.Status.Limits, reached)
 		}
 	}
+}
+
+// limitOfFiles is what a report says of a number whose files fill what the platform keeps of one number; it is no limit of the spec.
+const limitOfFiles = "BytesOfFiles"
+
+// reasonMediaQuotaReached is the reason of the event about files that are not kept.
+const reasonMediaQuotaReached = "MediaQuotaReached"
+
+// tellOfFiles records an event if files of the number's customers are not kept: its assistant answers all the same.
+func (r *WhatsAppChannelReconciler) tellOfFiles(s *channelScope) {
+	if s.news.limits[limitOfFiles].IsZero() {
+		return
+	}
+	r.status.recorder.Eventf(s.channel, nil, corev1.EventTypeWarning, reasonMediaQuotaReached, "KeepFile",
+		"Files that customers send are not kept, since those of this number fill what the platform keeps of one number: people can't see them, and the assistant reads them at Meta as long as they are there. "+
+			"Shorten spec.retention, so that older ones go sooner, or ask the platform team for a larger --media-quota of the webhook-server.")
 }
 
 // ends is when the month or day of an instant ends in a time zone.

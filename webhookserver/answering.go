@@ -103,10 +103,12 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 	}
 	var err error
 	if o.Blobs != nil {
+		limits := conversation.ReportLimits(o.Store, o.Log.WithName("media"))
 		sends.Blobs = o.Blobs
 		a.fetcher, err = media.New(media.Options{
 			Store: o.Store, Blobs: o.Blobs, Quota: o.MediaQuota, Graph: files, Owner: o.Owner, Log: o.Log.WithName("media"), Metrics: o.Registry,
 			Fetched: func() { a.conversations.Hint() }, Tracer: o.Tracer,
+			NoRoom: func(ctx context.Context, line string) { limits(ctx, line, "", store.LimitFiles) },
 		})
 		if err != nil {
 			return nil, err

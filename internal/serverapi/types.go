@@ -63,8 +63,8 @@ const (
 	KindAccountEvent Kind = "AccountEvent"
 	// KindAssistantHealth: a line's assistant began or ceased to work. Detail.Assistant.
 	KindAssistantHealth Kind = "AssistantHealth"
-	// KindLimitReached: a line has used up one of its limits, so that customers are not answered; at most one per line, limit, replica
-	// and hour. Detail.Limit.
+	// KindLimitReached: a line has used up one of its limits, so that customers are not answered, or their files not kept; at most one per
+	// line, limit, replica and hour. Detail.Limit.
 	KindLimitReached Kind = "LimitReached"
 )
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -48,13 +49,12 @@ func TestReportTools(t *testing.T) {
 // TestReportLimit sees that a limit is told of once an hour, and again when the channel has changed: it may be another limit then.
 func TestReportLimit(t *testing.T) {
 	w := newWorld(t)
-	worker := w.worker()
-	ch := &runtimeconfig.Channel{LineID: line, Revision: "r1"}
+	report := ReportLimits(w.store, logr.Discard())
 	for range 3 {
-		worker.reportLimit(w.Context(), ch, store.LimitDay)
+		report(w.Context(), line, "r1", store.LimitDay)
 	}
-	worker.reportLimit(w.Context(), ch, store.LimitMessages)
-	worker.reportLimit(w.Context(), &runtimeconfig.Channel{LineID: line, Revision: "r2"}, store.LimitDay)
+	report(w.Context(), line, "r1", store.LimitMessages)
+	report(w.Context(), line, "r2", store.LimitDay)
 	want := []string{`line-a {"limit":"MessagesPerDay"}`, `line-a {"limit":"MessagesPerMonth"}`, `line-a {"limit":"MessagesPerDay"}`}
 	if diff := cmp.Diff(want, w.reports()); diff != "" {
 		t.Errorf("reports (-want +got):\n%s", diff)

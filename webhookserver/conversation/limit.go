@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/go-logr/logr"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
@@ -39,7 +42,7 @@ func (w *Worker) reached(ctx context.Context, ch *runtimeconfig.Channel, turn *s
 // is the last thing that was said. It is counted, and no limit holds it back.
 func (w *Worker) atLimit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message, limit store.Limit) string {
 	w.limits.WithLabelValues(string(limit)).Inc()
-	w.reportLimit(ctx, ch, limit)
+	w.reportLimit(ctx, ch.LineID, ch.Revision, limit)
 	text := ch.Limits.Message
 	if text == "" {
 		words := w.opts.Builtin.Words(newTurn(ch, turn, unanswered))
@@ -59,40 +62,47 @@ func (w *Worker) atLimit(ctx context.Context, ch *runtimeconfig.Channel, turn *s
 	return w.commit(ctx, ch, turn, unanswered, &plan{decided: true}, assistant.Reply{Parts: []assistant.Part{assistant.Text{Body: text}}})
 }
 
-// toldLimit is when the manager was told of a limit, and for which revision of the channel: another one may have another limit.
+// LimitReporter tells the manager that a line has used up a limit. revision is that of its channel: another one may have another limit.
+type LimitReporter func(ctx context.Context, line, revision string, limit store.Limit)
+
+// toldLimit is when the manager was told of a limit, and for which revision of the channel.
 type toldLimit struct {
 	revision string
 	at       time.Time
 }
 
-// limitReportEvery is how often the manager is told of one limit of one line: it stays reached for the rest of a day or a month.
+// limitReportEvery is how often the manager is told of one limit of one line: it stays reached for a while.
 const limitReportEvery = time.Hour
-
-// reportLimit tells the manager that a limit is reached.
-func (w *Worker) reportLimit(ctx context.Context, ch *runtimeconfig.Channel, limit store.Limit) {
-	key := ch.LineID + " " + string(limit)
-	now := time.Now()
-	w.mu.Lock()
-	last := w.toldLimits[key]
-	told := last.revision == ch.Revision && now.Sub(last.at) < limitReportEvery
-	if !told {
-		if len(w.toldLimits) >= maxTold {
-			clear(w.toldLimits)
-		}
-		w.toldLimits[key] = toldLimit{ch.Revision, now}
-	}
-	w.mu.Unlock()
-	if told {
-		return
-	}
-	payload, err := json.Marshal(serverapi.Limit{Limit: string(limit)})
-	if err == nil {
-		err = w.opts.Store.AppendReport(ctx, store.Report{Kind: store.ReportKind(serverapi.KindLimitReached), Line: ch.LineID, Payload: payload})
-	}
-	if err != nil {
-		w.opts.Log.Error(err, "A limit that is reached could not be reported", "line", ch.LineID)
-	}
-}
 
 // maxTold bounds what is remembered of reports; beyond it all is forgotten, which costs a report each.
 const maxTold = 1 << 14
+
+// ReportLimits tells the manager of limits, once an hour each.
+func ReportLimits(to Reporter, log logr.Logger) LimitReporter {
+	var mu sync.Mutex
+	told := map[string]toldLimit{} // by line and limit
+	return func(ctx context.Context, line, revision string, limit store.Limit) {
+		key := line + " " + string(limit)
+		now := time.Now()
+		mu.Lock()
+		last := told[key]
+		silent := last.revision == revision && now.Sub(last.at) < limitReportEvery
+		if !silent {
+			if len(told) >= maxTold {
+				clear(told)
+			}
+			told[key] = toldLimit{revision, now}
+		}
+		mu.Unlock()
+		if silent {
+			return
+		}
+		payload, err := json.Marshal(serverapi.Limit{Limit: string(limit)})
+		if err == nil {
+			err = to.AppendReport(ctx, store.Report{Kind: store.ReportKind(serverapi.KindLimitReached), Line: line, Payload: payload})
+		}
+		if err != nil {
+			log.Error(err, "A limit that is reached could not be reported", "line", line)
+		}
+	}
+}

@@ -125,19 +125,18 @@ type Options struct {
 
 // Worker answers. Use New.
 type Worker struct {
-	opts    Options
-	loop    *dispatch.Loop
-	turns   *prometheus.CounterVec
-	limits  *prometheus.CounterVec
-	seconds prometheus.Histogram
+	opts        Options
+	loop        *dispatch.Loop
+	turns       *prometheus.CounterVec
+	limits      *prometheus.CounterVec
+	seconds     prometheus.Histogram
+	reportLimit LimitReporter
 	// served is the line that was claimed last, empty if nothing else was due. Only claim uses it.
 	served string
 
 	mu sync.Mutex
 	// underWay counts the turns that are worked on, by line.
 	underWay map[string]int
-	// toldLimits is what was last reported of limits, by line and limit.
-	toldLimits map[string]toldLimit
 }
 
 // New makes a Worker and registers its metrics.
@@ -158,7 +157,7 @@ func New(o Options) (*Worker, error) {
 		o.Drain = drainTime
 	}
 	w := &Worker{
-		opts: o, toldLimits: map[string]toldLimit{}, underWay: map[string]int{},
+		opts: o, reportLimit: ReportLimits(o.Store, o.Log), underWay: map[string]int{},
 		limits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_limits_reached_total",
 			Help: "Turns that were not answered because a limit of their line was reached, by limit.",

@@ -49,6 +49,8 @@ type Options struct {
 	Quota int64
 	// Fetched is called when a conversation may have waited for a file. It must not block. Required.
 	Fetched func()
+	// NoRoom is called when a file of a line is not kept as its quota is used up. Required.
+	NoRoom func(ctx context.Context, line string)
 	// Owner names this process in leases.
 	Owner string
 	// Poll is how often the store is asked without a hint; 0 for one second.
@@ -68,6 +70,7 @@ type Fetcher struct {
 	graph   Graph
 	quota   int64
 	fetched func()
+	noRoom  func(ctx context.Context, line string)
 	owner   string
 	log     logr.Logger
 	tracer  *tracing.Tracer
@@ -85,7 +88,7 @@ func New(o Options) (*Fetcher, error) {
 		o.Quota = DefaultQuota
 	}
 	k := &Fetcher{
-		store: o.Store, blobs: o.Blobs, graph: o.Graph, quota: o.Quota, fetched: o.Fetched, owner: o.Owner, log: o.Log, tracer: o.Tracer,
+		store: o.Store, blobs: o.Blobs, graph: o.Graph, quota: o.Quota, fetched: o.Fetched, noRoom: o.NoRoom, owner: o.Owner, log: o.Log, tracer: o.Tracer,
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "whatsapp_media_fetches_total",
 			Help: "Fetched files of customers by result: stored, failed, skipped as their line has no room, or pending again.",
@@ -156,6 +159,7 @@ func (k *Fetcher) work(ctx context.Context, f *store.MediaFetch) {
 		err = k.store.MarkMediaFailed(ctx, f, r.reason)
 	case store.MediaSkipped:
 		k.log.Info("A file is not kept: its line has used up what it may keep, see --media-quota", "line", f.Line, "bytes", f.LineBytes)
+		k.noRoom(ctx, f.Line)
 		err = k.store.MarkMediaSkipped(ctx, f, r.reason)
 	default:
 		err = k.store.MarkMediaPendingAgain(ctx, f, f.ClaimedAt.Add(r.delay), r.reason)

@@ -2,6 +2,7 @@ package media
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,11 @@ func TestQuotaOfALine(t *testing.T) {
 	if n := testutil.ToFloat64(k.results.WithLabelValues("skipped")); n != 2 {
 		t.Errorf("counted %v files that are not kept", n)
 	}
+	w.mu.Lock()
+	if !slices.Equal(w.withoutRoom, []string{"line-a", "line-a"}) {
+		t.Errorf("told of files without room: %v", w.withoutRoom)
+	}
+	w.mu.Unlock()
 	for _, wamid := range []string{large, full} {
 		m := w.media(wamid)
 		if w.blob(m.BlobKey) != "" {

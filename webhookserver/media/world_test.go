@@ -39,8 +39,10 @@ type world struct {
 	channels map[string]*runtimeconfig.Channel
 	messages int
 	fetched  int
-	origins  []string // media hosts beside the simulator
-	quota    int64    // of a line, 0 for the usual one
+	// withoutRoom are the lines of files that are not kept, one for each.
+	withoutRoom []string
+	origins     []string // media hosts beside the simulator
+	quota       int64    // of a line, 0 for the usual one
 }
 
 func newWorld(t *testing.T) *world {
@@ -126,6 +128,11 @@ func (w *world) fetcher() *Fetcher {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.fetched++
+		},
+		NoRoom: func(_ context.Context, line string) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.withoutRoom = append(w.withoutRoom, line)
 		},
 		Metrics: prometheus.NewRegistry(),
 	})

@@ -19,6 +19,8 @@ const (
 	LimitDay Limit = "MessagesPerDay"
 	// LimitCustomer bounds the assistant's messages to one customer in an hour.
 	LimitCustomer Limit = "CustomerMessagesPerHour"
+	// LimitFiles bounds the bytes of a line's files. The platform sets it, and it holds back no answer.
+	LimitFiles Limit = "BytesOfFiles"
 )
 
 // ConversationLength is how long an AI conversation lasts from the assistant's first reply to a customer.
