@@ -11,11 +11,12 @@ import (
 // kind is a concept that says what it is for: an index into concepts.
 type kind uint16
 
-// concept is a line of words/*.txt: what shops and their customers, in all languages that the retrieval assistant speaks, call the
-// same kind@de of thing, and after "=" what it is for.
+// concept is a line of words/*.txt: what shops and their customers call the same kind of thing, in all languages that the retrieval
+// assistant speaks, and after "=" what it is for.
 //
-// Things that share their uses share a line, with "/" between. Two names with a hyphen stand side by side; "hose@de" is meant in a German question only. A use that ends in * stands for all words
-// that begin so. The words are those of retail at large, by department: a shop adds its own to its feed.
+// Things that share their uses share a line, with "/" between. Two names with a hyphen stand side by side; "hose@de" is meant in a
+// German question only. A use that ends in * stands for all words that begin so. The words are those of retail at large, by
+// department: a shop adds its own to its feed.
 type concept struct{ names, uses []string }
 
 //go:embed words/*.txt

@@ -47,8 +47,8 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < least }), nil
 }
 
-// besides is what is enough for an answer beside another one that is not sure either: who is shown several sees what he meant.
-const besides = 0.45
+// besides is what is enough for an answer beside another one that is less than wellNamed: who is shown several sees what he meant.
+const besides, wellNamed = 0.45, 0.85
 
 // enoughBeside is how much an answer must have beside the first one.
 func enoughBeside(found []Finding) float64 {

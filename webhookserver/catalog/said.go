@@ -1,0 +1,119 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// This file takes apart what a customer wrote: into sentences, and words that carry something, each with its part in the sentence.
+
+// modifierShare is what a word weighs that says more about another one.
+const modifierShare = 0.9
+
+// said is a word of a question that is kept.
+type said struct {
+	word   string
+	manner manner
+	// at is its place among all words.
+	at int
+	// aside says that it stands after a word that names something and one like "for".
+	aside bool
+}
+
+// kept are the words that carry something, each once.
+func (r *reader) kept(text string) []said {
+	var kept []said
+	at := 0
+	for _, sentence := range sentences(text) {
+		named, aside, owned := false, false, false
+		for _, word := range tokens(sentence) {
+			at++
+			had := owned
+			owned = owners[folded(word)]
+			aside = aside || named && asides[folded(word)]
+			as := r.manner(word)
+			if as == filler || slices.ContainsFunc(kept, func(s said) bool { return s.word == word }) {
+				continue
+			}
+			kept = append(kept, said{word, as, at, aside || had})
+			named = named || as == naming
+		}
+	}
+	return kept
+}
+
+// sentences cuts a text at the ends of its sentences.
+func sentences(text string) []string {
+	var all []string
+	start := 0
+	for i, c := range text {
+		if (c == '.' || c == '?' || c == '!') && (i+1 == len(text) || text[i+1] == ' ') || c == '\n' {
+			all = append(all, text[start:i])
+			start = i + 1
+		}
+	}
+	return append(all, text[start:])
+}
+
+// tokens are the words of a text as they are written. Scripts without spaces are cut into pairs, as their analyzers do.
+func tokens(text string) []string {
+	var out []string
+	isPart := func(c rune) bool {
+		return unicode.IsLetter(c) || unicode.IsDigit(c) || unicode.IsMark(c) || c == '\'' || c == '’'
+	}
+	for word := range strings.FieldsFuncSeq(strings.ToLower(spaced(text)), func(c rune) bool { return !isPart(c) }) {
+		word = strings.Trim(strings.ReplaceAll(word, "’", "'"), "'")
+		runes := []rune(word)
+		switch {
+		case word == "":
+		case len(runes) > 2 && slices.ContainsFunc(runes, ideographic):
+			for i := range len(runes) - 1 {
+				out = append(out, string(runes[i:i+2]))
+			}
+		default:
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+func ideographic(c rune) bool {
+	return unicode.In(c, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+}
+
+// asides are words after which a question tells what the thing is for, or when it is needed. What stands there is welcome in an
+// answer, but no answer by itself.
+var asides = foldedSet("for that which who when while if because so with without to after before since where but",
+	"für fürs zum zur damit wenn weil mit ohne um gegen beim wo dass aber nachdem seit", "para que cuando si porque con sin por donde pero desde",
+	"pour qui quand si parce avec sans", "per che quando se perché con senza", "para que quando se porque com sem")
+
+// owners are words before what the customer has already.
+var owners = foldedSet("my our his her their", "mein meine meinen meinem meiner unser unsere unseren unserem unserer", "mi mis nuestro nuestra nuestros nuestras",
+	"mon ma mes notre nos", "mio mia miei mie", "meu minha meus minhas")
+
+func foldedSet(lines ...string) map[string]bool {
+	set := map[string]bool{}
+	for word := range wordSet(lines...) {
+		set[folded(word)] = true
+	}
+	return set
+}
+
+// standing is less for a word that says more about another one: in "bread knife" and in "cuchillo de pan".
+func (r *reader) standing(kept []said, i int) float64 {
+	if kept[i].manner != naming {
+		return 1
+	}
+	if romance[r.language] {
+		if i > 0 && kept[i-1].manner == naming && kept[i].at-kept[i-1].at <= 2 {
+			return modifierShare
+		}
+	} else if i+1 < len(kept) && kept[i+1].manner == naming && kept[i+1].at == kept[i].at+1 {
+		return modifierShare
+	}
+	return 1
+}
+
+// romance are the languages that name the thing first.
+var romance = map[string]bool{"es": true, "fr": true, "it": true, "pt": true, "ro": true, "ca": true}
