@@ -8,8 +8,8 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis"
 )
 
-// thesauri are the concepts and the matters in the words of an analyzer, made on first use.
-var thesauri sync.Map // of words by the analyzer's name
+// thesauri are the concepts and the matters in the words of an analyzer, made on first use, once: it takes as long as many answers.
+var thesauri sync.Map // of func() *words by the analyzer's name
 
 // words are the terms that mean nearly the same, by term, of goods and of what a shop does, and the kinds that a term names.
 type words struct {
@@ -22,13 +22,15 @@ type words struct {
 func wordsOf(name string, a analysis.Analyzer) *words {
 	known, ok := thesauri.Load(name)
 	if !ok {
-		v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}}
-		all.concepts = thesaurus(a, v.concepts, all)
-		all.matters = thesaurus(a, v.matters, nil)
-		known, _ = thesauri.LoadOrStore(name, all)
+		known, _ = thesauri.LoadOrStore(name, sync.OnceValue(func() *words {
+			v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}}
+			all.concepts = thesaurus(a, v.concepts, all)
+			all.matters = thesaurus(a, v.matters, nil)
+			return all
+		}))
 	}
-	all, _ := known.(*words) // nothing else is stored
-	return all
+	made, _ := known.(func() *words) // nothing else is stored
+	return made()
 }
 
 // under finds what is known of a term in a text of a language.

@@ -157,7 +157,7 @@ func newestOf(condition string) string {
 		WHERE m.id IN (
 		  SELECT id FROM (
 		    SELECT id, row_number() OVER newest AS place, sum(size) OVER newest AS bytes
-		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT ?)
+		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT +?)
 		    WINDOW newest AS (ORDER BY id DESC))
 		  WHERE place = 1 OR bytes <= ?)`
 }

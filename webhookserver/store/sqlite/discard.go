@@ -25,7 +25,7 @@ func (s *Store) Discard(ctx context.Context, lines []string, batch int) (int, er
 	threads, err := list(ctx, s, func(rows *sql.Rows) (id int64, err error) {
 		err = rows.Scan(&id)
 		return id, err
-	}, `SELECT c.id FROM conversations c WHERE c.line IN (SELECT value FROM json_each(?)) AND `+discardable+` LIMIT ?`, encoded, now, batch)
+	}, `SELECT c.id FROM conversations c WHERE c.line IN (SELECT value FROM json_each(?)) AND `+discardable+` LIMIT +?`, encoded, now, batch)
 	if err != nil {
 		return 0, err
 	}

@@ -7,6 +7,10 @@
 // server adds no latency. Readers use connections of their own and never wait
 // for the writer; they may see what is about to be forced to the disk.
 //
+// Queries say LIMIT +?, not LIMIT ?: SQLite compiles a statement anew whenever
+// it gets a value for a parameter that is a limit, which takes longer than most
+// of them do; a plus hides it.
+//
 // The package refuses to open a file that another process has open, that lies
 // on a network file system, whose schema is newer than the binary, or whose
 // durability settings are weaker than it asked for. It does not replicate, and

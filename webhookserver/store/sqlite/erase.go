@@ -338,7 +338,7 @@ func (t *tx) dropErased(items []*record.Item) ([]*record.Item, error) {
 
 // expireMarks forgets what can't come again, and the key with the last of it.
 func (t *tx) expireMarks(batch int) (int, error) {
-	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < ? LIMIT ?)`,
+	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < ? LIMIT +?)`,
 		t.now-store.MinRetention.Milliseconds(), batch)
 	if err != nil || n == 0 {
 		return int(n), err

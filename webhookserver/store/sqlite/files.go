@@ -125,7 +125,7 @@ func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
 		return key, err
 	}, `SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= ?
 		  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key) AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key)
-		ORDER BY due_at LIMIT ?`, s.clock().UnixMilli(), limit)
+		ORDER BY due_at LIMIT +?`, s.clock().UnixMilli(), limit)
 }
 
 // ForgetBlobs implements store.Files.

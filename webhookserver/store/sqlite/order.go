@@ -86,7 +86,7 @@ func (s *Store) Order(ctx context.Context, line string, conversation int64, id s
 
 // Orders implements store.Orders.
 func (s *Store) Orders(ctx context.Context, line string, after int64, limit int) ([]store.Order, error) {
-	return s.orders(ctx, `WHERE o.line = ? AND o.sequence > ? ORDER BY o.sequence LIMIT ?`, line, after, limit)
+	return s.orders(ctx, `WHERE o.line = ? AND o.sequence > ? ORDER BY o.sequence LIMIT +?`, line, after, limit)
 }
 
 // noticeDue picks the notice that has been due longest.

@@ -42,7 +42,7 @@ func (s *Store) QuarantineEntries(ctx context.Context, app string, after int64, 
 		err = rows.Scan(&e.ID, &e.App, &e.Signature, &e.Path, &e.Body, &at)
 		e.ReceivedAt = record.Instant(at)
 		return e, err
-	}, `SELECT id, app, signature, path, body, received_at FROM quarantine WHERE app = ? AND id > ? ORDER BY id LIMIT ?`, app, after, limit)
+	}, `SELECT id, app, signature, path, body, received_at FROM quarantine WHERE app = ? AND id > ? ORDER BY id LIMIT +?`, app, after, limit)
 }
 
 // DeleteQuarantine implements store.Ingester.
@@ -68,7 +68,7 @@ func (s *Store) Unclaimed(ctx context.Context, after int64, limit int) ([]store.
 		err = rows.Scan(&c.ID, &c.App, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Raw)
 		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
-	}, `SELECT id, app, waba_id, phone_number_id, field, entry_at, received_at, raw FROM unclaimed_changes WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, app, waba_id, phone_number_id, field, entry_at, received_at, raw FROM unclaimed_changes WHERE id > ? ORDER BY id LIMIT +?`, after, limit)
 }
 
 // DeleteUnclaimed implements store.Ingester.

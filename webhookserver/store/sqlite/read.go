@@ -91,7 +91,7 @@ func (s *Store) Messages(ctx context.Context, line string, conversation, before 
 		before = math.MaxInt64
 	}
 	return s.messages(ctx, `
-		WHERE c.line = ? AND m.id IN (SELECT id FROM messages WHERE conversation_id = ? AND id < ? AND target_wamid = '' ORDER BY id DESC LIMIT ?) ORDER BY m.id`,
+		WHERE c.line = ? AND m.id IN (SELECT id FROM messages WHERE conversation_id = ? AND id < ? AND target_wamid = '' ORDER BY id DESC LIMIT +?) ORDER BY m.id`,
 		line, conversation, before, limit)
 }
 
@@ -106,7 +106,7 @@ func (s *Store) Conversations(ctx context.Context, line string, after int64, lim
 	}, `SELECT id, line, phone_number_id, bsuid, phone, name, username,
 		       coalesce((SELECT s.name FROM saved_contacts s WHERE s.line = c.line AND s.phone = c.phone), ''), iif(`+personAnswers+`, 'Human', state), waiting_reason, skipped_reason,
 		       last_seq, answered_seq, reply_due_at, last_user_at, person_at, `+ownedElsewhere+`
-		FROM conversations c WHERE line = ? AND id > ? ORDER BY id LIMIT ?`, line, after, limit)
+		FROM conversations c WHERE line = ? AND id > ? ORDER BY id LIMIT +?`, line, after, limit)
 }
 
 // OutboxRows implements store.Reader.
@@ -117,7 +117,7 @@ func (s *Store) OutboxRows(ctx context.Context, line string, after int64, limit 
 		return o, err
 	}, `SELECT o.sequence, o.id, o.line, o.conversation_id, o.message_id, o.author, o.state, o.reason, o.error_code,
 		       coalesce(m.wamid, ''), m.status, o.attempts, o.resends
-		FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.line = ? AND o.sequence > ? ORDER BY o.sequence LIMIT ?`, line, after, limit)
+		FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.line = ? AND o.sequence > ? ORDER BY o.sequence LIMIT +?`, line, after, limit)
 }
 
 // RawChanges implements store.Reader.
@@ -133,7 +133,7 @@ func (s *Store) rawChanges(ctx context.Context, where string, after int64, limit
 		err = rows.Scan(&c.ID, &c.App, &c.Line, &c.WABAID, &c.PhoneNumberID, &c.Field, &entryAt, &at, &c.Pending, &c.Raw)
 		c.EntryTime, c.ReceivedAt = record.Instant(entryAt), record.Instant(at)
 		return c, err
-	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, pending, raw FROM raw_changes WHERE `+where+` ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, app, line, waba_id, phone_number_id, field, entry_at, received_at, pending, raw FROM raw_changes WHERE `+where+` ORDER BY id LIMIT +?`, after, limit)
 }
 
 // DeadLetters implements store.Reader.
@@ -143,7 +143,7 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]stor
 		err = rows.Scan(&l.ID, &l.App, &l.Line, &l.Kind, &l.Reason, &at, &l.Raw)
 		l.Time = record.Instant(at)
 		return l, err
-	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > ? ORDER BY id LIMIT +?`, after, limit)
 }
 
 // Stats implements store.Reader.

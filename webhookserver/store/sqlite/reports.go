@@ -58,7 +58,7 @@ func (s *Store) Reports(ctx context.Context, after int64, limit int) ([]store.Re
 		err = rows.Scan(&r.ID, &at, &r.Kind, &r.Line, &r.App, &r.Payload)
 		r.Time = record.Instant(at)
 		return r, err
-	}, `SELECT id, received_at, kind, line, app, payload FROM reports WHERE id > ? ORDER BY id LIMIT ?`, after, limit)
+	}, `SELECT id, received_at, kind, line, app, payload FROM reports WHERE id > ? ORDER BY id LIMIT +?`, after, limit)
 }
 
 func (t *tx) closeSecurityEvents() error {

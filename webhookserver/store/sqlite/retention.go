@@ -53,7 +53,7 @@ func (s *Store) Expire(ctx context.Context, r store.Retention) (int, error) {
 	}, `SELECT c.id, ? - coalesce(p.value, ?) AS cutoff FROM conversations c LEFT JOIN json_each(?) p ON p.key = c.line
 		WHERE coalesce((SELECT m.received_at FROM messages m WHERE m.conversation_id = c.id ORDER BY m.id LIMIT 1),
 		               max(c.created_at, c.last_user_at)) < cutoff
-		LIMIT ?`, now, p.fallback, p.perLine, p.batch)
+		LIMIT +?`, now, p.fallback, p.perLine, p.batch)
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 			break
 		}
 		n, err := t.exec(`
-			DELETE FROM messages WHERE received_at < ? AND id IN (SELECT id FROM messages WHERE conversation_id = ? ORDER BY id LIMIT ?)`,
+			DELETE FROM messages WHERE received_at < ? AND id IN (SELECT id FROM messages WHERE conversation_id = ? ORDER BY id LIMIT +?)`,
 			e.cutoff, e.conversation, batch)
 		if err != nil {
 			return total, err
@@ -136,27 +136,27 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 		args  []any
 	}{
 		// Statuses live on in their messages. These rows tell copies apart.
-		{`DELETE FROM statuses WHERE received_at < ? AND id IN (SELECT id FROM statuses ORDER BY id LIMIT ?)`, []any{shortest, p.batch}},
+		{`DELETE FROM statuses WHERE received_at < ? AND id IN (SELECT id FROM statuses ORDER BY id LIMIT +?)`, []any{shortest, p.batch}},
 		{`DELETE FROM raw_changes WHERE id IN (
 			SELECT r.id FROM raw_changes r LEFT JOIN json_each(?) p ON p.key = r.line
-			WHERE r.received_at < ? AND r.received_at < ? - coalesce(p.value, ?) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
+			WHERE r.received_at < ? AND r.received_at < ? - coalesce(p.value, ?) LIMIT +?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
 		{`DELETE FROM dead_letters WHERE id IN (
 			SELECT d.id FROM dead_letters d LEFT JOIN json_each(?) p ON p.key = d.line
-			WHERE d.received_at < ? AND d.received_at < ? - coalesce(p.value, ?) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
+			WHERE d.received_at < ? AND d.received_at < ? - coalesce(p.value, ?) LIMIT +?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
 		{`DELETE FROM media WHERE (phone_number_id, wamid) IN (
 			SELECT f.phone_number_id, f.wamid FROM media f WHERE f.received_at < ?
-			  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid) LIMIT ?)`, []any{shortest, p.batch}},
+			  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid) LIMIT +?)`, []any{shortest, p.batch}},
 		{`DELETE FROM saved_contacts WHERE (line, phone) IN (
 			SELECT s.line, s.phone FROM saved_contacts s LEFT JOIN json_each(?) p ON p.key = s.line
 			WHERE s.received_at < ? AND s.received_at < ? - coalesce(p.value, ?)
-			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT ?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
-		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < ? LIMIT ?)`, []any{shortest, p.batch}},
+			  AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.line = s.line AND c.phone = s.phone) LIMIT +?)`, []any{p.perLine, shortest, t.now, p.fallback, p.batch}},
+		{`DELETE FROM unclaimed_changes WHERE id IN (SELECT id FROM unclaimed_changes WHERE received_at < ? LIMIT +?)`, []any{shortest, p.batch}},
 		{`DELETE FROM usages WHERE period < ?`, []any{record.Instant(t.now - store.UsageRetention.Milliseconds()).Format(time.DateOnly)}},
 		{`DELETE FROM test_messages WHERE created_at < ?`, []any{t.now - store.ReportRetention.Milliseconds()}},
 		{`DELETE FROM document_bodies WHERE (line, url) IN (SELECT line, url FROM documents WHERE checked_at > 0 AND checked_at < ?)`,
 			[]any{t.now - store.DocumentsFor.Milliseconds()}},
 		{`DELETE FROM documents WHERE checked_at > 0 AND checked_at < ?`, []any{t.now - store.DocumentsFor.Milliseconds()}},
-		{`DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE received_at < ? LIMIT ?)`,
+		{`DELETE FROM reports WHERE id IN (SELECT id FROM reports WHERE received_at < ? LIMIT +?)`,
 			[]any{t.now - store.ReportRetention.Milliseconds(), p.batch}},
 	} {
 		n, err := t.exec(d.query, d.args...)
@@ -176,7 +176,7 @@ func (t *tx) expireRest(p periods) (total int, err error) {
 
 func (t *tx) expireQuarantine(batch int) (int, error) {
 	var ids []int64
-	err := t.each(`SELECT id FROM quarantine WHERE received_at < ? LIMIT ?`, []any{t.now - store.QuarantineFor.Milliseconds(), batch},
+	err := t.each(`SELECT id FROM quarantine WHERE received_at < ? LIMIT +?`, []any{t.now - store.QuarantineFor.Milliseconds(), batch},
 		func(rows *sql.Rows) error {
 			var id int64
 			err := rows.Scan(&id)

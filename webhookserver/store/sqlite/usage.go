@@ -174,5 +174,5 @@ func (s *Store) Usages(ctx context.Context, line string, limit int) ([]store.Usa
 	return list(ctx, s, func(rows *sql.Rows) (u store.Usage, err error) {
 		err = rows.Scan(&u.Line, &u.Period, &u.Conversations, &u.Messages, &u.Billed, &u.Free, &u.Tokens)
 		return u, err
-	}, `SELECT line, period, conversations, messages, billed, free, tokens FROM usages WHERE line = ? ORDER BY period DESC LIMIT ?`, line, limit)
+	}, `SELECT line, period, conversations, messages, billed, free, tokens FROM usages WHERE line = ? ORDER BY period DESC LIMIT +?`, line, limit)
 }
