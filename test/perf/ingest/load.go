@@ -152,9 +152,9 @@ func (l load) closed(ctx context.Context, duration time.Duration) (outcome, erro
 	return outcomeOf(slices.Concat(latencies...), time.Since(start))
 }
 
-// open sends at a rate, whatever the answers do. A latency counts from when its webhook was to be sent.
-func (l load) open(ctx context.Context, perSecond int, duration time.Duration, answered func(n int64)) (outcome, error) {
-	planned := make(chan time.Time, perSecond*int(duration/time.Second+1))
+// open sends at openRate, whatever the answers do. A latency counts from when its webhook was to be sent.
+func (l load) open(ctx context.Context, duration time.Duration, answered func(n int64)) (outcome, error) {
+	planned := make(chan time.Time, openRate*int(duration/time.Second+1))
 	latencies := make([][]time.Duration, connections)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range connections {
@@ -177,8 +177,8 @@ func (l load) open(ctx context.Context, perSecond int, duration time.Duration, a
 		})
 	}
 	start := time.Now()
-	for i := range perSecond * int(duration/time.Second) {
-		at := start.Add(time.Duration(i) * time.Second / time.Duration(perSecond))
+	for i := range openRate * int(duration/time.Second) {
+		at := start.Add(time.Duration(i) * time.Second / openRate)
 		if ctx.Err() != nil {
 			break
 		}

@@ -17,6 +17,8 @@ const (
 	statusesPerMessage = 2
 	// debounce is what a reply waits on purpose for another message; it is not counted.
 	debounce = 1500 * time.Millisecond
+	// warmUp goes before what is measured at a steady rate: connections are made, statements prepared, and what is read once is read.
+	warmUp = 2 * time.Second
 )
 
 // ordinary is the traffic of the base measurement.
@@ -111,10 +113,10 @@ func (b *bench) openLoop(ctx context.Context) error {
 			return err
 		}
 		l := b.to(ordinary.message, server.addr)
-		if _, err := l.open(ctx, openRate, 2*time.Second, nil); err != nil {
+		if _, err := l.open(ctx, warmUp, nil); err != nil {
 			return err
 		}
-		f, err := l.open(ctx, openRate, 3*b.size.duration, nil)
+		f, err := l.open(ctx, 3*b.size.duration, nil)
 		if err != nil {
 			return err
 		}
@@ -193,6 +195,7 @@ func (b *bench) manyChannels(ctx context.Context) error {
 // replyLatency measures from the 200 to the send, less the wait for another message. Everybody writes once.
 func (b *bench) replyLatency(ctx context.Context) error {
 	everybodyNew := traffic{channels: baseChannels, alwaysNew: true}
+	fmt.Printf("   %d conversations a second over %d numbers; %s of warm-up are left out\n", openRate, baseChannels, warmUp)
 	for _, on := range []string{onSQLite, onPostgres} {
 		graph, err := startGraph(ctx)
 		if err != nil {
@@ -203,36 +206,76 @@ func (b *bench) replyLatency(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var mu sync.Mutex
-		accepted := map[string]time.Time{}
 		l := b.to(everybodyNew.message, server.addr)
-		f, err := l.open(ctx, openRate, 3*b.size.duration, func(n int64) {
-			mu.Lock()
-			defer mu.Unlock()
-			accepted[recipient(everybodyNew.contact(n))] = time.Now()
-		})
+		warm, err := l.open(ctx, warmUp, nil)
 		if err != nil {
 			return err
 		}
-		handed, err := graph.await(ctx, f.requests)
+		r := runner{on, l, server}
+		before, databaseBefore, err := b.busy(ctx, &r)
 		if err != nil {
 			return err
 		}
-		latencies := make([]time.Duration, 0, len(handed))
-		for to, at := range handed {
-			if since, ok := accepted[to]; ok {
-				latencies = append(latencies, at.Sub(since)-debounce)
-			}
-		}
-		replies, err := outcomeOf(latencies, time.Second)
+		answered := answers{at: map[string]time.Time{}}
+		f, err := l.open(ctx, 3*b.size.duration, func(n int64) { answered.note(recipient(everybodyNew.contact(n))) })
 		if err != nil {
 			return err
 		}
-		fmt.Printf("   %-32s %d replies, p50 %s p99 %s\n", on, len(latencies), replies.p50.Round(time.Millisecond), replies.p99.Round(time.Millisecond))
+		handed, err := graph.await(ctx, warm.requests+f.requests)
+		if err != nil {
+			return err
+		}
+		after, databaseAfter, err := b.busy(ctx, &r)
+		if err != nil {
+			return err
+		}
+		replies, err := answered.latencies(handed)
+		if err != nil {
+			return err
+		}
+		replies.server, replies.database = (after-before)/time.Duration(f.requests), (databaseAfter-databaseBefore)/time.Duration(f.requests)
+		fmt.Printf("   %-32s %s\n", on, replies)
 		b.book.Record(on+": accepted to handed to Graph, p50", milliseconds(replies.p50))
 		b.book.Record(on+": accepted to handed to Graph, p99", milliseconds(replies.p99))
 	}
 	return nil
+}
+
+// answers are when webhooks were answered, by the recipient of the reply.
+type answers struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func (a *answers) note(to string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.at[to] = time.Now()
+}
+
+// latencies are what replies took that were handed to Graph at these times, less the debounce. It prints how they came out in each
+// second of the run: a tail that belongs to one of them has another cause than one that belongs to all.
+func (a *answers) latencies(handed map[string]time.Time) (outcome, error) {
+	first := time.Now()
+	for _, at := range a.at {
+		if at.Before(first) {
+			first = at
+		}
+	}
+	var all []time.Duration
+	bySecond := map[int][]time.Duration{}
+	for to, at := range a.at {
+		took, second := handed[to].Sub(at)-debounce, int(at.Sub(first)/time.Second)
+		all, bySecond[second] = append(all, took), append(bySecond[second], took)
+	}
+	for second := range len(bySecond) {
+		o, err := outcomeOf(bySecond[second], time.Second)
+		if err != nil {
+			return outcome{}, err
+		}
+		fmt.Printf("     second %-2d %s\n", second+1, o)
+	}
+	return outcomeOf(all, time.Duration(len(bySecond))*time.Second)
 }
 
 // memory compares the resident memory after a fifth of the messages with that after all of them.
