@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -103,10 +104,10 @@ func (s *story) signup(ctx context.Context) error {
 }
 
 func (s *story) answer(ctx context.Context) error {
-	if _, err := s.converse(ctx, customerPhone, "Hi! Do you have a fern for my bathroom?", 1); err != nil {
+	if _, err := s.converse(ctx, customerPhone, "Hi! Do you have a fern for my bathroom?", "Boston Fern", 1); err != nil {
 		return err
 	}
-	_, err := s.converse(ctx, customerPhone, "When are you open?", 2)
+	_, err := s.converse(ctx, customerPhone, "When are you open?", "Monday to Saturday", 2)
 	return err
 }
 
@@ -122,7 +123,7 @@ func (s *story) forgery(ctx context.Context) error {
 	if forged.LastStatus != 200 {
 		return fmt.Errorf("a forged delivery must be answered with 200, like a genuine one, and was with %d", forged.LastStatus)
 	}
-	messages, err := s.converse(ctx, customerPhone, "How much is the delivery?", 3)
+	messages, err := s.converse(ctx, customerPhone, "How much is the delivery?", "for 5 USD", 3)
 	if err != nil {
 		return err
 	}
@@ -154,10 +155,10 @@ func (s *story) duplicate(ctx context.Context) error {
 		}
 	}
 	s.out.seen("Meta delivered it four times, and got 200 each time")
-	if err := s.awaitTurns(ctx, customerPhone, 4); err != nil {
+	if err := s.awaitTurns(ctx, customerPhone, "Golden Barrel Cactus", 4); err != nil {
 		return err
 	}
-	if _, err := s.converse(ctx, customerPhone, "And what about returns?", 5); err != nil {
+	if _, err := s.converse(ctx, customerPhone, "And what about returns?", "within 30 days", 5); err != nil {
 		return err
 	}
 	s.out.seen("five questions, five answers")
@@ -194,25 +195,25 @@ func (s *story) direct(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = s.converse(ctx, directPhone, "Hello, are you there?", 1)
+	_, err = s.converse(ctx, directPhone, "Hello, are you there?", "Hello!", 1)
 	return err
 }
 
-// converse sends a customer's text, waits until so many of the customer's texts are answered, and shows the answer.
-func (s *story) converse(ctx context.Context, phone, text string, turns int) ([]simMessage, error) {
+// converse sends a customer's text, waits until so many of the customer's texts are answered, and shows the answer, which must say something.
+func (s *story) converse(ctx context.Context, phone, text, says string, turns int) ([]simMessage, error) {
 	if _, err := s.w.sim.write(ctx, ana, phone, text); err != nil {
 		return nil, err
 	}
 	s.out.quote("Ana", text)
-	if err := s.awaitTurns(ctx, phone, turns); err != nil {
+	if err := s.awaitTurns(ctx, phone, says, turns); err != nil {
 		return nil, err
 	}
 	return s.w.sim.conversation(ctx, phone, ana)
 }
 
 // awaitTurns waits until the conversation has so many questions and each is answered, delivered and read, and shows the last answer.
-// More answers than questions are an error at once.
-func (s *story) awaitTurns(ctx context.Context, phone string, turns int) error {
+// More answers than questions are an error at once, and so is one that does not say what it must.
+func (s *story) awaitTurns(ctx context.Context, phone, says string, turns int) error {
 	var last conversationView
 	err := await(ctx, replyTimeout, func(ctx context.Context) (string, error) {
 		messages, err := s.w.sim.conversation(ctx, phone, ana)
@@ -230,6 +231,9 @@ func (s *story) awaitTurns(ctx context.Context, phone string, turns int) error {
 	}
 	for _, m := range last.lastAnswer {
 		s.out.quote("the shop", fmt.Sprintf("[%s, %s] %s", m.Type, m.Status, m.Text))
+	}
+	if !slices.ContainsFunc(last.lastAnswer, func(m simMessage) bool { return strings.Contains(m.Text, says) }) {
+		return fmt.Errorf("the answer must say %q", says)
 	}
 	if last.typing {
 		s.out.seen("Ana saw the message read, and that somebody was typing")

@@ -25,6 +25,7 @@ type reader struct {
 func (r *reader) read(text string) question {
 	q := question{goods: r.shelf.goods}
 	kept := r.kept(text)
+	r.narrow(kept)
 	for i := 0; i < len(kept) && len(q.words) < maxQueryWords; i++ {
 		if i+1 < len(kept) && r.pair(&q, kept, i) {
 			i++
