@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/vault"
@@ -363,8 +362,8 @@ func (r *faultRun) play(limit time.Duration, look func()) {
 		if err := r.objects.Get(ctx, req.NamespacedName, r.request); err != nil {
 			r.t.Fatal(err)
 		}
-		if broken := conditions.CheckContract(r.request); len(broken) > 0 {
-			r.t.Fatalf("the status contract is broken: %v\n%s", broken, describe(r.request))
+		if err := checkContract(r.request); err != nil {
+			r.t.Fatalf("%v\n%s", err, describe(r.request))
 		}
 		if look != nil {
 			look()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,10 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
-	"github.com/whatsapp-operator/whatsapp-operator/test/gitops"
+	"github.com/whatsapp-operator/whatsapp-operator/test/contract"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 )
 
@@ -228,6 +228,18 @@ func remove(t *testing.T, obj client.Object) {
 	t.Errorf("%T %s is still there", obj, key)
 }
 
+// promised checks what is promised of every status.
+var promised = sync.OnceValues(func() (*contract.Checker, error) { return contract.Load("..") })
+
+// checkContract says where the status of an object of our kinds is not what was promised.
+func checkContract(obj client.Object) error {
+	checker, err := promised()
+	if err != nil {
+		return err
+	}
+	return checker.Check(obj)
+}
+
 // assertStatusContract checks an object of our kinds against the contract and keeps what it shows for the search for secrets.
 func assertStatusContract(t *testing.T, obj client.Object) {
 	t.Helper()
@@ -236,35 +248,14 @@ func assertStatusContract(t *testing.T, obj client.Object) {
 	default:
 		return
 	}
-	for _, violation := range conditions.CheckContract(obj) {
-		t.Errorf("%T %s breaks the status contract: %s", obj, client.ObjectKeyFromObject(obj), violation)
+	if err := checkContract(obj); err != nil {
+		t.Error(err)
 	}
-	assertArgoAgrees(t, obj)
 	text, err := json.Marshal(obj)
 	if err != nil {
 		t.Fatal(err)
 	}
 	known.Show(leaks.Objects, string(text))
-}
-
-// assertArgoAgrees holds what Argo CD would show against the object's conditions.
-func assertArgoAgrees(t *testing.T, obj client.Object) {
-	t.Helper()
-	ready := apimeta.FindStatusCondition(conditionsOf(obj), v1alpha1.ConditionReady)
-	if ready == nil || ready.ObservedGeneration != obj.GetGeneration() {
-		return // Argo CD waits, as package gitops shows
-	}
-	script, err := gitops.LoadScript("../config/argocd/health.lua")
-	if err != nil {
-		t.Fatal(err)
-	}
-	health, message, err := script.Of(obj)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := gitops.Want(obj, conditionsOf(obj)); health != want {
-		t.Errorf("Argo CD shows %s (%s) for %T %s, whose conditions say %s", health, message, obj, client.ObjectKeyFromObject(obj), want)
-	}
 }
 
 // conditionsOf reads the conditions of one of our kinds.

@@ -2,7 +2,7 @@
 // how Ready, Reconciling and Stalled fit together, and when observedGeneration advances.
 //
 // A reconciler makes one Set per reconciliation, says what it found of each step, sums up with exactly one of the Mark methods, calls
-// Write, and sends the result with Apply. Violations tells tests where an object breaks the contract.
+// Write, and sends the result with Apply. CheckContract tells tests where an object breaks the contract.
 //
 // The package decides no reason and no message, makes no events and reads nothing from the API: what a step's state is belongs to the
 // controllers.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -16,11 +17,13 @@ type kind struct {
 	gating []string
 	// informing are the steps that never gate Ready.
 	informing []string
-	// suspendable is whether the kind has Suspended.
-	suspendable bool
+	// suspendable is whether the kind has Suspended, suspended whether spec asks for it.
+	suspendable, suspended bool
 
 	conditions         *[]metav1.Condition
 	observedGeneration **int64
+	// nextAttempt is when the status says that a failed step is tried again; nil if it says nothing.
+	nextAttempt *metav1.Time
 }
 
 func kindOf(obj client.Object) (kind, error) {
@@ -31,7 +34,7 @@ func kindOf(obj client.Object) (kind, error) {
 			gating: []string{
 				v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionCreditLineReady, v1alpha1.ConditionWebhookSubscribed,
 			},
-			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration,
+			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration, nextAttempt: o.Status.NextAttemptTime,
 		}, nil
 	case *v1alpha1.OnboardingRequest:
 		return kind{
@@ -40,8 +43,9 @@ func kindOf(obj client.Object) (kind, error) {
 				v1alpha1.ConditionTokenExchanged, v1alpha1.ConditionAssetsVerified, v1alpha1.ConditionWebhooksSubscribed,
 				v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered,
 			},
-			informing: []string{v1alpha1.ConditionBusinessAppSynced, v1alpha1.ConditionTestMessageSent}, suspendable: true,
-			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration,
+			informing:   []string{v1alpha1.ConditionBusinessAppSynced, v1alpha1.ConditionTestMessageSent},
+			suspendable: true, suspended: ptr.Deref(o.Spec.Suspend, false),
+			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration, nextAttempt: o.Status.NextAttemptTime,
 		}, nil
 	case *v1alpha1.WhatsAppChannel:
 		return kind{
@@ -51,8 +55,8 @@ func kindOf(obj client.Object) (kind, error) {
 				v1alpha1.ConditionWebhookSubscribed,
 			},
 			informing:   []string{v1alpha1.ConditionWebhookVerified, v1alpha1.ConditionAssistantReady},
-			suspendable: true,
-			conditions:  &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration,
+			suspendable: true, suspended: ptr.Deref(o.Spec.Suspend, false),
+			conditions: &o.Status.Conditions, observedGeneration: &o.Status.ObservedGeneration, nextAttempt: o.Status.NextAttemptTime,
 		}, nil
 	default:
 		return kind{}, fmt.Errorf("%T has no status contract", obj)

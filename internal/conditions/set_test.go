@@ -64,7 +64,7 @@ func TestSummaries(t *testing.T) {
 		},
 		{
 			"so does waiting, which is neither Reconciling nor Stalled",
-			func(s *Set) { s.MarkWaiting(v1alpha1.ReasonSuspended, "Suspended.") }, []string{"Ready=False"}, 2,
+			func(s *Set) { s.MarkWaiting(v1alpha1.ReasonNotConnected, "Not connected.") }, []string{"Ready=False"}, 2,
 		},
 		{
 			"what is tried again has not ended",
@@ -132,6 +132,7 @@ func TestKeepAllChangesNothing(t *testing.T) {
 func TestLongMessagesAreCut(t *testing.T) {
 	c := channel(1)
 	set := New(c, before)
+	set.False(v1alpha1.ConditionSuspended, v1alpha1.ReasonActive, "Not suspended.")
 	set.MarkStalled(v1alpha1.ReasonRejected, strings.Repeat("ä", 5000))
 	set.Write()
 	if broken := CheckContract(c); len(broken) > 0 {
@@ -167,6 +168,9 @@ func TestCheckContractFindsEachViolation(t *testing.T) {
 		}
 		c.Status.Conditions = append([]metav1.Condition{c.Status.Conditions[0], condition}, c.Status.Conditions[1:]...)
 	}
+	unready := func(c *v1alpha1.WhatsAppChannel, reason string) {
+		find(c, "Ready").Status, find(c, "Ready").Reason = metav1.ConditionFalse, reason
+	}
 	for _, tc := range []struct {
 		want  string
 		spoil func(*v1alpha1.WhatsAppChannel)
@@ -183,7 +187,34 @@ func TestCheckContractFindsEachViolation(t *testing.T) {
 			add(c, "Reconciling", v1alpha1.ReasonSucceeded, metav1.ConditionTrue)
 		}},
 		{"must be True or absent", func(c *v1alpha1.WhatsAppChannel) { add(c, "Stalled", v1alpha1.ReasonSucceeded, metav1.ConditionFalse) }},
-		{"different reasons", func(c *v1alpha1.WhatsAppChannel) { add(c, "Stalled", "Other", metav1.ConditionTrue) }},
+		{"Stalled have different reasons", func(c *v1alpha1.WhatsAppChannel) { add(c, "Stalled", "Other", metav1.ConditionTrue) }},
+		{"Stalled have different messages", func(c *v1alpha1.WhatsAppChannel) { add(c, "Stalled", v1alpha1.ReasonSucceeded, metav1.ConditionTrue) }},
+		{"Reconciling are of different generations", func(c *v1alpha1.WhatsAppChannel) {
+			c.Generation = 2
+			add(c, "Reconciling", v1alpha1.ReasonSucceeded, metav1.ConditionTrue)
+			find(c, "Reconciling").ObservedGeneration = 2
+		}},
+		{"Ready is Unknown", func(c *v1alpha1.WhatsAppChannel) { find(c, "Ready").Status = metav1.ConditionUnknown }},
+		{"Ready is False for the reason Succeeded", func(c *v1alpha1.WhatsAppChannel) { find(c, "Ready").Status = metav1.ConditionFalse }},
+		{"Accepted is True for the reason Pending", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Reason = v1alpha1.ReasonPending }},
+		{"Suspended is True for the reason Active", func(c *v1alpha1.WhatsAppChannel) { find(c, "Suspended").Status = metav1.ConditionTrue }},
+		{"True for the generation 2, and Accepted for 1", func(c *v1alpha1.WhatsAppChannel) {
+			c.Generation = 2
+			find(c, "Ready").ObservedGeneration = 2
+		}},
+		{"Ready is True since before Accepted was", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").LastTransitionTime = later }},
+		{"Accepted has changed before the object was made", func(c *v1alpha1.WhatsAppChannel) { c.CreationTimestamp = later }},
+		{"nothing is tried, although Ready says Progressing", func(c *v1alpha1.WhatsAppChannel) { unready(c, v1alpha1.ReasonProgressing) }},
+		{"a next attempt is announced", func(c *v1alpha1.WhatsAppChannel) {
+			unready(c, v1alpha1.ReasonNotConnected)
+			c.Status.NextAttemptTime = &later
+		}},
+		{"Suspended is False, and Ready is False for the reason Suspended", func(c *v1alpha1.WhatsAppChannel) { unready(c, v1alpha1.ReasonSuspended) }},
+		{"Suspended is Unknown", func(c *v1alpha1.WhatsAppChannel) {
+			unready(c, v1alpha1.ReasonNotConnected)
+			find(c, "Suspended").Status = metav1.ConditionUnknown
+		}},
+		{"Suspended is False, and spec.suspend is true", func(c *v1alpha1.WhatsAppChannel) { c.Spec.Suspend = new(true) }},
 		{"both True", func(c *v1alpha1.WhatsAppChannel) {
 			add(c, "Stalled", v1alpha1.ReasonSucceeded, metav1.ConditionTrue)
 			add(c, "Reconciling", v1alpha1.ReasonSucceeded, metav1.ConditionTrue)
@@ -193,12 +224,15 @@ func TestCheckContractFindsEachViolation(t *testing.T) {
 		{"being deleted", func(c *v1alpha1.WhatsAppChannel) { c.DeletionTimestamp = &later }},
 		{"Accepted has no reason", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Reason = "" }},
 		{"Accepted has no message", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "" }},
+		{"not one line", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Good.\nReally." }},
+		{"put together wrongly", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Good for %!s(MISSING)." }},
 		{"exceeds 1024", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = strings.Repeat("a ", 600) }},
 		{"something like a secret", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Token EAAG1234567890abcdef refused." }},
 		{"no transition time", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").LastTransitionTime = metav1.Time{} }},
 		{"Accepted has the observedGeneration 7", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").ObservedGeneration = 7 }},
 		{"observedGeneration is missing", func(c *v1alpha1.WhatsAppChannel) { c.Status.ObservedGeneration = nil }},
 		{"ahead of the generation", func(c *v1alpha1.WhatsAppChannel) { c.Status.ObservedGeneration = new(int64(2)) }},
+		{"is 0, which is no generation", func(c *v1alpha1.WhatsAppChannel) { c.Status.ObservedGeneration = new(int64(0)) }},
 		{"came to an end", func(c *v1alpha1.WhatsAppChannel) { c.Status.ObservedGeneration = new(int64(-1)) }},
 	} {
 		c := ready(t)

@@ -19,8 +19,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/contract"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 	"github.com/whatsapp-operator/whatsapp-operator/test/program"
@@ -53,6 +53,8 @@ var (
 	kubeconfig string
 	// known are the secrets that were used, and all that people can read of the managers.
 	known = &leaks.Search{}
+	// promised checks what is promised of every status.
+	promised *contract.Checker
 )
 
 func TestMain(m *testing.M) {
@@ -79,7 +81,7 @@ type suite struct{ m *testing.M }
 func (s suite) Run() int {
 	code := s.m.Run()
 	ctx := context.Background()
-	err := errors.Join(checkContract(ctx), known.Cluster(ctx, admin), known.Leaks(leaks.Logs, leaks.Events, leaks.Objects))
+	err := errors.Join(promised.Cluster(ctx, admin), known.Cluster(ctx, admin), known.Leaks(leaks.Logs, leaks.Events, leaks.Objects))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "after the tests:", err)
 		code = 1
@@ -87,31 +89,12 @@ func (s suite) Run() int {
 	return code
 }
 
-// checkContract holds whatever the tests left behind against the status contract.
-func checkContract(ctx context.Context) error {
-	var apps v1alpha1.MetaAppList
-	var requests v1alpha1.OnboardingRequestList
-	if err := errors.Join(admin.List(ctx, &apps), admin.List(ctx, &requests)); err != nil {
-		return err
-	}
-	var objects []client.Object
-	for i := range apps.Items {
-		objects = append(objects, &apps.Items[i])
-	}
-	for i := range requests.Items {
-		objects = append(objects, &requests.Items[i])
-	}
-	var errs []error
-	for _, obj := range objects {
-		for _, violation := range conditions.CheckContract(obj) {
-			errs = append(errs, fmt.Errorf("%s breaks the status contract: %s", obj.GetName(), violation))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	cluster = c
+	var err error
+	if promised, err = contract.Load("../.."); err != nil {
+		return err
+	}
 	// Without the race detector: it would change what is timed, and nothing of it outlives a kill.
 	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "../../cmd/manager")
 	if text, err := build.CombinedOutput(); err != nil {
@@ -125,7 +108,6 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	if err := c.ApplyCRDs(ctx, "../../config/crd"); err != nil {
 		return err
 	}
-	var err error
 	if kubeconfig, err = c.KubeconfigFor(ctx, systemNamespace, managerAccount); err != nil {
 		return err
 	}

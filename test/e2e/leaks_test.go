@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
+	"github.com/whatsapp-operator/whatsapp-operator/test/contract"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 )
 
@@ -39,6 +40,13 @@ func discreet(t *testing.T, w *world) {
 	admin, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
+	}
+	promised, err := contract.Load("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := promised.Cluster(t.Context(), admin); err != nil {
+		t.Error(err)
 	}
 	if err := w.leaks.Cluster(t.Context(), admin); err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/contract"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver"
@@ -57,6 +57,8 @@ var (
 	closers []func() error
 	// known are the secrets that were used, and all that people can read of both halves.
 	known = &leaks.Search{}
+	// promised checks what is promised of every status.
+	promised *contract.Checker
 	// askServer shows what the server answers at the end.
 	askServer func(ctx context.Context) error
 )
@@ -97,7 +99,7 @@ func lastLook(ctx context.Context) error {
 		return err
 	}
 	known.Show(leaks.Metrics, fmt.Sprint(families))
-	return errors.Join(known.Cluster(ctx, admin), askServer(ctx))
+	return errors.Join(promised.Cluster(ctx, admin), known.Cluster(ctx, admin), askServer(ctx))
 }
 
 func setUp(ctx context.Context, c *localcluster.Cluster) error {
@@ -112,6 +114,9 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	}
 	scheme, err := controllers.Scheme()
 	if err != nil {
+		return err
+	}
+	if promised, err = contract.Load("../.."); err != nil {
 		return err
 	}
 	if admin, err = client.New(c.RESTConfig(), client.Options{Scheme: scheme}); err != nil {
@@ -286,8 +291,8 @@ func awaitCondition(t *testing.T, obj client.Object, conditionType string, statu
 		message = c.Message
 		return nil
 	})
-	for _, violation := range conditions.CheckContract(obj) {
-		t.Errorf("%s breaks the status contract: %s", obj.GetName(), violation)
+	if err := promised.Check(obj); err != nil {
+		t.Error(err)
 	}
 	return message
 }

@@ -29,8 +29,8 @@ import (
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/controllers"
-	"github.com/whatsapp-operator/whatsapp-operator/internal/conditions"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/metasim"
+	"github.com/whatsapp-operator/whatsapp-operator/test/contract"
 	"github.com/whatsapp-operator/whatsapp-operator/test/leaks"
 	"github.com/whatsapp-operator/whatsapp-operator/test/localcluster"
 	page "github.com/whatsapp-operator/whatsapp-operator/webhookserver/signup"
@@ -57,6 +57,8 @@ var (
 	closers                  []func() error
 	// known are the secrets that were used, and all that people can read of the manager and the page.
 	known = &leaks.Search{}
+	// promised checks what is promised of every status.
+	promised *contract.Checker
 	// pageMetrics are the page's.
 	pageMetrics = prometheus.NewRegistry()
 )
@@ -105,7 +107,7 @@ func lastLook(ctx context.Context) error {
 		}
 		known.Show(leaks.Metrics, fmt.Sprint(families))
 	}
-	return known.Cluster(ctx, admin)
+	return errors.Join(promised.Cluster(ctx, admin), known.Cluster(ctx, admin))
 }
 
 // watched notes the codes that browsers post to the page, and shows the search what the page answers.
@@ -144,6 +146,9 @@ func setUp(ctx context.Context, c *localcluster.Cluster) error {
 	}
 	scheme, err := controllers.Scheme()
 	if err != nil {
+		return err
+	}
+	if promised, err = contract.Load("../.."); err != nil {
 		return err
 	}
 	if admin, err = client.New(c.RESTConfig(), client.Options{Scheme: scheme}); err != nil {
@@ -316,8 +321,8 @@ func (c *customer) await(reason string) {
 		request, err := c.read(ctx)
 		ready := apimeta.FindStatusCondition(request.Status.Conditions, v1alpha1.ConditionReady)
 		if err == nil && ready != nil && ready.Reason == reason {
-			for _, violation := range conditions.CheckContract(request) {
-				c.t.Errorf("%s breaks the status contract: %s", c.name, violation)
+			if err := promised.Check(request); err != nil {
+				c.t.Error(err)
 			}
 			return
 		}
