@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -29,9 +28,6 @@ const (
 	// exchangeWorkers is how many codes are exchanged at once. A worker is held for up to 35 seconds by a Meta that doesn't
 	// answer, and a code that waits for a worker dies.
 	exchangeWorkers = 64
-	// exchangesPrepared is how many of them may be busy at the Kubernetes API before their codes are sent. A thousand requests that are applied
-	// together would otherwise make everything there slow, for customers who have just signed up by link, too. Those don't wait here.
-	exchangesPrepared = 16
 	// exchangeRetryFirst and exchangeRetryLongest bound the pause after an error of the Kubernetes API.
 	exchangeRetryFirst   = 200 * time.Millisecond
 	exchangeRetryLongest = 30 * time.Second
@@ -47,8 +43,8 @@ type ExchangeReconciler struct {
 	gate   *exchangeGate
 	vault  *vault.Vault
 	clock  clock.PassiveClock
-	// prepared has a place for each code that may be prepared at a time; nil means that there is no bound.
-	prepared chan struct{}
+	// places bound how many codes are prepared at a time; nil means that nothing does.
+	places *places
 }
 
 // Reconcile takes the code of a request as far as it goes now.
@@ -60,7 +56,7 @@ func (r *ExchangeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if !wantsCode(request) {
 		return ctrl.Result{}, nil
 	}
-	leave := r.prepare(ctx)
+	leave := r.places.take(ctx)
 	defer leave()
 	x, err := r.gate.check(ctx, request)
 	if err != nil {
@@ -86,19 +82,6 @@ func (r *ExchangeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	}
 	// This code is done with. If it failed, another one may follow.
 	return ctrl.Result{RequeueAfter: nextCodeLook(request, r.clock.Now())}, nil
-}
-
-// prepare waits for a place and returns what leaves it, once.
-func (r *ExchangeReconciler) prepare(ctx context.Context) (leave func()) {
-	if r.prepared == nil {
-		return func() {}
-	}
-	select {
-	case r.prepared <- struct{}{}:
-		return sync.OnceFunc(func() { <-r.prepared })
-	case <-ctx.Done():
-		return func() {}
-	}
 }
 
 // lookAgain comes back for a request whose code can't be spent yet. What is in the way is shown by the other controller.

@@ -325,7 +325,7 @@ func TestSlowMetaHoldsUpNoOtherCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.process(admin)
-	r.prepared = make(chan struct{}, 1)
+	r.places = &places{}
 	var working sync.WaitGroup
 	working.Go(func() { w.reconcile(r) })
 	await(t, func(context.Context) error {
@@ -334,14 +334,11 @@ func TestSlowMetaHoldsUpNoOtherCode(t *testing.T) {
 		}
 		return nil
 	})
-	select {
-	case r.prepared <- struct{}{}:
-		<-r.prepared
-	default:
-		t.Error("a code that Meta has still takes the place of another")
+	if taken, _, _ := r.places.counts(); taken != 0 {
+		t.Errorf("a code that Meta has still takes %d places of others", taken)
 	}
 	working.Wait()
-	if w.entry().Phase != vault.PhaseKept || len(r.prepared) != 0 {
-		t.Errorf("phase %s, and %d places are taken", w.entry().Phase, len(r.prepared))
+	if taken, _, _ := r.places.counts(); w.entry().Phase != vault.PhaseKept || taken != 0 {
+		t.Errorf("phase %s, and %d places are taken", w.entry().Phase, taken)
 	}
 }

@@ -46,9 +46,11 @@ type testSender interface {
 type OnboardingRequestReconciler struct {
 	client client.Client
 	// live reads Secrets, ConfigMaps and Namespaces from the API.
-	live          client.Reader
-	apps          *graphApps
-	gate          *exchangeGate
+	live client.Reader
+	apps *graphApps
+	gate *exchangeGate
+	// places are where codes stand in line in this process.
+	places        *places
 	vault         *vault.Vault
 	ledger        *credit.Ledger
 	creditTurns   turns
@@ -109,7 +111,7 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 		j.fail(ctx, v1alpha1.ConditionTokenExchanged, err)
 		return r.finish(ctx, j)
 	}
-	if isNew && wantsCode(old) && !settled(j.entry) {
+	if wantsCode(old) && !settled(j.entry) && (isNew || r.inLine(old)) {
 		return ctrl.Result{RequeueAfter: exchangeHeadStart}, nil
 	}
 	if rest := j.rest(r.clock.Now()); rest > 0 {
@@ -188,6 +190,11 @@ func factsOf(request *v1alpha1.OnboardingRequest, entry *vault.Entry, owned bool
 // settled says whether the vault has something to tell of a code.
 func settled(entry *vault.Entry) bool {
 	return entry.Exists() && (!atWork(entry) || entry.LastOutcome != "")
+}
+
+// inLine says whether the code of a request may still stand in line with many others.
+func (r *OnboardingRequestReconciler) inLine(request *v1alpha1.OnboardingRequest) bool {
+	return r.places.crowded() && r.clock.Now().Before(request.CreationTimestamp.Add(codeLife))
 }
 
 // expects says whether a proven id is the expected one, or none is expected.

@@ -137,7 +137,7 @@ func (s *shared) addChannels(mgr ctrl.Manager, o Options) error {
 
 func (s *shared) addOnboarding(mgr ctrl.Manager, o Options) error {
 	gate := &exchangeGate{apps: s.apps, live: mgr.GetAPIReader()}
-	exchange := &ExchangeReconciler{client: mgr.GetClient(), gate: gate, vault: s.vault, clock: clock.RealClock{}, prepared: make(chan struct{}, exchangesPrepared)}
+	exchange := &ExchangeReconciler{client: mgr.GetClient(), gate: gate, vault: s.vault, clock: clock.RealClock{}, places: &places{stays: guestStays}}
 	if err := exchange.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the exchange controller: %w", err)
 	}
@@ -149,7 +149,7 @@ func (s *shared) addOnboarding(mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("set up the signup controller: %w", err)
 	}
 	requests := &OnboardingRequestReconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), apps: s.apps, gate: gate, vault: s.vault,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), apps: s.apps, gate: gate, places: exchange.places, vault: s.vault,
 		ledger:    &credit.Ledger{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient(), Namespace: o.SystemNamespace},
 		leftovers: s.leftovers, projector: s.projector, subscriptions: &s.subscriptions, status: s.status, clock: clock.RealClock{}, workers: o.Workers,
 		tests: func(ctx context.Context) (testSender, error) { return s.servers.Any(ctx) },

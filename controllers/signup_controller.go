@@ -70,6 +70,8 @@ type delivery struct {
 	key     vault.Key
 	entry   *vault.Entry
 	present runtimeconfig.Signup
+	// kept means that its token was just kept, and is to be shown.
+	kept bool
 }
 
 // refusedError means that a handed-over code is not taken. Its text goes into an event: it quotes nothing of the Secret.
@@ -84,6 +86,8 @@ func refused(format string, args ...any) error {
 // Reconcile takes one handed-over code as far as it goes now.
 func (r *SignupReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	d := &delivery{secret: &corev1.Secret{}}
+	leave := r.exchange.places.welcome()
+	defer func() { leave(d.kept) }()
 	if err := r.live.Get(ctx, req.NamespacedName, d.secret); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
@@ -266,6 +270,7 @@ func (r *SignupReconciler) spend(ctx context.Context, d *delivery) (time.Duratio
 		LinkID: d.link.ID, WABAID: claims.WABAID, PhoneNumberID: claims.PhoneNumberID, Coexistence: claims.Event == coexistenceEvent,
 	}}
 	after, err := r.exchange.exchange(ctx, x)
+	d.kept = x.kept
 	if errors.Is(err, vault.ErrOccupied) || errors.Is(err, vault.ErrSpent) {
 		return 0, refused("The place for its token is taken; the OnboardingRequest says more.")
 	}
