@@ -39,7 +39,12 @@ func (r *OnboardingRequestReconciler) finish(ctx context.Context, j *journey) (c
 	status.LastHandledReconcileAt = requestedAt(j.request)
 	j.showVault()
 	j.showLink()
-	res := j.schedule(attempts{failures: &status.Failures, next: &status.NextAttemptTime}, set, now.Time, r.renewalLook(j))
+	tries := attempts{failures: &status.Failures, next: &status.NextAttemptTime}
+	res := j.schedule(tries, set, now.Time, r.renewalLook(j))
+	if j.facts.Held {
+		// What could not be read is looked at again, and nothing is tried.
+		tries.clear()
+	}
 	j.setConditions(set)
 	j.sumUpJourney(set)
 	set.Write()

@@ -34,6 +34,7 @@ func (r *WhatsAppChannelReconciler) updateStatus(s *channelScope, wait time.Dura
 		res.RequeueAfter = s.deletion.after
 	case ptr.Deref(s.channel.Spec.Suspend, false):
 		set.Keep(channelGates...)
+		attempts{&s.channel.Status.Failures, &s.channel.Status.NextAttemptTime}.clear()
 		set.MarkWaiting(v1alpha1.ReasonSuspended, "spec.suspend is true: the operator does nothing for this channel; its messages go on being answered.")
 	case s.kept:
 		set.KeepAll()

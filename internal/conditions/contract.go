@@ -2,6 +2,7 @@ package conditions
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -70,6 +71,9 @@ func (c *contract) checkPresence() {
 	}
 }
 
+// vaultEntry is the name of a Secret that holds a token: a person who has to look at it must be told, and its digits are no secret.
+var vaultEntry = regexp.MustCompile(`\bonboarding-[0-9a-f]{32}\b`)
+
 func (c *contract) checkCondition(condition metav1.Condition) {
 	name := condition.Type
 	c.require(condition.Reason != "", "%s has no reason", name)
@@ -78,7 +82,8 @@ func (c *contract) checkCondition(condition metav1.Condition) {
 		"the message of %s is not one line", name)
 	c.require(!strings.Contains(condition.Message, "%!"), "the message of %s was put together wrongly", name)
 	c.require(utf8.RuneCountInString(condition.Message) <= maxMessage, "the message of %s exceeds %d characters", name, maxMessage)
-	c.require(redact.Text(condition.Message) == condition.Message, "the message of %s holds something like a secret", name)
+	shown := vaultEntry.ReplaceAllString(condition.Message, "")
+	c.require(redact.Text(shown) == shown, "the message of %s holds something like a secret", name)
 	c.require(!condition.LastTransitionTime.IsZero(), "%s has no transition time", name)
 	c.require(condition.ObservedGeneration >= 1 && condition.ObservedGeneration <= c.obj.GetGeneration(),
 		"%s has the observedGeneration %d, the object is at generation %d", name, condition.ObservedGeneration, c.obj.GetGeneration())

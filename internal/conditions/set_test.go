@@ -227,6 +227,9 @@ func TestCheckContractFindsEachViolation(t *testing.T) {
 		{"not one line", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Good.\nReally." }},
 		{"put together wrongly", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Good for %!s(MISSING)." }},
 		{"exceeds 1024", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = strings.Repeat("a ", 600) }},
+		{"something like a secret", func(c *v1alpha1.WhatsAppChannel) {
+			find(c, "Accepted").Message = "The Secret onboarding-" + strings.Repeat("0a", 16) + " holds " + strings.Repeat("0b", 16) + "."
+		}},
 		{"something like a secret", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").Message = "Token EAAG1234567890abcdef refused." }},
 		{"no transition time", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").LastTransitionTime = metav1.Time{} }},
 		{"Accepted has the observedGeneration 7", func(c *v1alpha1.WhatsAppChannel) { find(c, "Accepted").ObservedGeneration = 7 }},
