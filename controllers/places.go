@@ -12,9 +12,9 @@ const (
 	// together would otherwise make everything there slow, for customers who have just signed up by link, too.
 	exchangesPrepared = 16
 	// exchangesBesideGuests is how many of them it is while such a customer waits in front of a page. Never none, since their codes die, too.
-	exchangesBesideGuests = 8
+	exchangesBesideGuests = 4
 	// guestStays is how long room is kept for a customer whose token is kept: the leader has yet to show that.
-	guestStays = 500 * time.Millisecond
+	guestStays = 250 * time.Millisecond
 )
 
 // places bounds how many codes are prepared at a time, first come first served, and makes them fewer while guests are there: codes that
@@ -24,7 +24,7 @@ type places struct {
 	stays time.Duration
 
 	mu sync.Mutex
-	// taken are the places that are taken.
+	// taken are the places that are taken, guests those whom room is made for.
 	taken, guests int
 	// waiting are those without a place, each to be closed when its turn comes, in the order of their arrival.
 	waiting []chan struct{}

@@ -1,9 +1,11 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -93,9 +95,6 @@ func (r *SignupReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	}
 	err := r.authenticate(ctx, d)
 	if err == nil {
-		err = r.observe(ctx, d)
-	}
-	if err == nil {
 		var after time.Duration
 		if after, err = r.act(ctx, d); err == nil && after > 0 {
 			return ctrl.Result{RequeueAfter: after}, nil
@@ -118,7 +117,7 @@ func (r *SignupReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	}
 }
 
-// authenticate finds the request that the code is for, and proves that its manager made the link.
+// authenticate finds the request that the code is for with what is known of it, and proves that its manager made the link.
 func (r *SignupReconciler) authenticate(ctx context.Context, d *delivery) error {
 	var err error
 	if d.handover, err = signup.ParseHandover(d.secret.Data); err != nil {
@@ -145,7 +144,12 @@ func (r *SignupReconciler) authenticate(ctx context.Context, d *delivery) error 
 	if err != nil {
 		return err
 	}
+	// What is known of the request is read beside the key, since a customer waits. Whoever made the link up learns nothing of it.
+	var observed error
+	var reading sync.WaitGroup
+	reading.Go(func() { observed = r.observe(ctx, d, request) })
 	key, err := readSignupKey(ctx, r.live, r.systemNamespace, app)
+	reading.Wait()
 	if missing := (*missingSecretError)(nil); errors.As(err, &missing) {
 		return refused("The MetaApp %s has no key for signup links.", app.Name)
 	}
@@ -156,7 +160,7 @@ func (r *SignupReconciler) authenticate(ctx context.Context, d *delivery) error 
 		return refused("The signature of its link is wrong: this installation did not make the link.")
 	}
 	d.request = request
-	return nil
+	return observed
 }
 
 // requestOf finds a request by its UID; nil if there is none.
@@ -178,18 +182,32 @@ func (r *SignupReconciler) age(d *delivery) time.Duration {
 
 // observe reads live what the vault knows of the code and what is known of the link. A cache may be behind, and what it would cost is a
 // second success.
-func (r *SignupReconciler) observe(ctx context.Context, d *delivery) error {
+func (r *SignupReconciler) observe(ctx context.Context, d *delivery, request *v1alpha1.OnboardingRequest) error {
+	var entryErr, presentErr error
+	var reading sync.WaitGroup
+	reading.Go(func() { entryErr = r.readEntry(ctx, d, request) })
+	reading.Go(func() { presentErr = r.readPresent(ctx, d, request) })
+	reading.Wait()
+	return cmp.Or(entryErr, presentErr)
+}
+
+// readEntry reads what the vault knows of the code.
+func (r *SignupReconciler) readEntry(ctx context.Context, d *delivery, request *v1alpha1.OnboardingRequest) error {
 	var err error
-	if d.key, err = r.exchange.gate.key(ctx, d.request); err != nil {
+	if d.key, err = r.exchange.gate.key(ctx, request); err != nil {
 		return err
 	}
-	if d.entry, err = r.exchange.vault.Read(ctx, d.key); errors.Is(err, vault.ErrOccupied) {
+	d.entry, err = r.exchange.vault.Read(ctx, d.key)
+	if errors.Is(err, vault.ErrOccupied) {
 		return refused("The place for its token is taken; the OnboardingRequest says more.")
-	} else if err != nil {
-		return err
 	}
+	return err
+}
+
+// readPresent reads what is known of the link.
+func (r *SignupReconciler) readPresent(ctx context.Context, d *delivery, request *v1alpha1.OnboardingRequest) error {
 	present := &corev1.Secret{}
-	err = r.live.Get(ctx, client.ObjectKey{Namespace: r.runtimeNamespace, Name: runtimeconfig.SignupName(d.link.RequestUID)}, present)
+	err := r.live.Get(ctx, client.ObjectKey{Namespace: r.runtimeNamespace, Name: runtimeconfig.SignupName(string(request.UID))}, present)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("read the signup link's projection: %w", err)
 	}
