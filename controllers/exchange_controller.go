@@ -146,7 +146,7 @@ func (r *ExchangeReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("exchange").
 		For(&v1alpha1.OnboardingRequest{}, builder.WithPredicates(newCodeWish())).
-		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.codeWishesOf), builder.WithPredicates(metaAppUsable())).
+		Watches(&v1alpha1.MetaApp{}, handler.EnqueueRequestsFromMapFunc(r.codeWishesOf), builder.WithPredicates(opensGate())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: exchangeWorkers,
 			NeedLeaderElection:      new(false),

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/onboarding"
@@ -18,112 +16,11 @@ import (
 )
 
 const (
-	// gateRecheck is how soon the leader looks again at what it only displays: the exchange itself looks more often.
-	gateRecheck = 5 * time.Second
-	// exchangeRecheck is for a code that is being exchanged: the vault tells when that is over. A look sooner, at each of a thousand, would
-	// only take the API server's time away from it.
-	exchangeRecheck = 30 * time.Second
-	// exchangeHeadStart is how long the first look at a new request with a code waits for the code's exchange, of which the vault tells. Two
-	// looks at each of a thousand that are applied together would take the API server's time away from their codes.
-	exchangeHeadStart = 5 * time.Second
 	// numberRecheck is how soon an account without a number is read again: Meta allows 200 calls per hour and account then.
 	numberRecheck = 5 * time.Minute
 	// maxListedIDs bounds the ids in a message.
 	maxListedIDs = 8
 )
-
-// awaitToken tells how the exchange stands. It does nothing for it.
-func (r *OnboardingRequestReconciler) awaitToken(ctx context.Context, j *journey) error {
-	request, entry := j.request, j.entry
-	if bySignupLink(request) {
-		return r.awaitSignup(ctx, j)
-	}
-	x, err := r.gate.check(ctx, request)
-	if token, _ := entry.Current(); !token.IsZero() {
-		// There is a token, and it isn't this request's: factsOf would have seen it.
-		if err == nil && x.hash == entry.CodeHash {
-			return blockedFor(gateRecheck, v1alpha1.ReasonProgressing, "The token of this code is here already; it is being adopted.")
-		}
-		return r.vaultError(j.key, vault.ErrOccupied)
-	}
-	if entry.Phase == vault.PhaseFailed {
-		_, spent := entry.SpentBefore(hashOf(x))
-		if err != nil || x.hash == entry.CodeHash || spent {
-			return codeFailure(request, entry.Failure)
-		}
-	}
-	if err != nil {
-		return recheckIn(err, max(gateRecheck, nextCodeLook(request, r.clock.Now())))
-	}
-	return blockedFor(exchangeRecheck, v1alpha1.ReasonProgressing, "The signup code is being exchanged for the customer's token.")
-}
-
-func hashOf(x *readyCode) string {
-	if x == nil {
-		return ""
-	}
-	return x.hash
-}
-
-// recheckIn makes an error that leaves the object at rest come back: what it waits for can't be watched.
-func recheckIn(err error, after time.Duration) error {
-	if stall, ok := errors.AsType[*stalledError](err); ok && stall.recheck == 0 {
-		again := *stall
-		again.recheck = after
-		return &again
-	}
-	var wait *waitingError
-	if errors.As(err, &wait) && wait.recheck == 0 {
-		again := *wait
-		again.recheck = after
-		return &again
-	}
-	return err
-}
-
-// whyCodeFailed words the reasons for which a code is given up.
-var whyCodeFailed = map[string]string{
-	v1alpha1.ReasonCodeUsed:               "Meta says that the signup code was used before.",
-	v1alpha1.ReasonCodeExpired:            "The signup code was older than its 30 seconds when Meta saw it, or Meta could not be reached in time.",
-	v1alpha1.ReasonCodeInvalid:            "Meta does not know the signup code; it may be cut off, or belong to another app than the MetaApp's.",
-	v1alpha1.ReasonRedirectURIMismatch:    "Meta refused the redirect_uri of the exchange; set spec.embeddedSignup.redirectURIPolicy of the MetaApp to what the signup page uses.",
-	v1alpha1.ReasonAppSecretInvalid:       "Meta refused the app id or app secret of the MetaApp; correct the Secret that its spec.secretRef names.",
-	v1alpha1.ReasonThrottled:              "Meta asked for fewer calls until the signup code was too old.",
-	v1alpha1.ReasonExchangeOutcomeUnknown: "The answer to the exchange was lost, so Meta may have spent the signup code without the token having been kept.",
-}
-
-// codeFailure says why a code was given up, and what to do.
-func codeFailure(request *v1alpha1.OnboardingRequest, reason string) error {
-	why := whyCodeFailed[reason]
-	if why == "" {
-		reason, why = v1alpha1.ReasonRejected, "Meta refused the exchange of the signup code; the manager's log has the details."
-	}
-	return stalled(reason, "%s Let the customer sign up again. %s", why, newCodeAdvice(request))
-}
-
-// newCodeAdvice says how a customer who has to sign up again does it.
-func newCodeAdvice(request *v1alpha1.OnboardingRequest) string {
-	ref := request.Spec.CodeSecretRef
-	if ref == nil {
-		return "Send them the link: " + whereLinkIs(request)
-	}
-	return fmt.Sprintf("Put the new code into the key %q of the Secret %s within 30 seconds, and set the annotation %s of this request to the present time.",
-		keyOr(ref, v1alpha1.SecretKeyCode), ref.Name, v1alpha1.RequestedAtAnnotation)
-}
-
-// withCodeAdvice completes the message of a token that has to be replaced.
-func withCodeAdvice(request *v1alpha1.OnboardingRequest, err error) error {
-	e, ok := errors.AsType[*stalledError](err)
-	if !ok {
-		return err
-	}
-	switch e.reason {
-	case v1alpha1.ReasonTokenInvalid, v1alpha1.ReasonWrongApp, v1alpha1.ReasonScopesMissing, v1alpha1.ReasonWABAMismatch:
-		return &stalledError{reason: e.reason, message: strings.TrimSpace(e.message + " " + newCodeAdvice(request)), cause: e.cause, recheck: e.recheck}
-	default:
-		return err
-	}
-}
 
 // businessCredential authenticates with the customer's newest token.
 func (j *journey) businessCredential() meta.Credential {
@@ -179,11 +76,7 @@ func (r *OnboardingRequestReconciler) proveAssets(ctx context.Context, j *journe
 	if err != nil {
 		return err
 	}
-	j.request.Status.Token = &v1alpha1.TokenStatus{Hint: redact.Mask(token.Reveal())}
-	if !info.ExpiresAt.IsZero() {
-		expires := metav1.NewTime(info.ExpiresAt.Time)
-		j.request.Status.Token.ExpiresAt = &expires
-	}
+	j.request.Status.Token = tokenStatus(token, info)
 	claims := j.entry.Claims()
 	wabaID, err := chooseWABA(j.request.Spec.WABAID, j.entry.WABAID, claims.WABAID, &info)
 	if err != nil {
@@ -223,20 +116,14 @@ func (r *OnboardingRequestReconciler) inspectToken(ctx context.Context, app *gra
 	if err != nil {
 		return info, err
 	}
+	missing := missingScopes(&info, tokenScopes)
 	switch {
 	case !info.Valid:
 		return info, stalled(v1alpha1.ReasonTokenInvalid, "The customer's token is no longer valid: it expired, or the customer withdrew it. Let the customer sign up again.")
 	case string(info.AppID) != app.App.Spec.AppID:
 		return info, stalled(v1alpha1.ReasonWrongApp, "The token belongs to the app %s, and the MetaApp %s is the app %s; let the customer sign up through this app.",
 			info.AppID, app.App.Name, app.App.Spec.AppID)
-	}
-	var missing []string
-	for _, scope := range []string{meta.ScopeManagement, meta.ScopeMessaging} {
-		if !info.HasScope(scope) {
-			missing = append(missing, scope)
-		}
-	}
-	if len(missing) > 0 {
+	case len(missing) > 0:
 		return info, stalled(v1alpha1.ReasonScopesMissing, "The customer did not grant %s; let the customer sign up again and grant everything that is asked for.",
 			strings.Join(missing, " and "))
 	}
@@ -409,7 +296,7 @@ func awaitingApproval(j *journey) error {
 
 // subscribe makes Meta deliver the account's webhooks to the app.
 func (r *OnboardingRequestReconciler) subscribe(ctx context.Context, j *journey) error {
-	if err := r.subscriptions.ensure(ctx, j.app, j.businessCredential(), j.request.Status.WABAID); err != nil {
+	if err := r.subscriptions.ensure(ctx, j.app.Client, j.businessCredential(), j.app.App.Spec.AppID, j.request.Status.WABAID); err != nil {
 		return err
 	}
 	j.facts.Subscribed = true

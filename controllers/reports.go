@@ -287,12 +287,7 @@ func hasReason(channel *v1alpha1.WhatsAppChannel, conditionType, reason string) 
 
 // verified says whether WebhookVerified tells this already.
 func verified(channel *v1alpha1.WhatsAppChannel) bool {
-	for _, c := range channel.Status.Conditions {
-		if c.Type == v1alpha1.ConditionWebhookVerified {
-			return c.Status == metav1.ConditionTrue
-		}
-	}
-	return false
+	return apimeta.IsStatusConditionTrue(channel.Status.Conditions, v1alpha1.ConditionWebhookVerified)
 }
 
 // wakeRequests wakes the requests that wait for a tester or for a test message.

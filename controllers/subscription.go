@@ -8,13 +8,6 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 )
 
-// subscriber is what subscriptions need of the Graph API.
-type subscriber interface {
-	SubscribedApps(ctx context.Context, cred meta.Credential, wabaID string) ([]meta.SubscribedApp, error)
-	SubscribeApp(ctx context.Context, cred meta.Credential, wabaID string, override *meta.CallbackOverride) error
-	UnsubscribeApp(ctx context.Context, cred meta.Credential, wabaID string) error
-}
-
 // subscriptions keeps the apps subscribed to the webhooks of accounts. Requests and channels of one account share it, so that
 // they neither fight nor repeat each other: what is wanted follows from the app alone.
 type subscriptions struct {
@@ -29,12 +22,8 @@ type accountLock struct {
 
 // ensure makes Meta deliver the account's webhooks to the callback of the app. It reads first and writes only if the app is
 // missing, or an override of the account sends its webhooks elsewhere; then it reads again, since Meta's "success" is no proof.
-func (s *subscriptions) ensure(ctx context.Context, app *graphApp, cred meta.Credential, wabaID string) error {
-	defer s.lock(app.App.Spec.AppID + "/" + wabaID)()
-	return ensureSubscription(ctx, app.Client, cred, app.App.Spec.AppID, wabaID)
-}
-
-func ensureSubscription(ctx context.Context, graph subscriber, cred meta.Credential, appID, wabaID string) error {
+func (s *subscriptions) ensure(ctx context.Context, graph *meta.Client, cred meta.Credential, appID, wabaID string) error {
+	defer s.lock(appID + "/" + wabaID)()
 	subscribed, err := isSubscribed(ctx, graph, cred, appID, wabaID)
 	if err != nil || subscribed {
 		return err
@@ -51,7 +40,7 @@ func ensureSubscription(ctx context.Context, graph subscriber, cred meta.Credent
 }
 
 // isSubscribed says whether the app gets the account's webhooks at its own callback.
-func isSubscribed(ctx context.Context, graph subscriber, cred meta.Credential, appID, wabaID string) (bool, error) {
+func isSubscribed(ctx context.Context, graph *meta.Client, cred meta.Credential, appID, wabaID string) (bool, error) {
 	apps, err := graph.SubscribedApps(ctx, cred, wabaID)
 	if err != nil {
 		return false, err

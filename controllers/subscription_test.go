@@ -23,7 +23,7 @@ func TestManySubscribeOnce(t *testing.T) {
 	var users sync.WaitGroup
 	for range 20 {
 		users.Go(func() {
-			if err := subs.ensure(t.Context(), app, app.Credential(token), metasim.DemoWABA); err != nil {
+			if err := subs.ensure(t.Context(), app.Client, app.Credential(token), metasim.DemoAppID, metasim.DemoWABA); err != nil {
 				t.Error(err)
 			}
 		})
@@ -41,7 +41,7 @@ func TestManySubscribeOnce(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := subs.ensure(t.Context(), app, app.Credential(token), metasim.DemoWABA); err != nil {
+	if err := subs.ensure(t.Context(), app.Client, app.Credential(token), metasim.DemoAppID, metasim.DemoWABA); err != nil {
 		t.Fatal(err)
 	}
 	if n := w.sim.Counters().Calls["subscribe"]; n != 2 {

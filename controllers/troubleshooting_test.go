@@ -88,7 +88,7 @@ func TestTroubleshooting(t *testing.T) {
 				t.Helper()
 				token := newSecret("EAAtemporary")
 				addWorld(t, metasim.World{SystemUsers: []metasim.SystemUser{{
-					ID: newID(), Name: "person", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: token, Scopes: channelScopes, Temporary: true,
+					ID: newID(), Name: "person", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: token, Scopes: tokenScopes, Temporary: true,
 					ExpiresAt: time.Now().Add(23 * time.Hour).Unix(),
 				}}})
 				secret[v1alpha1.SecretKeyAccessToken] = token

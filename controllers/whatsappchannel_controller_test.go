@@ -305,7 +305,7 @@ func TestChannelServesTheNewTokenWithoutARestart(t *testing.T) {
 	connect(t, d, channel)
 	fresh := newSecret("EAAfresh")
 	addWorld(t, metasim.World{SystemUsers: []metasim.SystemUser{{
-		ID: newID(), Name: "bot2", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: fresh, Scopes: channelScopes,
+		ID: newID(), Name: "bot2", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: fresh, Scopes: tokenScopes,
 	}}})
 	data := d.credentials()
 	data[v1alpha1.SecretKeyAccessToken] = fresh
@@ -335,7 +335,7 @@ func TestChannelWarnsOfTokensThatDie(t *testing.T) {
 	d := newDirectNumber(t)
 	temporary := newSecret("EAAtemporary")
 	addWorld(t, metasim.World{SystemUsers: []metasim.SystemUser{{
-		ID: newID(), Name: "person", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: temporary, Scopes: channelScopes, Temporary: true,
+		ID: newID(), Name: "person", AppID: d.appID, BusinessID: businessOf(t, d.appID), Token: temporary, Scopes: tokenScopes, Temporary: true,
 		ExpiresAt: time.Now().Add(23 * time.Hour).Unix(),
 	}}})
 	d.token = temporary

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -39,18 +40,12 @@ func (r *WhatsAppChannelReconciler) setup(mgr ctrl.Manager, reported <-chan even
 		Complete(r)
 }
 
-// patiently enqueues what the webhook-server has reported on behind what people change: at a full hour thousands of channels have news at
-// once, and whoever applies another one then must not wait for theirs.
-func patiently() handler.EventHandler {
-	return handler.Funcs{GenericFunc: func(_ context.Context, e event.GenericEvent, q workQueue) {
-		enqueue(q, handler.LowPriority, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.Object)})
-	}}
-}
-
-// usability lets through what can change whether dependants may use an object: its spec, its deletion, the status of one condition.
-func usability(conditionType string) predicate.Predicate {
+// usability lets through what can change whether dependants may use an object: its spec, its deletion, whether one of its conditions is True.
+func usability(conditionTypes ...string) predicate.Predicate {
 	changed := predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		return conditionTrue(e.ObjectOld, conditionType) != conditionTrue(e.ObjectNew, conditionType)
+		return slices.ContainsFunc(conditionTypes, func(conditionType string) bool {
+			return conditionTrue(e.ObjectOld, conditionType) != conditionTrue(e.ObjectNew, conditionType)
+		})
 	}}
 	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Predicate(changed))
 }
