@@ -37,6 +37,7 @@ type crowd struct {
 }
 
 func newCrowd(t *testing.T) *crowd {
+	t.Helper()
 	return &crowd{t: t, places: &places{}, got: make(chan place, 100), leave: map[int]func(){}}
 }
 

@@ -82,7 +82,7 @@ func (c *Checker) argoAgrees(obj client.Object, all []metav1.Condition) error {
 		return err
 	}
 	if want := gitops.Want(obj, all); health != want {
-		return fmt.Errorf("Argo CD shows %s (%s), and its conditions say %s", health, message, want)
+		return fmt.Errorf("shown by Argo CD as %s (%s), and its conditions say %s", health, message, want)
 	}
 	return nil
 }

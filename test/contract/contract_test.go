@@ -41,7 +41,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"breaks the status contract: status.observedGeneration is missing", c, broken},
 		{`Stalled has the reason "Whatever"`, c, stalledChannel("Whatever")},
-		{"Argo CD shows Healthy", &lazy, stalledChannel(v1alpha1.ReasonPhoneNumberClaimed)},
+		{"shown by Argo CD as Healthy", &lazy, stalledChannel(v1alpha1.ReasonPhoneNumberClaimed)},
 	} {
 		if err := tc.checker.Check(tc.channel); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("want %q, got %v", tc.want, err)
