@@ -189,9 +189,12 @@ func (r *reports) handle(ctx context.Context, page []serverapi.Report) error {
 		}
 		seen := observe(report)
 		for n := range concerned {
-			if newsworthy(&concerned[n], seen) {
-				r.observations.add(concerned[n].UID, seen)
-				wake[client.ObjectKeyFromObject(&concerned[n])] = &concerned[n]
+			switch channel := &concerned[n]; {
+			case newsworthy(channel, seen):
+				r.observations.add(channel.UID, seen)
+				wake[client.ObjectKeyFromObject(channel)] = channel
+			case !seen.sent.IsZero():
+				r.observations.add(channel.UID, seen) // for the next write
 			}
 		}
 	}
@@ -276,7 +279,7 @@ func newsworthy(channel *v1alpha1.WhatsAppChannel, seen observation) bool {
 	}
 	shown := ptr.Deref(channel.Status.Traffic, v1alpha1.TrafficStatus{})
 	// A second report of the same hour means that copies came in between, perhaps not shown yet.
-	return laterHour(shown, seen) || !seen.received.IsZero() && !seen.received.Before(timeOf(shown.LastReceivedAt))
+	return laterHour(shown, seen) || shown.LastSentAt == nil && !seen.sent.IsZero() || !seen.received.IsZero() && !seen.received.Before(timeOf(shown.LastReceivedAt))
 }
 
 // hasReason says whether a condition of the channel has a reason.

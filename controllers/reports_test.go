@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
@@ -118,6 +120,46 @@ func TestLatestTrafficSaysWhoOwnsTheChats(t *testing.T) {
 		s.recordTraffic()
 		if got := timeOf(s.channel.Status.Traffic.LastStandbyAt); !got.Equal(tc.want) {
 			t.Errorf("%s: merged, status says %v, want %v", tc.why, got, tc.want)
+		}
+	}
+}
+
+// TestBothDirectionsAreShown lets messages come and go in one hour: the second direction costs no write of its own while there are others, and
+// shows in the end.
+func TestBothDirectionsAreShown(t *testing.T) {
+	hour := func(n int) time.Time { return time.Date(2026, 11, 21, n, 0, 0, 0, time.UTC) }
+	var pending observations
+	channel := &v1alpha1.WhatsAppChannel{ObjectMeta: metav1.ObjectMeta{UID: "shop"}}
+	look := func(now time.Time) (received, sent time.Time) {
+		s := &channelScope{channel: channel, news: pending.take(channel.UID), now: metav1.NewTime(now)}
+		s.recordTraffic()
+		pending.giveBack(channel.UID, s.unshownTraffic())
+		shown := ptr.Deref(channel.Status.Traffic, v1alpha1.TrafficStatus{})
+		return timeOf(shown.LastReceivedAt), timeOf(shown.LastSentAt)
+	}
+	for i, step := range []struct {
+		seen                observation
+		now, received, sent int // hours
+	}{
+		{observation{received: hour(9)}, 9, 9, 0},
+		{observation{sent: hour(9)}, 9, 9, 9}, // the first of all
+		{observation{received: hour(10)}, 10, 10, 9},
+		{observation{sent: hour(10)}, 10, 10, 9},
+		{observation{received: hour(11)}, 11, 11, 10},
+		{observation{sent: hour(11)}, 11, 11, 10},
+		{observation{}, 12, 11, 10},
+		{observation{}, 13, 11, 11},
+		{observation{sent: hour(14)}, 14, 11, 14},
+		{observation{received: hour(14)}, 14, 11, 14},
+		{observation{}, 16, 14, 14},
+	} {
+		pending.add(channel.UID, step.seen)
+		received, sent := look(hour(step.now).Add(time.Minute))
+		if step.sent == 0 && sent.IsZero() && received.Equal(hour(step.received)) {
+			continue
+		}
+		if !received.Equal(hour(step.received)) || !sent.Equal(hour(step.sent)) {
+			t.Errorf("step %d shows %s and %s, want %d and %d o'clock", i, received.Format("15"), sent.Format("15"), step.received, step.sent)
 		}
 	}
 }

@@ -193,6 +193,7 @@ func (r *WhatsAppChannelReconciler) finish(ctx context.Context, s *channelScope,
 		r.observations.giveBack(s.channel.UID, s.news)
 		return settle(ctx, res, err)
 	}
+	r.observations.giveBack(s.channel.UID, s.unshownTraffic())
 	r.tellOfFiles(s)
 	if !s.kept {
 		r.checks.remember(s.channel.UID, s.fingerprint(), s.now.Add(res.RequeueAfter))

@@ -137,13 +137,12 @@ func (s *channelScope) recordFacts() {
 	}
 }
 
-// recordTraffic shows when messages last passed. A later hour than the one shown is worth a write, the same one isn't, so that a channel
-// full of traffic costs one write per hour. Who owns the chats is always worth one.
+// recordTraffic shows when messages last passed. Who owns the chats is always worth a write.
 func (s *channelScope) recordTraffic() {
 	shown := ptr.Deref(s.channel.Status.Traffic, v1alpha1.TrafficStatus{})
 	have := timeOf(shown.LastStandbyAt)
 	copies := latestCopies(have, timeOf(shown.LastReceivedAt), &s.news)
-	if copies.Equal(have) && !laterHour(shown, s.news) {
+	if copies.Equal(have) && !s.trafficIsDue(shown) {
 		return
 	}
 	latest := func(shown *metav1.Time, seen time.Time) *metav1.Time {
@@ -168,6 +167,31 @@ func toHour(t time.Time) *metav1.Time { return new(metav1.NewTime(t.UTC().Trunca
 
 // timeOf is the zero time if there is none.
 func timeOf(t *metav1.Time) time.Time { return ptr.Deref(t, metav1.Time{}).Time }
+
+// unshownTraffic is what was heard of traffic and the status doesn't show.
+func (s *channelScope) unshownTraffic() observation {
+	var unshown observation
+	shown := ptr.Deref(s.channel.Status.Traffic, v1alpha1.TrafficStatus{})
+	if s.news.received.After(timeOf(shown.LastReceivedAt)) {
+		unshown.received = s.news.received
+	}
+	if s.news.sent.After(timeOf(shown.LastSentAt)) {
+		unshown.sent = s.news.sent
+	}
+	return unshown
+}
+
+// trafficWaits is how long the second direction of an hour waits for the next hour's write to take it along.
+const trafficWaits = 2 * time.Hour
+
+// trafficIsDue says whether what was heard is worth a write: the first of its direction, a later hour than both that are shown, and what no
+// other write has taken along. So a channel full of traffic costs one write per hour, and shows both directions all the same.
+func (s *channelScope) trafficIsDue(shown v1alpha1.TrafficStatus) bool {
+	due := func(shown *metav1.Time, seen time.Time) bool {
+		return !seen.IsZero() && (shown == nil || seen.After(shown.Time) && s.now.Sub(seen) >= trafficWaits)
+	}
+	return laterHour(shown, s.news) || due(shown.LastReceivedAt, s.news.received) || due(shown.LastSentAt, s.news.sent)
+}
 
 func laterHour(shown v1alpha1.TrafficStatus, seen observation) bool {
 	have := timeOf(shown.LastReceivedAt)

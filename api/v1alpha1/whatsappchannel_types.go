@@ -520,7 +520,8 @@ type HoldStatus struct {
 	Since *metav1.Time `json:"since,omitempty"`
 }
 
-// TrafficStatus says when messages last passed, rounded to the hour.
+// TrafficStatus says when messages last passed, rounded down to the hour. When messages came and went in one hour, one of the two may show
+// an hour or two later: a channel full of traffic is written once an hour.
 type TrafficStatus struct {
 	// firstReceivedAt is when the first genuine webhook of this number came.
 	// +optional

@@ -52,12 +52,8 @@ func (o *operatorBench) measureTraffic(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// The first messages prove the webhook, too, which is no matter of every hour.
-	hour := time.Now().UTC().Truncate(time.Hour).Add(-(trafficHours + 1) * time.Hour)
-	if err := o.anHour(ctx, server, lines, hour); err != nil {
-		return err
-	}
-	if _, err := o.audit.settle(ctx); err != nil {
+	hour := time.Now().UTC().Truncate(time.Hour)
+	if err := o.firstHour(ctx, server, lines, hour); err != nil {
 		return err
 	}
 	fmt.Printf("%d channels have a first hour of traffic\n", len(lines))
@@ -102,6 +98,20 @@ func (o *operatorBench) lines(ctx context.Context) (map[string]string, error) {
 		return nil, fmt.Errorf("%d of %d channels have a line", len(lines), o.size.channels)
 	}
 	return lines, nil
+}
+
+// firstHour is an hour of traffic that proves the webhook, too, and shows the first answers at once, which are no matters of every hour.
+func (o *operatorBench) firstHour(ctx context.Context, server *reporter, lines map[string]string, hour time.Time) error {
+	if err := o.anHour(ctx, server, lines, hour); err != nil {
+		return err
+	}
+	if err := o.awaitEach(ctx, func(channel *v1alpha1.WhatsAppChannel) (bool, string) {
+		return channel.Status.Traffic.LastSentAt != nil, "it does not show its first answer"
+	}); err != nil {
+		return fmt.Errorf("wait until all channels show both directions: %w", err)
+	}
+	_, err := o.audit.settle(ctx)
+	return err
 }
 
 // anHour reports what a webhook-server does of an hour in which messages came and went on all lines: that some came, then, once the manager

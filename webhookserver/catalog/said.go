@@ -43,6 +43,21 @@ func (r *reader) kept(text string) []said {
 	return kept
 }
 
+// narrow lets the names of departments say little beside a thing that is for sale. Alone, or beside what nobody sells, they are what is
+// asked for.
+func (r *reader) narrow(kept []said) {
+	genus := func(s said) bool { return s.manner == naming && genera[folded(s.word)] }
+	sold := false
+	for _, s := range kept {
+		sold = sold || s.manner == naming && !s.aside && !genus(s) && r.sells(s.word)
+	}
+	for i := range kept {
+		if sold && genus(kept[i]) {
+			kept[i].manner = idle
+		}
+	}
+}
+
 // sentences cuts a text at the ends of its sentences.
 func sentences(text string) []string {
 	var all []string

@@ -9,7 +9,8 @@ import (
 // TrafficStatusApplyConfiguration represents a declarative configuration of the TrafficStatus type for use
 // with apply.
 //
-// TrafficStatus says when messages last passed, rounded to the hour.
+// TrafficStatus says when messages last passed, rounded down to the hour. When messages came and went in one hour, one of the two may show
+// an hour or two later: a channel full of traffic is written once an hour.
 type TrafficStatusApplyConfiguration struct {
 	// firstReceivedAt is when the first genuine webhook of this number came.
 	FirstReceivedAt *v1.Time `json:"firstReceivedAt,omitempty"`

@@ -15,18 +15,3 @@ var genera = foldedSet(
 	"pianta piante fiore fiori albero alberi frutta verdura bevande mobile mobili vestiti abbigliamento gioielli attrezzi giocattoli apparecchio macchina accessori",
 	"árvore árvores legumes móvel móveis roupa roupas calçado joias ferramenta ferramentas brinquedo brinquedos aparelho aparelhos acessórios",
 )
-
-// narrow lets the names of departments say little beside a thing that is for sale. Alone, or beside what nobody sells, they are what is
-// asked for.
-func (r *reader) narrow(kept []said) {
-	genus := func(s said) bool { return s.manner == naming && genera[folded(s.word)] }
-	sold := false
-	for _, s := range kept {
-		sold = sold || s.manner == naming && !s.aside && !genus(s) && r.sells(s.word)
-	}
-	for i := range kept {
-		if sold && genus(kept[i]) {
-			kept[i].manner = idle
-		}
-	}
-}
