@@ -94,7 +94,6 @@ func (r *OnboardingRequestReconciler) Reconcile(ctx context.Context, req ctrl.Re
 	}
 	j.old = j.request.DeepCopy()
 	if err := r.observe(ctx, j); err != nil {
-		j.facts.Held = isSuspended(old)
 		j.fail(ctx, v1alpha1.ConditionTokenExchanged, err)
 		return r.finish(ctx, j)
 	}

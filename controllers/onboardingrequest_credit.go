@@ -16,10 +16,10 @@ const (
 	// Meta lists one, and a second one can't be taken back for one account alone.
 	creditSettle = 15 * time.Minute
 	// creditFirstLook and creditLongestLook bound the growing pause between looks.
-	creditFirstLook = 2 * time.Second
-	// creditTurn is about how long another account of the business takes.
-	creditTurn        = 500 * time.Millisecond
+	creditFirstLook   = 2 * time.Second
 	creditLongestLook = 5 * time.Minute
+	// creditTurn is about how long another account of the business takes.
+	creditTurn = 500 * time.Millisecond
 )
 
 // funding is the sharing of the credit line with one account, while it is worked on.

@@ -14,6 +14,8 @@ import (
 
 // observe gathers the facts that need no call to Meta: what the vault holds and what status remembers as proven.
 func (r *OnboardingRequestReconciler) observe(ctx context.Context, j *journey) error {
+	// What can't be read proves nothing, and makes no step unneeded.
+	j.facts = factsOf(j.request, &vault.Entry{}, false)
 	var err error
 	if j.key, err = r.gate.key(ctx, j.request); err != nil {
 		return err

@@ -9,10 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
@@ -222,23 +219,4 @@ func tokenRefused(obj client.Object) bool {
 	}
 	c := apimeta.FindStatusCondition(channel.Status.Conditions, v1alpha1.ConditionCredentialsValid)
 	return c != nil && c.Status == "False" && c.Reason == v1alpha1.ReasonInvalidAccessToken
-}
-
-// tokenRefusedNow lets through channels whose token Meta begins to refuse.
-func tokenRefusedNow() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return tokenRefused(e.ObjectNew) && !tokenRefused(e.ObjectOld) },
-		DeleteFunc:  func(event.DeleteEvent) bool { return false },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
-}
-
-// requestOfChannel maps a channel to the request that it comes from.
-func requestOfChannel(_ context.Context, obj client.Object) []reconcile.Request {
-	channel, ok := obj.(*v1alpha1.WhatsAppChannel)
-	if !ok || channel.Spec.Source.OnboardingRequestRef == nil {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: channel.Namespace, Name: channel.Spec.Source.OnboardingRequestRef.Name}}}
 }

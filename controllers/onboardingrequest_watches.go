@@ -54,6 +54,25 @@ func requestOfEntry(_ context.Context, obj client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: name}}
 }
 
+// tokenRefusedNow lets through channels whose token Meta begins to refuse.
+func tokenRefusedNow() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return tokenRefused(e.ObjectNew) && !tokenRefused(e.ObjectOld) },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// requestOfChannel maps a channel to the request that it comes from.
+func requestOfChannel(_ context.Context, obj client.Object) []reconcile.Request {
+	channel, ok := obj.(*v1alpha1.WhatsAppChannel)
+	if !ok || channel.Spec.Source.OnboardingRequestRef == nil {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: channel.Namespace, Name: channel.Spec.Source.OnboardingRequestRef.Name}}}
+}
+
 // opensGate lets through what may open the gate of a MetaApp's requests.
 func opensGate() predicate.Predicate {
 	return usability(v1alpha1.ConditionCredentialsValid, v1alpha1.ConditionCreditLineReady)

@@ -57,6 +57,10 @@ func TestSuspendedRequestRestsWhateverIsWrong(t *testing.T) {
 	look()
 	is(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonVaultConflict)
 	is(v1alpha1.ConditionSuspended, metav1.ConditionFalse, v1alpha1.ReasonActive)
+	// Of a token that can't be read nothing is known to be done, or not needed.
+	for _, step := range []string{v1alpha1.ConditionWebhooksSubscribed, v1alpha1.ConditionCreditShared, v1alpha1.ConditionPhoneRegistered} {
+		is(step, metav1.ConditionUnknown, v1alpha1.ReasonPending)
+	}
 }
 
 // TestSuspendedChannelAnnouncesNoAttempt: of a channel that failed and was suspended then.
