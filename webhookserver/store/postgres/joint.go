@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
 const (
@@ -35,35 +35,25 @@ type joint[J any] struct {
 }
 
 type jointJob[J any] struct {
-	job   J
-	state atomic.Int32
-	err   error
-	done  chan struct{}
+	record.Work
+
+	job J
 }
 
 // do runs a job, and returns when it is durable or has failed.
 func (g *joint[J]) do(ctx context.Context, job J) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	j := &jointJob[J]{job: job, done: make(chan struct{})}
-	g.mu.Lock()
-	g.waiting = append(g.waiting, j)
-	if g.running < g.runs {
-		g.running++
-		// Once it has begun, a caller who gives up does not stop it.
-		go g.loop(context.WithoutCancel(ctx))
-	}
-	g.mu.Unlock()
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
-			return ctx.Err()
+	j := &jointJob[J]{job: job}
+	return j.Do(ctx, func() error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.waiting = append(g.waiting, j)
+		if g.running < g.runs {
+			g.running++
+			// Once it has begun, a caller who gives up does not stop it.
+			go g.loop(context.WithoutCancel(ctx))
 		}
-		<-j.done
-	}
-	return j.err
+		return nil
+	})
 }
 
 // loop runs until nothing waits.
@@ -71,7 +61,7 @@ func (g *joint[J]) loop(ctx context.Context) {
 	for group := g.next(); len(group) > 0; group = g.next() {
 		g.together(ctx, group)
 		for _, j := range group {
-			close(j.done)
+			j.End()
 		}
 	}
 }
@@ -86,7 +76,7 @@ func (g *joint[J]) next() (group []*jointJob[J]) {
 		switch key := g.key(j.job); {
 		case len(group) == maxJoint || taken[key]:
 			rest = append(rest, j)
-		case j.state.CompareAndSwap(jobQueued, jobRunning):
+		case j.Take():
 			taken[key] = true
 			group = append(group, j)
 		}
@@ -107,8 +97,8 @@ func (g *joint[J]) together(ctx context.Context, group []*jointJob[J]) {
 	}
 	err := g.run(ctx, jobs)
 	for _, j := range group {
-		if j.err = err; err != nil && len(group) > 1 && !errors.Is(err, store.ErrUnavailable) {
-			j.err = g.run(ctx, []J{j.job})
+		if j.Err = err; err != nil && len(group) > 1 && !errors.Is(err, store.ErrUnavailable) {
+			j.Err = g.run(ctx, []J{j.job})
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,22 +21,12 @@ const (
 	maxGroupBytes = 8 << 20
 )
 
-// The states of a job. A caller that gives up takes its job back only while it
-// is queued: once it runs, only the commit tells what became of it.
-const (
-	jobQueued int32 = iota
-	jobRunning
-	jobAbandoned
-)
-
 // job is a delivery on its way to the writer.
 type job struct {
+	record.Work
+
 	items []record.Item
 	bytes int64
-
-	state atomic.Int32
-	err   error
-	done  chan struct{}
 }
 
 // writer writes the deliveries of this process. More than one per process
@@ -92,22 +81,7 @@ func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *
 
 // do queues j and waits until it is durable or refused.
 func (w *writer) do(ctx context.Context, j *job) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	j.done = make(chan struct{})
-	if err := w.enqueue(j); err != nil {
-		return err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
-			return ctx.Err()
-		}
-		<-j.done
-	}
-	return j.err
+	return j.Do(ctx, func() error { return w.enqueue(j) })
 }
 
 func (w *writer) enqueue(j *job) error {
@@ -162,7 +136,7 @@ func (w *writer) loop() {
 			w.commit(group)
 			for _, j := range group {
 				w.discharge(j.bytes)
-				close(j.done)
+				j.End()
 			}
 			continue
 		}
@@ -194,7 +168,7 @@ func (w *writer) next() (group []*job, closed bool) {
 func (w *writer) commit(group []*job) {
 	var items []*record.Item
 	for _, j := range group {
-		if !j.state.CompareAndSwap(jobQueued, jobRunning) {
+		if !j.Take() {
 			continue
 		}
 		for i := range j.items {
@@ -212,7 +186,7 @@ func (w *writer) commit(group []*job) {
 	}
 	if err != nil {
 		for _, j := range group {
-			j.err = err
+			j.Err = err
 		}
 		return
 	}

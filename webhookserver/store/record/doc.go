@@ -2,7 +2,8 @@
 // beside its SQL. It flattens a delivery into items, sorts out those that no
 // database can hold, and puts the rest into the order in which rows are locked.
 // It knows how an event changes a thread that is in memory, and the form that
-// texts and instants have in a row.
+// texts and instants have in a row, and how a caller waits for work that is done
+// together with that of others.
 //
 // Replicas deadlock unless they lock in one order, and a copy of a change is
 // recognised by its digest alone. So neither may differ between two writers,

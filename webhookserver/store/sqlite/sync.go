@@ -39,13 +39,9 @@ func startSyncer(path string, release func([]*job)) (*syncer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the log of the database: %w", err)
 	}
-	s := newSyncer(log, release)
+	s := &syncer{log: log, groups: make(chan []*job, maxUnsynced), release: release, done: make(chan struct{})}
 	go s.loop()
 	return s, nil
-}
-
-func newSyncer(log logFile, release func([]*job)) *syncer {
-	return &syncer{log: log, groups: make(chan []*job, maxUnsynced), release: release, done: make(chan struct{})}
 }
 
 func (s *syncer) loop() {
@@ -69,7 +65,7 @@ func (s *syncer) sync(group []*job) {
 		return
 	}
 	for _, j := range group {
-		j.err = s.failed
+		j.Err = s.failed
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -21,17 +20,11 @@ const (
 	maxGroupBytes = 8 << 20
 )
 
-// The states of a job. A caller that gives up takes its job back only while it
-// is queued: once it runs, only the commit tells what became of it.
-const (
-	jobQueued int32 = iota
-	jobRunning
-	jobAbandoned
-)
-
 // job is a piece of work for the writer: either the items of a delivery or a
 // function.
 type job struct {
+	record.Work
+
 	items []record.Item
 	// run does its work inside a savepoint: if it returns an error, nothing of
 	// it remains, and the group goes on.
@@ -40,10 +33,6 @@ type job struct {
 	// bounded jobs count against the limits of the queue. The work that
 	// empties the store's queues is not bounded, lest a flood stop it.
 	bounded bool
-
-	state atomic.Int32
-	err   error
-	done  chan struct{}
 }
 
 // writer owns the only connection that writes.
@@ -116,22 +105,7 @@ func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time
 
 // do queues j and waits until it is durable or refused.
 func (w *writer) do(ctx context.Context, j *job) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	j.done = make(chan struct{})
-	if err := w.enqueue(j); err != nil {
-		return err
-	}
-	select {
-	case <-j.done:
-	case <-ctx.Done():
-		if j.state.CompareAndSwap(jobQueued, jobAbandoned) {
-			return ctx.Err()
-		}
-		<-j.done
-	}
-	return j.err
+	return j.Do(ctx, func() error { return w.enqueue(j) })
 }
 
 func (w *writer) enqueue(j *job) error {
@@ -209,7 +183,7 @@ func (w *writer) release(group []*job) {
 	}
 	w.mu.Unlock()
 	for _, j := range group {
-		close(j.done)
+		j.End()
 	}
 }
 
@@ -218,7 +192,7 @@ func (w *writer) release(group []*job) {
 func (w *writer) commit(group []*job) bool {
 	live := group[:0:0]
 	for _, j := range group {
-		if j.state.CompareAndSwap(jobQueued, jobRunning) {
+		if j.Take() {
 			live = append(live, j)
 		}
 	}
@@ -241,7 +215,7 @@ func (w *writer) commit(group []*job) bool {
 	if err != nil {
 		err = unavailable(err)
 		for _, j := range live {
-			j.err = err
+			j.Err = err
 		}
 		return false
 	}
@@ -292,7 +266,7 @@ func (t *tx) runGroup(group []*job) error {
 		if err = classify(err); errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
-		j.err = err
+		j.Err = err
 	}
 	return nil
 }
