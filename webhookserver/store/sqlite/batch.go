@@ -189,6 +189,7 @@ func (b *batch) flush() error {
 			}
 		}
 		h.begun, h.dirty, h.told, h.storedDueAt = false, false, false, h.ReplyDueAt
+		b.t.w.threads.keep(&h.Thread)
 	}
 	b.dirty = b.dirty[:0]
 	for _, h := range b.testers {

@@ -64,34 +64,27 @@ func (b *batch) preload(items []*record.Item) error {
 	return b.loadAll(b.byPhone, threadsByPhone, phones)
 }
 
-// preloadKnown reads the threads of which the directory has the ids.
+// preloadKnown reads the threads of which the directory has the ids, but for
+// those that are remembered.
 func (b *batch) preloadKnown(items []*record.Item) error {
 	directory := &b.t.w.directory
 	var ids []int64
 	for _, it := range items {
-		if m := it.Message; m != nil {
-			if id := directory.Find(m.Line, m.From.BSUID); id != 0 {
-				ids = append(ids, id)
-			}
+		m := it.Message
+		if m == nil {
+			continue
+		}
+		id := directory.Find(m.Line, m.From.BSUID)
+		if id == 0 || b.byID[id] != nil {
+			continue
+		}
+		if h := b.t.w.threads.find(id); h != nil {
+			b.byID[id] = h
+		} else {
+			ids = append(ids, id)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	keys, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
-	err = b.t.each(threadsByID, []any{string(keys)}, func(rows *sql.Rows) error {
-		h, err := scanThread(rows)
-		if err == nil {
-			b.byID[h.ID] = h
-		}
-		return err
-	})
-	if err != nil {
+	if err := b.loadByID(ids); err != nil {
 		return err
 	}
 	for _, it := range items {
@@ -110,6 +103,24 @@ func (b *batch) preloadKnown(items []*record.Item) error {
 		}
 	}
 	return nil
+}
+
+func (b *batch) loadByID(ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	keys, err := json.Marshal(slices.Compact(ids))
+	if err != nil {
+		return err
+	}
+	return b.t.each(threadsByID, []any{string(keys)}, func(rows *sql.Rows) error {
+		h, err := scanThread(rows)
+		if err == nil {
+			b.byID[h.ID] = h
+		}
+		return err
+	})
 }
 
 func (b *batch) loadAll(known map[lineKey]*thread, query string, w wanted) error {

@@ -66,8 +66,10 @@ type writer struct {
 	waitingTests map[string]bool
 	// marker recognises what was erased; nil if nothing was lately.
 	marker *record.Marker
-	// directory is of the customers who wrote lately.
+	// directory is of the customers who wrote lately, and threads of their
+	// conversations.
 	directory record.Directory
+	threads   threads
 }
 
 func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time.Time, o Options) (*writer, error) {
@@ -84,6 +86,7 @@ func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time
 		maxWaiting:   o.MaxWaiting,
 		trafficHour:  map[traffic]int64{},
 		waitingTests: map[string]bool{},
+		threads:      threads{},
 
 		maxWaitingBytes: o.MaxWaitingBytes,
 	}
@@ -93,7 +96,7 @@ func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time
 	if w.maxWaitingBytes <= 0 {
 		w.maxWaitingBytes = defaultMaxWaitingBytes
 	}
-	if err := errors.Join(w.loadWaitingTests(), w.loadMarker()); err != nil {
+	if err := errors.Join(w.threads.watch(conn), w.loadWaitingTests(), w.loadMarker()); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite store: %w", err), conn.Close())
 	}
 	if w.sync, err = startSyncer(path, w.release); err != nil {
@@ -209,7 +212,7 @@ func (w *writer) commit(group []*job) bool {
 		if err != nil {
 			// SQLite may have rolled back by itself; then this one fails, and
 			// there is nothing to undo.
-			_ = t.exec0("ROLLBACK")
+			_ = t.undo("ROLLBACK")
 		}
 	}
 	if err != nil {
@@ -235,13 +238,13 @@ func (w *writer) close() error {
 	default:
 	}
 	<-w.done
-	errs := make([]error, 0, len(w.stmts)+3)
+	errs := make([]error, 0, len(w.stmts)+4)
 	errs = append(errs, w.sync.close())
 	for _, s := range w.stmts {
 		errs = append(errs, s.Close())
 	}
 	w.stmts = nil
-	return errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+	return errors.Join(append(errs, w.threads.unwatch(w.conn), w.conn.Close(), w.db.Close())...)
 }
 
 // tx is the group's transaction.
@@ -274,10 +277,16 @@ func (t *tx) runGroup(group []*job) error {
 // restart undoes everything and begins anew.
 func (t *tx) restart() error {
 	t.afterCommit = t.afterCommit[:0]
-	if err := t.exec0("ROLLBACK"); err != nil {
+	if err := t.undo("ROLLBACK"); err != nil {
 		return err
 	}
 	return t.exec0("BEGIN IMMEDIATE")
+}
+
+// undo rolls back, and with it what is remembered of what may not be.
+func (t *tx) undo(rollback string) error {
+	clear(t.w.threads)
+	return t.exec0(rollback)
 }
 
 // savepoint runs fn, and undoes all of it if it fails.
@@ -289,7 +298,7 @@ func (t *tx) savepoint(fn func() error) error {
 	err := fn()
 	if err != nil {
 		t.afterCommit = t.afterCommit[:mark]
-		if rollback := t.exec0("ROLLBACK TO s"); rollback != nil {
+		if rollback := t.undo("ROLLBACK TO s"); rollback != nil {
 			// SQLite has given up the whole transaction, as it does when the
 			// disk is full: what follows would run outside of any.
 			return unavailable(err)
