@@ -22,20 +22,22 @@ type concept struct{ names, uses []string }
 //go:embed words/*.txt
 var wordFiles embed.FS
 
-// servicesFile has the words for what a shop does beside selling.
-const servicesFile = "services.txt"
+// servicesFile has the words for what a shop does beside selling, propertiesFile those for how a thing is.
+const servicesFile, propertiesFile = "services.txt", "properties.txt"
 
 // vocabulary is what the files say.
 type vocabulary struct {
 	concepts, matters []concept
-	uses              useIndex
+	// properties are those of the concepts that say how a thing is.
+	properties map[kind]bool
+	uses       useIndex
 }
 
 // useIndex finds the kinds that are for something: by the word, and by how words begin.
 type useIndex struct{ words, starts map[string][]kind }
 
 var vocabularyOf = sync.OnceValue(func() *vocabulary {
-	v := &vocabulary{uses: useIndex{words: map[string][]kind{}, starts: map[string][]kind{}}}
+	v := &vocabulary{properties: map[kind]bool{}, uses: useIndex{words: map[string][]kind{}, starts: map[string][]kind{}}}
 	files, err := fs.Glob(wordFiles, "words/*.txt")
 	if err != nil {
 		panic(err) // the pattern is constant
@@ -54,6 +56,7 @@ var vocabularyOf = sync.OnceValue(func() *vocabulary {
 					continue
 				}
 				v.uses.add(c.uses, kind(len(v.concepts)))
+				v.properties[kind(len(v.concepts))] = strings.HasSuffix(name, propertiesFile)
 				v.concepts = append(v.concepts, c)
 			}
 		}

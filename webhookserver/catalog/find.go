@@ -24,10 +24,11 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 	if err != nil {
 		return nil, err
 	}
-	passages, err := x.SearchPassages(ctx, question, n)
+	passages, err := x.SearchPassages(ctx, question, pageSections*n)
 	if err != nil {
 		return nil, err
 	}
+	passages = pages(passages)
 	if x.embed != nil {
 		// What is only alike says nothing for sure, and must not take the place of what does.
 		products = slices.DeleteFunc(products, func(h ProductHit) bool { return h.Coverage < Enough })
@@ -43,20 +44,28 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 		found = append(found, Finding{Product: &products[0].Product, Coverage: products[0].Coverage})
 		products = products[1:]
 	}
-	least := enoughBeside(found)
-	return slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < least }), nil
-}
-
-// besides is what is enough for an answer beside another one that is less than wellNamed: who is shown several sees what he meant.
-const besides, wellNamed = 0.45, 0.85
-
-// enoughBeside is how much an answer must have beside the first one.
-func enoughBeside(found []Finding) float64 {
-	if len(found) > 0 && found[0].Coverage >= Enough && found[0].Coverage < wellNamed {
-		return besides
+	first := slices.IndexFunc(found, func(f Finding) bool { return f.Coverage >= Enough })
+	if first < 0 {
+		return nil, nil
 	}
-	return Enough
+	return slices.DeleteFunc(found[first:], func(f Finding) bool { return f.Coverage < besides }), nil
 }
+
+// pageSections is how many passages of a page are looked through for one of another page.
+const pageSections = 4
+
+// pages leaves the best passage of each document: who is shown three sections of one page sees one answer.
+func pages(passages []PassageHit) []PassageHit {
+	shown := map[string]bool{}
+	return slices.DeleteFunc(passages, func(h PassageHit) bool {
+		again := shown[h.Passage.Document]
+		shown[h.Passage.Document] = true
+		return again
+	})
+}
+
+// besides is what is enough for an answer beside the first one, which has Enough: who is shown several sees which he meant.
+const besides = 0.4
 
 // ahead is by how much a passage must answer better than a product: who names a thing mostly wants it.
 const ahead = 0.02

@@ -58,13 +58,13 @@ func Build(ctx context.Context, src Source) (*Index, error) {
 	var err error
 	x.goods, err = newShelf(ctx, src.Languages, true, len(x.products), func(i int, language string) writing {
 		title, body := productText(&x.products[i], language, language == languages[0])
-		return writing{title: title, what: firstClause(x.products[i].In(language).Description), body: body}
+		return writing{title: title, what: firstClause(x.products[i].In(language).Description), attributes: x.products[i].Attributes, body: body}
 	})
 	if err != nil {
 		return nil, err
 	}
 	for i := range x.passages {
-		x.passages[i].Language = languageOf(strings.Join(x.passages[i].Headings, " ")+" "+x.passages[i].Text, languages, nil, func(string, string) bool { return false })
+		x.passages[i].Language = languageOf(strings.Join(x.passages[i].Headings, " ")+" "+x.passages[i].Text, languages, nil, func(string, string) int { return 0 })
 	}
 	pages := map[string]string{}
 	for i := range x.passages {
@@ -113,7 +113,7 @@ func productText(p *Product, language string, first bool) (title, body string) {
 	} else if ok {
 		title, body = t.Title, cmp.Or(t.Description, body)
 	}
-	return title, strings.Join([]string{p.Brand, p.Type, p.GoogleCategory, p.Attributes, body}, ". ")
+	return title, strings.Join([]string{p.Brand, p.Type, p.GoogleCategory, body}, ". ")
 }
 
 // Close frees the search engine. The Index must not be searched afterwards.

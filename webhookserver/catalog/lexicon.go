@@ -184,17 +184,21 @@ const (
 	maxMatches = 24
 )
 
-// meanings returns what a word of a question may mean, others being its synonyms. compounds says whether the language
-// joins words into one.
-func (l *lexicon) meanings(word string, others []string, compounds bool) []match {
+// meanings returns what a word of a question may mean, others being its synonyms. opens says in a language that joins words into one
+// whether a word may be the first part; nil in others.
+func (l *lexicon) meanings(word string, others []string, opens func(word string) bool) []match {
 	var found []match
 	take := func(word string, strength float64) {
 		if m, ok := l.find(word); ok {
 			m.strength = strength
 			found = append(found, m)
 		}
-		if compounds && utf8.RuneCountInString(word) >= minPart {
+		switch letters := utf8.RuneCountInString(word); {
+		case opens == nil:
+		case letters >= minPart:
 			found = l.compounds(found, word, strength)
+		case letters == minPart-1:
+			found = l.shortEnds(found, word, strength, opens)
 		}
 	}
 	take(word, sure)
@@ -238,6 +242,17 @@ func (l *lexicon) compounds(found []match, word string, strength float64) []matc
 			found = append(found, match{id, id, strength * begins})
 		}
 		return true
+	})
+	return found
+}
+
+// shortEnds adds the words that end with a short one, such as the Regenhose of which an analyzer leaves "hos", where what stands before is a
+// word too: a Kamerad is no Rad.
+func (l *lexicon) shortEnds(found []match, word string, strength float64, opens func(word string) bool) []match {
+	l.ending(word, func(id uint32) {
+		if before, ok := strings.CutSuffix(l.words[id], word); ok && len(before) >= minPart-1 && opens(before) && !prefixed(before) {
+			found = append(found, match{id, id, strength * within})
+		}
 	})
 	return found
 }

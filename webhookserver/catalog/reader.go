@@ -75,18 +75,32 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		r.addOwn(matches, s.word)
 	}
 	if sureness < within {
-		near := r.nearMisses(s.word)
-		if best(near) < oneTypo && whole {
-			if head, kind := r.parts(s.word); kind != "" {
-				r.modifier(q, said{head, naming, s.at, s.aside}, share*(1-kindShare))
-				r.word(q, said{kind, naming, s.at, s.aside}, share*kindShare, false)
-				return
-			}
+		r.unsure(q, s, matches, share, whole)
+		return
+	}
+	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+}
+
+// unsure adds a word that the shop hardly has as it is: as the parts that it is made of, as what is spelt nearly so, as the one that was
+// meant, or not at all.
+func (r *reader) unsure(q *question, s said, matches [][]match, share float64, whole bool) {
+	near := r.nearMisses(s.word)
+	if best(near) < oneTypo && whole {
+		if head, kind := r.parts(s.word); kind != "" {
+			r.modifier(q, said{head, naming, s.at, s.aside}, share*(1-kindShare))
+			r.word(q, said{kind, naming, s.at, s.aside}, share*kindShare, false)
+			return
 		}
-		if sureness == 0 {
-			matches = near
-		}
-		if best(matches) == 0 && r.filling(s.word) {
+	}
+	if best(matches) == 0 {
+		matches = near
+	}
+	if best(matches) == 0 && r.filling(s.word) {
+		return
+	}
+	if best(matches) <= variant {
+		if name := r.meant(s.word); name != "" {
+			q.add(r.wanted(name, naming, weaker(r.meanings(name), oneTypo), share), s.aside)
 			return
 		}
 	}

@@ -110,8 +110,20 @@ func (x *Index) ask(s *shelf, text string) question {
 
 // language guesses a question's.
 func (x *Index) language(question string) string {
-	return languageOf(question, spoken, x.languages, func(word, language string) bool {
-		return slices.ContainsFunc(x.goods.tongues, func(t *tongue) bool { return t.language == language && t.words.has(t.term(word)) })
+	return languageOf(question, spoken, x.languages, func(word, language string) int {
+		for _, t := range x.goods.tongues {
+			if t.language != language {
+				continue
+			}
+			term := t.term(word)
+			switch had, thing := t.words.has(term), t.thing(term); {
+			case had && thing:
+				return tellsMuch
+			case had, thing:
+				return tellsLittle
+			}
+		}
+		return 0
 	})
 }
 

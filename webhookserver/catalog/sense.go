@@ -11,8 +11,17 @@ import (
 // elsewhere is what a meaning is worth in another language than the question's.
 const elsewhere = 0.9
 
-// manner is what a word does here. One that is idle in a language nobody is known to speak may name something in another.
+// manner is what a word does here: how a thing is may stand in no list of its language.
 func (r *reader) manner(word string) manner {
+	if r.shelf.goods && mannerOf(folded(word), r.language) == naming && r.property(word) {
+		return trait
+	}
+	return r.spokenAs(word)
+}
+
+// spokenAs is what a word does in the language of the question. One that is idle in a language nobody is known to speak may name
+// something in another.
+func (r *reader) spokenAs(word string) manner {
 	plain := folded(word)
 	as := mannerOf(plain, r.language)
 	switch {
@@ -115,14 +124,14 @@ func (r *reader) together(a, b string) [][]match {
 			return nil
 		}
 		if others := t.synonyms(x+" "+y, r.language); others != nil {
-			return t.words.meanings(x+" "+y, others, t.compounds)
+			return t.words.meanings(x+" "+y, others, t.opener())
 		}
 		joined := t.term(a + b)
 		switch {
 		case t.words.has(x):
 			return nil
 		case t.words.has(joined):
-			return t.words.meanings(joined, nil, false)
+			return t.words.meanings(joined, nil, nil)
 		case !t.words.has(y) && !t.knows(x) && !t.knows(y):
 			near := surest(append(t.words.nearMisses(folded(a+b), utf8.RuneCountInString(a+b)), t.words.respelt(folded(a+b))...))
 			return slices.DeleteFunc(near, func(m match) bool { return m.strength < oneTypo })
@@ -195,6 +204,43 @@ func (r *reader) misspeltFiller(word string) bool {
 		}
 	}
 	return false
+}
+
+// meant is the word that one is a diminutive of, or most likely is with a typo, where nothing in the shop is like it; "" if there is none.
+func (r *reader) meant(word string) string {
+	word = folded(word)
+	if r.thing(word) || knownWordsOf().spelt(word) {
+		return ""
+	}
+	for _, language := range spoken {
+		if r.language != language && r.language != "" {
+			continue
+		}
+		for _, base := range larger(word, language) {
+			if best(r.meanings(base)) > 0 || r.thing(base) {
+				return base
+			}
+		}
+	}
+	if !r.shelf.goods {
+		return ""
+	}
+	return knownWordsOf().nearest(word)
+}
+
+// weaker are matches that are less sure.
+func weaker(all [][]match, by float64) [][]match {
+	for _, matches := range all {
+		for i := range matches {
+			matches[i].strength *= by
+		}
+	}
+	return all
+}
+
+// property says whether a word tells how a thing is.
+func (r *reader) property(word string) bool {
+	return r.some(func(t *tongue) bool { return (t.language == r.language || !r.own()) && t.property(t.term(word)) })
 }
 
 // matter says whether a word is for what a shop does beside selling.

@@ -40,9 +40,9 @@ type shelf struct {
 	ofKind map[kind][]int
 }
 
-// writing is what a document is found by. what says beside the title what a thing is; around is what stands in the same page, which
-// counts less.
-type writing struct{ title, what, body, around string }
+// writing is what a document is found by. what says beside the title what a thing is, attributes how it is; around is what stands in the
+// same page, which counts less.
+type writing struct{ title, what, attributes, body, around string }
 
 // newShelf indexes n documents. text returns what one is found by in a language.
 func newShelf(ctx context.Context, languages []string, goods bool, n int, text func(i int, language string) writing) (*shelf, error) {
@@ -77,7 +77,9 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 				w := text(i, t.language)
 				titleTerms, titleCore := t.learn(w.title)
 				bodyTerms, bodyCore := t.learn(w.body)
-				core := slices.Concat(titleCore, bodyCore)
+				attributes, _ := t.learn(w.attributes)
+				core := slices.Concat(titleCore, bodyCore, t.uncounted(attributes))
+				bodyTerms = append(bodyTerms, attributes...)
 				if goods {
 					s.kinds[i] = append(append(s.kinds[i], t.kinds(titleCore)...), t.kinds(t.terms(w.what))...)
 				}

@@ -88,9 +88,15 @@ func folded(word string) string {
 	return string(folding.Filter([]byte(word)))
 }
 
-// languageOf guesses which of the languages a text is in, by the words of its speech and those that are known in it, the likely
-// ones first; "" when nothing tells or two are alike.
-func languageOf(text string, languages, likely []string, known func(word, language string) bool) string {
+// How much a word tells for a language: that it is spoken, or is known to name something, more than that it is known at all.
+const (
+	tellsLittle = 2
+	tellsMuch   = 3
+)
+
+// languageOf guesses which of the languages a text is in, by the words of its speech and what those tell that are known in it, the
+// likely ones first; "" when nothing tells or two are alike.
+func languageOf(text string, languages, likely []string, known func(word, language string) int) string {
 	best, most, tie := "", 0, false
 	for _, language := range languages {
 		n := 0
@@ -98,17 +104,15 @@ func languageOf(text string, languages, likely []string, known func(word, langua
 			word = strings.Trim(word, punctuation)
 			switch speeches[language][folded(word)] {
 			case naming:
-				if known(word, language) {
-					n += 2
-				}
+				n += known(word, language)
 			case filler:
-				n += 3
+				n += tellsMuch
 			default:
-				n += 2
+				n += tellsLittle
 			}
 		}
 		if n > 0 && slices.Contains(likely, language) {
-			n += 3
+			n += tellsMuch
 		}
 		switch {
 		case n > most:

@@ -15,15 +15,15 @@ var thesauri sync.Map // of func() *words by the analyzer's name
 type words struct {
 	concepts, matters map[string][]string
 	kinds             map[string][]kind
-	// things are the terms that name what shops sell.
-	things map[string][]kind
+	// things are the terms that name what shops sell, properties those that say how a thing is.
+	things, properties map[string][]kind
 }
 
 func wordsOf(name string, a analysis.Analyzer) *words {
 	known, ok := thesauri.Load(name)
 	if !ok {
 		known, _ = thesauri.LoadOrStore(name, sync.OnceValue(func() *words {
-			v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}}
+			v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}, properties: map[string][]kind{}}
 			all.concepts = thesaurus(a, v.concepts, all)
 			all.matters = thesaurus(a, v.matters, nil)
 			return all
@@ -72,6 +72,9 @@ func thesaurus(a analysis.Analyzer, concepts []concept, known *words) map[string
 				}
 			}
 			known.note(key, kind(i), len(concepts[i].uses) > 0)
+			if known != nil && vocabularyOf().properties[kind(i)] {
+				known.properties[key] = append(known.properties[key], kind(i))
+			}
 		}
 	}
 	return all

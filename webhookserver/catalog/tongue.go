@@ -3,6 +3,7 @@ package catalog
 import (
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/blevesearch/bleve/v2/analysis"
@@ -95,6 +96,22 @@ func (t *tongue) thing(term string) bool {
 	return under(wordsOf(t.analyzer, t.analysis).things, term, t.language) != nil
 }
 
+// uncounted are the terms without things that stand after a number: a size of "6 cups" says what a pot holds, not what it is.
+func (t *tongue) uncounted(terms []string) []string {
+	var out []string
+	for i, term := range terms {
+		if i == 0 || !t.thing(term) || strings.ContainsFunc(terms[i-1], func(c rune) bool { return !unicode.IsDigit(c) }) {
+			out = append(out, term)
+		}
+	}
+	return out
+}
+
+// property says whether a term tells how a thing is, not what it is: its colour, whether it folds.
+func (t *tongue) property(term string) bool {
+	return under(wordsOf(t.analyzer, t.analysis).properties, term, t.language) != nil && !t.thing(term)
+}
+
 // kinds are those that the terms of a text name, each once. Of a compound its end does, and of two words that do together the one
 // that says what it is.
 func (t *tongue) kinds(terms []string) []kind {
@@ -117,8 +134,10 @@ func (t *tongue) kinds(terms []string) []kind {
 		if found == nil {
 			found = under(known, terms[i], t.language)
 		}
-		for at := minPart - 1; found == nil && t.compounds && at+minPart <= len(terms[i]); at++ {
-			found = under(known, terms[i][at:], t.language)
+		for at := minPart - 1; found == nil && t.compounds && at+minPart-1 <= len(terms[i]); at++ {
+			if at+minPart <= len(terms[i]) || t.opens(terms[i][:at]) {
+				found = under(known, terms[i][at:], t.language)
+			}
 		}
 		all = append(all, found...)
 	}
@@ -131,7 +150,32 @@ func (t *tongue) meanings(term, language string) []match {
 	if term == "" {
 		return nil
 	}
-	return t.words.meanings(term, t.synonyms(term, language), t.compounds)
+	return t.words.meanings(term, t.synonyms(term, language), t.opener())
+}
+
+// opener is opens in a language that joins words into one, else nil.
+func (t *tongue) opener() func(word string) bool {
+	if !t.compounds {
+		return nil
+	}
+	return t.opens
+}
+
+// joints are what stands between the parts of a compound.
+var joints = []string{"", "s", "n", "en", "es", "e"}
+
+// opens says whether a word, without a joint, is one that something is called, and may be the first part of a compound.
+func (t *tongue) opens(word string) bool {
+	for _, joint := range joints {
+		h, ok := strings.CutSuffix(word, joint)
+		if !ok || len(h) < minPart-1 {
+			continue
+		}
+		if term := t.term(h); term != "" && (t.words.has(term) || t.thing(term) || wordsOf(t.analyzer, t.analysis).concepts[term] != nil) {
+			return true
+		}
+	}
+	return false
 }
 
 // knows says whether a term, or one that means the same, is in the lexicon.
@@ -159,7 +203,7 @@ func (t *tongue) parts(word string) (head, kind string) {
 		if !t.knows(t.term(kind)) || !t.compounds && !t.words.written(kind) {
 			continue
 		}
-		for _, joint := range []string{"", "s", "n", "en", "es", "e"} {
+		for _, joint := range joints {
 			if h, ok := strings.CutSuffix(head, joint); ok && (t.begins(h) || t.knows(t.term(h))) {
 				return h, kind
 			}

@@ -1,0 +1,137 @@
+package catalog
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestLarger: a diminutive is found under the word that it is made of, also where that is spelt otherwise before the ending.
+func TestLarger(t *testing.T) {
+	for _, tc := range []struct{ language, word, want string }{
+		{"es", "timbrecito", "timbre"},
+		{"es", "lucecitas", "luz"},
+		{"es", "chaquetita", "chaqueta"},
+		{"es", "barquito", "barco"},
+		{"es", "tiendecita", "tienda"},
+		{"de", "topfchen", "topf"},
+		{"de", "taschlein", "tasche"},
+		{"de", "handtucherl", "handtuch"},
+		{"it", "lampadina", "lampada"},
+		{"it", "tavoletti", "tavolo"},
+		{"pt", "cafezinho", "cafe"},
+		{"pt", "bolsinha", "bolsa"},
+	} {
+		if got := larger(tc.word, tc.language); !slices.Contains(got, tc.want) {
+			t.Errorf("%s: %q is made of %v, not %q", tc.language, tc.word, got, tc.want)
+		}
+	}
+	for _, word := range []string{"timbre", "cita", "it", "s", ""} {
+		if got := larger(word, "es"); len(got) > 0 {
+			t.Errorf("%q is no diminutive of %v", word, got)
+		}
+	}
+	if got := larger("kitchen", "en"); len(got) > 0 {
+		t.Errorf("English makes %v small", got)
+	}
+}
+
+// TestKnownWords: a word of retail is spelt well whatever a shop has, and a misspelt one is taken for the one that is nearest, unless two
+// are, or it is too short to tell.
+func TestKnownWords(t *testing.T) {
+	k := knownWordsOf()
+	for word, want := range map[string]bool{"sombrilla": true, "freezing": true, "sombrila": false, "xyzzy": false} {
+		if got := k.spelt(word); got != want {
+			t.Errorf("%q is spelt well: %t", word, got)
+		}
+	}
+	for word, want := range map[string]string{"sombrila": "sombrilla", "paraguaz": "paraguas", "gents": "", "xyzzyx": ""} {
+		if got := k.nearest(word); got != want {
+			t.Errorf("%q is nearest to %q, want %q", word, got, want)
+		}
+	}
+	tied := knownWords{names: []spelling{{word: "candado", mask: lettersOf("candado")}, {word: "candada", mask: lettersOf("candada")}}}
+	if got := tied.nearest("candadi"); got != "" {
+		t.Errorf("of two that are alike %q was taken", got)
+	}
+}
+
+// TestMeant: what nothing in a shop is like is read as the word that was meant.
+func TestMeant(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en", "de", "es"}, Format: CSV, Feed: []byte(
+		"id,title\n1,Timbre de latón\n2,Samthose\n3,Faltschloss\n4,Folding Bicycle\n5,Cooking Pot for 6 Cups\n6,Stoneware Mugs\n")})
+	for _, tc := range []struct{ reason, question, want string }{
+		{"a diminutive", "un timbrecito", "1"},
+		{"a misspelt word that the shop calls otherwise", "un kandado", "3"},
+		{"a compound of a short stem", "tienen pantalones?", "2"},
+		{"a known word that nothing is like", "tienen comida?", ""},
+	} {
+		found, err := x.Find(t.Context(), tc.question, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, f := range found {
+			got = append(got, f.Product.ID)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: %q found %v, want %q", tc.reason, tc.question, got, tc.want)
+		}
+	}
+}
+
+// TestShortEnds: a short stem ends a compound where what stands before it is a word as well.
+func TestShortEnds(t *testing.T) {
+	l := newLexicon(1)
+	words := []string{"regenhos", "kamerad", "fahrrad", "abrad"}
+	l.add(0, words, nil, words, nil)
+	l.seal()
+	opens := func(word string) bool { return slices.Contains([]string{"regen", "fahr"}, word) }
+	for word, want := range map[string]string{"hos": "regenhos", "rad": "fahrrad", "ros": ""} {
+		var got []string
+		for _, m := range l.meanings(word, nil, opens) {
+			got = append(got, l.words[m.id])
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q ends %v, want %q", word, got, want)
+		}
+	}
+	if got := l.meanings("hos", nil, nil); len(got) > 0 {
+		t.Errorf("a language that doesn't join words has %v", got)
+	}
+}
+
+// TestSizesNameNothing: a size tells what a thing holds, not what it is; how a thing is names it neither.
+func TestSizesNameNothing(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte(
+		"id,title,size,description\n1,Percolator,6 cups,Of steel\n2,Set of Mugs,350 ml,Glazed\n3,Foldable Stool,,Of wood\n")})
+	for question, want := range map[string]string{"cups": "2", "something foldable": "3", "a foldable bicycle": ""} {
+		found, err := x.Find(t.Context(), question, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if len(found) > 0 {
+			got = found[0].Product.ID
+		}
+		if got != want {
+			t.Errorf("%q found %q, want %q", question, got, want)
+		}
+	}
+	goods := x.goods.tongues[0]
+	if got := strings.Join(goods.uncounted(goods.terms("silver 6 cups")), " "); got != "silver 6" {
+		t.Errorf("of a size remains %q", got)
+	}
+}
+
+// TestPages: sections of one page are one answer.
+func TestPages(t *testing.T) {
+	in := func(document string, coverage float64) PassageHit {
+		return PassageHit{Passage: Passage{Document: document}, Coverage: coverage}
+	}
+	got := pages([]PassageHit{in("a", 0.9), in("a", 0.8), in("b", 0.7), in("a", 0.6)})
+	if len(got) != 2 || got[0].Coverage != 0.9 || got[1].Passage.Document != "b" {
+		t.Errorf("%+v", got)
+	}
+}

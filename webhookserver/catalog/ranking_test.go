@@ -1,0 +1,73 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestStoryIsCapped: who tells a story around what is meant gets the thing nevertheless; a page must cover what is asked.
+func TestStoryIsCapped(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Lantern\n2,Hammock\n3,Trowel\n"),
+		Documents: []Document{{Name: "lanterns", Text: "# Lantern\n\nA text."}, {Name: "other", Text: "# Hammock\n\nMore."}}})
+	story := "lantern neighbour thunderstorm ceiling ladder insurance plumber"
+	for _, s := range []*shelf{x.goods, x.facts} {
+		q := x.ask(s, story)
+		long, short := s.rank(0, q), s.rank(0, question{goods: s.goods, words: q.words[:2], names: q.names})
+		if s.goods && long.coverage < short.coverage*0.7 {
+			t.Errorf("the more is told, the less a product answers: %.2f, and %.2f with one word that it lacks", long.coverage, short.coverage)
+		}
+		if !s.goods && long.coverage > 0.3 {
+			t.Errorf("a page that has one word of seven covers %.2f", long.coverage)
+		}
+	}
+}
+
+// TestTraitsAlone: what has a question's traits only is no answer where the question names something.
+func TestTraitsAlone(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Red Women Lantern\n2,Hammock\n")})
+	named, traits := x.goods.rank(0, x.ask(x.goods, "red hammock women")), x.goods.rank(0, x.ask(x.goods, "red women"))
+	if named.coverage >= Enough || traits.coverage < Enough {
+		t.Errorf("red things for women cover %.2f of a hammock, and %.2f of what is red for women", named.coverage, traits.coverage)
+	}
+}
+
+// TestContractions: what is written with an apostrophe says as little without it.
+func TestContractions(t *testing.T) {
+	for language, words := range map[string]string{"en": "that's thats don't dont what's whats i'm im", "de": "gibt's gibts", "fr": "c'est cest j'ai jai"} {
+		for word := range strings.FieldsSeq(words) {
+			if got := mannerOf(folded(word), language); got != filler {
+				t.Errorf("%s: %q is %d", language, word, got)
+			}
+		}
+	}
+}
+
+// TestPrefixes: a prefix makes another word, not a kind of it.
+func TestPrefixes(t *testing.T) {
+	for before, want := range map[string]bool{"aus": true, "zuruckge": true, "hand": false, "aushand": false, "": false} {
+		if got := prefixed(before); got != want {
+			t.Errorf("%q are prefixes: %t", before, got)
+		}
+	}
+	l := newLexicon(1)
+	words := []string{"ausgeschlossen", "tresorgeschlossen"}
+	l.add(0, words, nil, words, nil)
+	l.seal()
+	if got := l.meanings("geschlossen", nil, func(string) bool { return true }); len(got) != 1 || l.words[got[0].id] != "tresorgeschlossen" {
+		t.Errorf("geschlossen may mean %+v", got)
+	}
+}
+
+// TestBesideAnAnswer: beside one that has Enough, less is enough; without one nothing is.
+func TestBesideAnAnswer(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Lantern Shade Hook\n2,Lantern Shade\n3,Hammock\n")})
+	for question, want := range map[string]int{"lantern shade hook": 2, "lantern chandelier trowel": 0} {
+		found, err := x.Find(t.Context(), question, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != want {
+			t.Errorf("%q: %+v, want %d", question, found, want)
+		}
+	}
+}
