@@ -135,3 +135,32 @@ func TestPages(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWellSpeltIsLeftAlone: a word of retail that one letter tells from the name of a thing is no typo of it.
+func TestWellSpeltIsLeftAlone(t *testing.T) {
+	r := readerOf(t, "de")
+	for word, want := range map[string]string{"falsche": "", "mieten": "", "flashe": "flasche"} {
+		if got := r.meant(word); got != want {
+			t.Errorf("%q is taken for %q, want %q", word, got, want)
+		}
+	}
+}
+
+// TestFindShowsPagesOnce: of a page that has two sections about what is asked, the better one is found, and then another page.
+func TestFindShowsPagesOnce(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Documents: []Document{
+		{Name: "a", Text: "# Lantern repair\n\nWe mend it.\n\n# Lantern\n\nWith a candle.\n"}, {Name: "b", Text: "# Lantern parts\n\nAll of them.\n"},
+	}})
+	found, err := x.Find(t.Context(), "lantern", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documents []string
+	for _, f := range found {
+		documents = append(documents, f.Passage.Document)
+	}
+	slices.Sort(documents)
+	if strings.Join(documents, " ") != "a b" {
+		t.Errorf("found sections of %v", documents)
+	}
+}

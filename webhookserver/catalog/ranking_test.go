@@ -24,8 +24,8 @@ func TestStoryIsCapped(t *testing.T) {
 
 // TestTraitsAlone: what has a question's traits only is no answer where the question names something.
 func TestTraitsAlone(t *testing.T) {
-	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Red Women Lantern\n2,Hammock\n")})
-	named, traits := x.goods.rank(0, x.ask(x.goods, "red hammock women")), x.goods.rank(0, x.ask(x.goods, "red women"))
+	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Red Warm Soft Women Lantern\n2,Hammock\n3,Lantern\n4,Hammock\n")})
+	named, traits := x.goods.rank(0, x.ask(x.goods, "red warm soft hammock women")), x.goods.rank(0, x.ask(x.goods, "red women"))
 	if named.coverage >= Enough || traits.coverage < Enough {
 		t.Errorf("red things for women cover %.2f of a hammock, and %.2f of what is red for women", named.coverage, traits.coverage)
 	}
