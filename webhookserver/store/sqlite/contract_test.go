@@ -15,6 +15,7 @@ import (
 func TestContract(t *testing.T) {
 	var remembered atomic.Int64
 	storetest.Run(t, func(t *testing.T, dir string, clock func() time.Time) store.Store {
+		t.Helper()
 		s, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "store.db"), Clock: clock})
 		if err != nil {
 			t.Fatal(err)
