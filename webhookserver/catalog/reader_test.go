@@ -5,6 +5,14 @@ import (
 	"testing"
 )
 
+func readerOf(t *testing.T, language string) *reader {
+	t.Helper()
+	x := build(t, Source{Languages: []string{"en", "de", "es"}, Format: CSV, Feed: []byte(
+		"id,override,title,description\n1,,Bread Knife,For loaves\n1,de_DE,Brotmesser,Für Brot\n1,es_ES,Cuchillo de pan,Para hogazas\n" +
+			"2,,Power Bank,External battery\n3,,French Press,Glass jug\n4,de_DE,Kaffeemühle,Aus Stahl\n4,,Coffee Grinder,Of steel\n")})
+	return &reader{shelf: x.goods, language: language, tongues: append(x.goods.tongues, x.facts.tongues...), sells: x.sells}
+}
+
 // weighing are the words of a question that weigh, those that name something in capitals.
 func weighing(q question) string {
 	var all []string
@@ -44,5 +52,23 @@ func TestUnknownWordsWeighMore(t *testing.T) {
 	aside := r.read("grinder for chandelier").words[1]
 	if aside.missing >= aside.found || aside.found >= q.words[1].found {
 		t.Errorf("aside %+v", aside)
+	}
+}
+
+func TestWordsThatBelongTogether(t *testing.T) {
+	for _, tc := range []struct{ language, a, b string }{{"en", "french", "press"}, {"en", "head", "torch"}} {
+		r := readerOf(t, tc.language)
+		if got := best(r.together(tc.a, tc.b)) > 0; got != (tc.a == "french") {
+			t.Errorf("%s %s: together %t", tc.a, tc.b, got)
+		}
+	}
+	r := readerOf(t, "de")
+	for word, want := range map[string]string{"powerbank": "power bank", "handkaffeemühle": " ", "motorrad": " "} {
+		if head, kind := r.parts(word); head+" "+kind != want {
+			t.Errorf("%s falls into %q and %q", word, head, kind)
+		}
+	}
+	if got := best(r.meanings("mühle")); got < within {
+		t.Errorf("a Kaffeemühle is a Mühle by %.2f", got)
 	}
 }

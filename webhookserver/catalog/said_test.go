@@ -5,14 +5,6 @@ import (
 	"testing"
 )
 
-func readerOf(t *testing.T, language string) *reader {
-	t.Helper()
-	x := build(t, Source{Languages: []string{"en", "de", "es"}, Format: CSV, Feed: []byte(
-		"id,override,title,description\n1,,Bread Knife,For loaves\n1,de_DE,Brotmesser,Für Brot\n1,es_ES,Cuchillo de pan,Para hogazas\n" +
-			"2,,Power Bank,External battery\n3,,French Press,Glass jug\n4,de_DE,Kaffeemühle,Aus Stahl\n4,,Coffee Grinder,Of steel\n")})
-	return &reader{shelf: x.goods, language: language, tongues: append(x.goods.tongues, x.facts.tongues...), sells: x.sells}
-}
-
 func TestTokens(t *testing.T) {
 	for text, want := range map[string]string{
 		"Do you have 55l backpacks?": "do you have 55 l backpacks",
@@ -83,41 +75,6 @@ func TestStanding(t *testing.T) {
 		}
 		if got := r.standing(kept, len(kept)-1); got != tc.last {
 			t.Errorf("%s: the last word of %q counts %.2f", language, tc.text, got)
-		}
-	}
-}
-
-func TestWordsThatBelongTogether(t *testing.T) {
-	for _, tc := range []struct{ language, a, b string }{{"en", "french", "press"}, {"en", "head", "torch"}} {
-		r := readerOf(t, tc.language)
-		if got := best(r.together(tc.a, tc.b)) > 0; got != (tc.a == "french") {
-			t.Errorf("%s %s: together %t", tc.a, tc.b, got)
-		}
-	}
-	r := readerOf(t, "de")
-	for word, want := range map[string]string{"powerbank": "power bank", "handkaffeemühle": " ", "motorrad": " "} {
-		if head, kind := r.parts(word); head+" "+kind != want {
-			t.Errorf("%s falls into %q and %q", word, head, kind)
-		}
-	}
-	if got := best(r.meanings("mühle")); got < within {
-		t.Errorf("a Kaffeemühle is a Mühle by %.2f", got)
-	}
-}
-
-func TestHeads(t *testing.T) {
-	for text, want := range map[string]string{
-		"Daypack 20 l with Laptop Sleeve":            "Daypack 20 l",
-		"Lamp with dimmer. Made of brass":            "Lamp Made of brass",
-		"Rucksack mit Regenhülle, leicht und robust": "Rucksack leicht und robust",
-		"With love": "With love",
-	} {
-		var parts []string
-		for _, s := range heads(text) {
-			parts = append(parts, strings.Fields(text[s.start:s.end])...)
-		}
-		if got := strings.Join(parts, " "); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }
