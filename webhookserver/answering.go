@@ -168,9 +168,11 @@ func NewAnswering(o AnsweringOptions) (*Answering, error) {
 }
 
 // committed wakes whoever has something to do after a turn.
-func (a *Answering) committed() {
+func (a *Answering) committed(o *store.Outcome) {
 	a.outbox.Hint()
-	a.orders.Hint()
+	if o.Decision != nil && o.Decision.Notify {
+		a.orders.Hint()
+	}
 }
 
 // Received counts messages against a number's rate at Meta, and lets the workers look when their replies are due.

@@ -126,6 +126,30 @@ func TestTapsInABurst(t *testing.T) {
 	}
 }
 
+// TestCommittedTellsTheDecision: who waits for orders need not look after each turn.
+func TestCommittedTellsTheDecision(t *testing.T) {
+	w := newWorld(t)
+	w.asking()
+	decided := make(chan store.OrderState, 10)
+	w.run(w.worker(func(o *Options) {
+		o.Committed = func(written *store.Outcome) {
+			if d := written.Decision; d != nil {
+				decided <- d.State
+			} else {
+				decided <- ""
+			}
+		}
+	}))
+	w.writes("wamid.1", "order", 0)
+	w.settled()
+	w.taps("wamid.2", "order:confirm:o1", "Confirm")
+	w.settled()
+	w.until("two turns are told of", func() bool { return len(decided) == 2 })
+	if first, second := <-decided, <-decided; first != "" || second != store.OrderConfirmed {
+		t.Errorf("told of %q and %q, want nothing and the confirmed order", first, second)
+	}
+}
+
 // TestTapBesideAQuestion: what else the customer says is answered as well.
 func TestTapBesideAQuestion(t *testing.T) {
 	w := newWorld(t)

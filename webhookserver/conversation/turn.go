@@ -290,7 +290,7 @@ func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *st
 	var limit *store.LimitError
 	switch {
 	case err == nil:
-		w.opts.Committed()
+		w.opts.Committed(&outcome)
 		return result
 	case errors.Is(err, store.ErrSuperseded):
 		return resultSuperseded
@@ -352,14 +352,14 @@ func (w *Worker) fail(ctx context.Context, ch *runtimeconfig.Channel, turn *stor
 	defer cancel()
 	if turn.Attempt >= store.MaxTurnAttempts {
 		text := w.opts.Builtin.Words(newTurn(ch, turn, unanswered)).HandedOff
+		var outcome store.Outcome
 		rows, err := drafts(ctx, ch, []assistant.Part{assistant.Text{Body: text}})
 		if err == nil {
-			err = w.opts.Store.CommitReply(ctx, turn, rows, store.Outcome{
-				Kind: store.OutcomeHandOff, Reason: store.ReasonTurnFailed, Cause: cause.Error(), Quota: quotaOf(ch, false),
-			})
+			outcome = store.Outcome{Kind: store.OutcomeHandOff, Reason: store.ReasonTurnFailed, Cause: cause.Error(), Quota: quotaOf(ch, false)}
+			err = w.opts.Store.CommitReply(ctx, turn, rows, outcome)
 		}
 		if err == nil {
-			w.opts.Committed()
+			w.opts.Committed(&outcome)
 			return resultFailed
 		}
 	}

@@ -96,8 +96,8 @@ type Options struct {
 	Actions Actions
 	// Reader returns the Graph client for an address and version. Required.
 	Reader func(runtimeconfig.Graph) (Reader, error)
-	// Committed is called when there is something new to send. It must not block. Required.
-	Committed func()
+	// Committed is called when there is something new to send, with what was written beside it. It must not block. Required.
+	Committed func(o *store.Outcome)
 	// Pictures keeps images that models make; nil if they can't be sent.
 	Pictures Pictures
 	// AwaitMedia lets a turn wait for the files of its messages: set it if something fetches them.

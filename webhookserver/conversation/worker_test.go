@@ -21,7 +21,7 @@ func TestAnswer(t *testing.T) {
 	committed := make(chan struct{}, 10)
 	w.writes("wamid.1", "hello", 0)
 	w.writes("wamid.2", "anyone?", 0)
-	w.run(w.worker(func(o *Options) { o.Committed = func() { committed <- struct{}{} } }))
+	w.run(w.worker(func(o *Options) { o.Committed = func(*store.Outcome) { committed <- struct{}{} } }))
 	w.receive(committed, "the outbox is told")
 	if c := w.settled(); w.replies() != "re: hello+anyone?" || c.State != store.ConversationActive || c.AnsweredSeq != 2 {
 		t.Errorf("replies %q, conversation %+v", w.replies(), c)

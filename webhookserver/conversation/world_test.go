@@ -142,7 +142,7 @@ func (w *world) worker(change ...func(*Options)) *Worker {
 	o := Options{
 		Store: w.store, Snapshot: w.snapshot, Understanding: senses, Assistant: w, Builtin: retrieval.New(library), Library: library,
 		Reader:    func(runtimeconfig.Graph) (Reader, error) { return w, nil },
-		Committed: func() {}, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
+		Committed: func(*store.Outcome) {}, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
 		Log: testr.New(w.T), Metrics: metrics,
 	}
 	for _, c := range change {

@@ -230,7 +230,7 @@ func (b *turnBench) worker(indexes *catalog.Cache) (*conversation.Worker, error)
 	}
 	return conversation.New(conversation.Options{
 		Store: watched{b.store, b}, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Understanding: senses, Assistant: answers,
-		Builtin: builtin, Library: library, Committed: func() {}, Owner: "perf", Log: logr.Discard(), Metrics: registry,
+		Builtin: builtin, Library: library, Committed: func(*store.Outcome) {}, Owner: "perf", Log: logr.Discard(), Metrics: registry,
 		Reader: func(runtimeconfig.Graph) (conversation.Reader, error) { return b, nil },
 	})
 }

@@ -135,7 +135,7 @@ func (s *Store) CommitReply(ctx context.Context, turn *store.Turn, replies []sto
 		if superseded = t.supersedes(turn, h, o.Kind); superseded {
 			return t.requeueSuperseded(turn, h)
 		}
-		counted, err := t.charge(turn, o.Quota, int64(len(replies)), h.customer)
+		counted, err := t.charge(turn, o.Quota, int64(len(replies)), &h.customer)
 		if err != nil {
 			return err
 		}
@@ -203,8 +203,8 @@ func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 	}
 	t.later().Queue(`
 		UPDATE conversations SET answered_seq = $1, first_unanswered_id = $2, first_unanswered_at = $3, reply_due_at = $4,
-		       owner = '', lease_until = 0, attempts = 0, superseded = 0, retry_at = 0, skipped_reason = $5
-		WHERE id = $6`, turn.LoadedSeq, firstID, firstAt, due, skipped, turn.ConversationID)
+		       owner = '', lease_until = 0, attempts = 0, superseded = 0, retry_at = 0, skipped_reason = $5, ai_until = $6, rate_hour = $7, rate_count = $8
+		WHERE id = $9`, turn.LoadedSeq, firstID, firstAt, due, skipped, h.customer.AIUntil, h.customer.RateHour, h.customer.Rate, turn.ConversationID)
 	return nil
 }
 

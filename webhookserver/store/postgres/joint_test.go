@@ -57,6 +57,43 @@ func TestJointSharesRuns(t *testing.T) {
 	}
 }
 
+func TestJointGathersWhoComesMeanwhile(t *testing.T) {
+	gathered := make(chan struct{})
+	ran := make(chan []string, 3)
+	g := &joint[string]{
+		runs: 3, key: func(job string) string { return job },
+		gather: func(context.Context) { <-gathered },
+		run: func(_ context.Context, jobs []string) error {
+			ran <- slices.Sorted(slices.Values(jobs))
+			return nil
+		},
+	}
+	var wg sync.WaitGroup
+	for _, job := range []string{"a", "b", "c"} {
+		wg.Go(func() {
+			if err := g.do(t.Context(), job); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for waiting := 0; waiting < 3; {
+		<-time.After(time.Millisecond)
+		g.mu.Lock()
+		waiting = len(g.waiting)
+		g.mu.Unlock()
+	}
+	close(gathered)
+	wg.Wait()
+	close(ran)
+	var runs [][]string
+	for jobs := range ran {
+		runs = append(runs, jobs)
+	}
+	if got, want := fmt.Sprint(runs), "[[a b c]]"; got != want {
+		t.Errorf("ran %s, want %s: one transaction for all who came while it waited", got, want)
+	}
+}
+
 func TestJointFailsOnlyWhoFails(t *testing.T) {
 	runs, errs := jointly(t, func(jobs []string) error {
 		if slices.Contains(jobs, "b1") {

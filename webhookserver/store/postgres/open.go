@@ -91,8 +91,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	place := placeOf(config.ConnConfig)
 	s := &Store{clock: o.Clock, quarantining: make(chan struct{}, 1)}
-	s.turns = &joint[holding]{key: holding.key, run: s.holdAll, runs: maxRuns}
-	s.sends = &joint[settling]{key: settling.key, run: s.settleAll, runs: maxRuns}
+	s.turns = &joint[holding]{key: holding.key, run: s.holdAll, runs: maxRuns, gather: gathering(gatherTurns)}
+	s.sends = &joint[settling]{key: settling.key, run: s.settleAll, runs: maxRuns, gather: gathering(gatherSends)}
 	if s.schema, err = prepare(ctx, config.ConnConfig, record.MayMigrate(!o.KeepSchema)); err != nil {
 		return nil, fmt.Errorf("postgres store: %s: %w", place, err)
 	}

@@ -153,18 +153,20 @@ func (t *tx) queueClock(b *pgx.Batch) {
 // queueWork opens a transaction of the workers. All their statements look a few
 // rows up by their keys, as the writer's do.
 func (t *tx) queueWork(b *pgx.Batch) {
-	b.Queue(workSettings)
-	t.queueClock(b)
+	b.Queue(workOpening, t.s.clockOverride()).QueryRow(func(row pgx.Row) error {
+		none := make([]any, len(writerSettings)) // what they were set to
+		return row.Scan(append([]any{&t.now}, none...)...)
+	})
 }
 
-// workSettings gives a transaction the writer's settings.
-var workSettings = func() string {
+// workOpening asks for the clock, and gives a transaction the writer's settings.
+var workOpening = func() string {
 	set := make([]string, 0, len(writerSettings))
 	for name, value := range writerSettings {
 		set = append(set, "set_config('"+name+"', '"+value+"', true)")
 	}
 	slices.Sort(set) // one text, to be prepared once
-	return "SELECT " + strings.Join(set, ", ")
+	return "SELECT " + clockNow + ", " + strings.Join(set, ", ")
 }()
 
 // queueDelivery opens a transaction of the writer. It is shared with other

@@ -15,8 +15,9 @@ import (
 type charged struct{ month, day string }
 
 // charge counts n messages of the turn, and fails if that exceeds a limit. The
-// turn's conversation is locked, and so is what is known of its customer.
-func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64, customer record.Customer) (charged, error) {
+// turn's conversation is locked, and so is what is known of its customer, which
+// finishTurn writes as it is then.
+func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64, customer *record.Customer) (charged, error) {
 	if q == nil || n == 0 {
 		return charged{}, nil
 	}
@@ -24,19 +25,21 @@ func (t *tx) charge(turn *store.Turn, q *store.Quota, n int64, customer record.C
 	if err != nil {
 		return charged{}, err
 	}
-	reached, begins, err := t.reached(turn, q, p, n, customer)
+	reached, begins, err := t.reached(turn, q, p, n, *customer)
 	if err != nil {
 		return charged{}, err
 	}
 	if reached != "" {
 		return charged{}, &store.LimitError{Limit: reached}
 	}
-	b := t.later()
-	b.Queue(countUsage, []string{turn.Line, turn.Line}, []string{p.Month, p.Day}, []int64{begins, 0}, []int64{n, n}, none, none, none)
-	b.Queue(`
-		UPDATE conversations SET rate_count = CASE WHEN rate_hour = $1 THEN rate_count ELSE 0 END + $2::bigint, rate_hour = $1::bigint,
-		       ai_until = CASE WHEN $3::bigint > 0 THEN $4::bigint ELSE ai_until END WHERE id = $5`,
-		p.Hour, n, begins, t.now+store.ConversationLength.Milliseconds(), turn.ConversationID)
+	t.later().Queue(countUsage, []string{turn.Line, turn.Line}, []string{p.Month, p.Day}, []int64{begins, 0}, []int64{n, n}, none, none, none)
+	if customer.RateHour != p.Hour {
+		customer.RateHour, customer.Rate = p.Hour, 0
+	}
+	customer.Rate += n
+	if begins > 0 {
+		customer.AIUntil = t.now + store.ConversationLength.Milliseconds()
+	}
 	return charged{p.Month, p.Day}, nil
 }
 
