@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// kind is a concept that says what it is for: an index into concepts.
+// kind is a concept that says what it is for: an index into concepts; on a shelf of knowledge, into matters.
 type kind uint16
 
 // concept is a line of words/*.txt: what shops and their customers call the same kind of thing, in all languages that the retrieval
@@ -17,6 +17,9 @@ type kind uint16
 // Things that share their uses share a line, with "/" between. Two names with a hyphen stand side by side; "hose@de" is meant in a
 // German question only. A use that ends in * stands for all words that begin so. The words are those of retail at large, by
 // department: a shop adds its own to its feed.
+//
+// The lines of servicesFile are the matters of a shop beside selling. What stands after "=" there are words of who speaks of one
+// without its name, and their names may be phrases.
 type concept struct{ names, uses []string }
 
 //go:embed words/*.txt
@@ -30,14 +33,16 @@ type vocabulary struct {
 	concepts, matters []concept
 	// properties are those of the concepts that say how a thing is.
 	properties map[kind]bool
-	uses       useIndex
+	// uses are what concepts are for, needs what those speak of who want a matter.
+	uses, needs useIndex
+	phrases     phrases
 }
 
 // useIndex finds the kinds that are for something: by the word, and by how words begin.
 type useIndex struct{ words, starts map[string][]kind }
 
 var vocabularyOf = sync.OnceValue(func() *vocabulary {
-	v := &vocabulary{properties: map[kind]bool{}, uses: useIndex{words: map[string][]kind{}, starts: map[string][]kind{}}}
+	v := &vocabulary{properties: map[kind]bool{}, uses: newUseIndex(), needs: newUseIndex(), phrases: phrases{}}
 	files, err := fs.Glob(wordFiles, "words/*.txt")
 	if err != nil {
 		panic(err) // the pattern is constant
@@ -52,6 +57,8 @@ var vocabularyOf = sync.OnceValue(func() *vocabulary {
 			for group := range strings.SplitSeq(names, "/") {
 				c := concept{strings.Fields(group), strings.Fields(uses)}
 				if strings.HasSuffix(name, servicesFile) {
+					v.needs.add(c.uses, kind(len(v.matters)))
+					v.phrases.add(c.names)
 					v.matters = append(v.matters, c)
 					continue
 				}
@@ -63,6 +70,8 @@ var vocabularyOf = sync.OnceValue(func() *vocabulary {
 	}
 	return v
 })
+
+func newUseIndex() useIndex { return useIndex{words: map[string][]kind{}, starts: map[string][]kind{}} }
 
 func (u *useIndex) add(uses []string, k kind) {
 	for _, use := range uses {

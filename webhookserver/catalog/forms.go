@@ -10,15 +10,21 @@ import (
 // This file knows words without a shop: which are spelt well because retail uses them, which of those a misspelt one may be, and what a
 // word is called that was made smaller. It is asked about words that nothing in the shop has.
 
-// knownWords are the words of the vocabulary as they are written, folded: names are the longer ones of things and of how they are, all are
-// those of uses and of what a shop does as well.
+// knownWords are the words of the vocabulary as they are written, folded: names are the longer ones of things and of how they are, matters
+// those of what a shop does; all are those of uses as well.
 type knownWords struct {
-	names []spelling
-	all   map[string]bool
+	names, matters []spelling
+	all            map[string]bool
 }
 
 var knownWordsOf = sync.OnceValue(func() *knownWords {
 	v, k, named := vocabularyOf(), &knownWords{all: map[string]bool{}}, map[string]bool{}
+	take := func(into *[]spelling, name string) {
+		if utf8.RuneCountInString(name) >= minVariant && !strings.Contains(name, "-") && !named[name] {
+			named[name] = true
+			*into = append(*into, spelling{word: name, mask: lettersOf(name)})
+		}
+	}
 	for i, c := range append(slices.Clip(v.concepts), v.matters...) {
 		for _, name := range c.names {
 			name, _, _ = strings.Cut(name, "@")
@@ -26,9 +32,10 @@ var knownWordsOf = sync.OnceValue(func() *knownWords {
 			for part := range strings.SplitSeq(name, "-") {
 				k.all[part] = true
 			}
-			if i < len(v.concepts) && utf8.RuneCountInString(name) >= minVariant && !strings.Contains(name, "-") && !named[name] {
-				named[name] = true
-				k.names = append(k.names, spelling{word: name, mask: lettersOf(name)})
+			if i < len(v.concepts) {
+				take(&k.names, name)
+			} else {
+				take(&k.matters, name)
 			}
 		}
 		for _, use := range c.uses {
@@ -43,18 +50,18 @@ func (k *knownWords) spelt(word string) bool {
 	return k.all[word] || len(vocabularyOf().uses.of(word, false)) > 0
 }
 
-// nearest is the name that a folded word most likely is with a typo; "" if there is none, or several are as likely.
-func (k *knownWords) nearest(word string) string {
+// nearest is the one of names that a folded word most likely is with a typo; "" if there is none, or several are as likely.
+func nearest(names []spelling, word string) string {
 	c, ok := newComparison(word, utf8.RuneCountInString(word))
 	if !ok || utf8.RuneCountInString(word) < minVariant {
 		return "" // many short words are one letter from another
 	}
 	best, most, tie := "", 0.0, false
-	for i := range k.names {
-		switch strength := c.with(k.names[i].word, k.names[i].mask); {
+	for i := range names {
+		switch strength := c.with(names[i].word, names[i].mask); {
 		case strength < oneTypo:
 		case strength > most:
-			best, most, tie = k.names[i].word, strength, false
+			best, most, tie = names[i].word, strength, false
 		case strength == most:
 			tie = true
 		}

@@ -46,12 +46,12 @@ func TestKnownWords(t *testing.T) {
 		}
 	}
 	for word, want := range map[string]string{"sombrila": "sombrilla", "paraguaz": "paraguas", "gents": "", "xyzzyx": ""} {
-		if got := k.nearest(word); got != want {
+		if got := nearest(k.names, word); got != want {
 			t.Errorf("%q is nearest to %q, want %q", word, got, want)
 		}
 	}
 	tied := knownWords{names: []spelling{{word: "candado", mask: lettersOf("candado")}, {word: "candada", mask: lettersOf("candada")}}}
-	if got := tied.nearest("candadi"); got != "" {
+	if got := nearest(tied.names, "candadi"); got != "" {
 		t.Errorf("of two that are alike %q was taken", got)
 	}
 }

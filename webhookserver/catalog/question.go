@@ -82,6 +82,7 @@ func (r *reader) wanted(word string, as manner, matches [][]match, share float64
 		}
 		return w
 	}
+	w.kinds = r.shelf.known(append(r.affairs(word), vocabularyOf().needs.of(folded(word), compounding[r.language])...))
 	switch {
 	case as == trait, as == tiny:
 		w.missing *= contextShare
@@ -98,7 +99,11 @@ func (r *reader) lookUp(w *wanted, modifies bool) {
 	w.named = r.namedKinds(w.word)
 	w.sold = modifies || len(w.named) > 0
 	if w.manner != filler && !r.matter(w.word) {
-		uses := vocabularyOf().uses.of(folded(w.word), compounding[r.language])
-		w.kinds = slices.DeleteFunc(slices.Clone(uses), func(k kind) bool { return len(r.shelf.ofKind[k]) == 0 })
+		w.kinds = r.shelf.known(vocabularyOf().uses.of(folded(w.word), compounding[r.language]))
 	}
+}
+
+// known leaves the kinds that the shelf has.
+func (s *shelf) known(kinds []kind) []kind {
+	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return len(s.ofKind[k]) == 0 })
 }

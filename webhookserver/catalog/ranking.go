@@ -129,6 +129,21 @@ func (s *shelf) serves(doc int, w wanted) bool {
 	return slices.ContainsFunc(w.kinds, func(k kind) bool { return slices.Contains(s.kinds[doc], k) })
 }
 
+// served is how many words of a question say what one kind of a document is for.
+func (s *shelf) served(doc int, q question) int {
+	most := 0
+	for _, k := range s.kinds[doc] {
+		n := 0
+		for i := range q.words {
+			if slices.Contains(q.words[i].kinds, k) {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
 // serving are the documents of kinds that are for what two words of a question say.
 func (s *shelf) serving(q question) map[int]bool {
 	said := map[kind]int{}
@@ -151,22 +166,22 @@ func (s *shelf) serving(q question) map[int]bool {
 	return found
 }
 
-// usefulness is how surely a thing is meant of whose uses so many are said.
-func usefulness(served int) float64 {
-	if served < enoughUses {
+// usefulness is how surely a document is meant of whose uses so many are said. Who says one thing that people say about a matter may
+// speak of anything.
+func (s *shelf) usefulness(served int) float64 {
+	switch {
+	case served >= enoughUses:
+		return usedOften
+	case s.goods:
 		return usedOnce
+	default:
+		return 0
 	}
-	return usedOften
 }
 
 // rank returns which share of a question's weight the words of a document have, those outside of its core less.
 func (s *shelf) rank(doc int, q question) ranking {
-	served := 0
-	for _, w := range q.words {
-		if s.serves(doc, w) {
-			served++
-		}
-	}
+	served := s.served(doc, q)
 	var sum, lacking, titleSum, titleTotal float64
 	named := false
 	for _, w := range q.words {
@@ -175,7 +190,7 @@ func (s *shelf) rank(doc int, q question) ranking {
 			anywhere, inTitle = max(anywhere, synonymous), max(inTitle, synonymous)
 		}
 		if s.serves(doc, w) {
-			anywhere = max(anywhere, usefulness(served))
+			anywhere = max(anywhere, s.usefulness(served))
 		}
 		sum += w.found * anywhere
 		lacking += max(w.missing-w.found*anywhere, 0) // a trait that is there weighs more than one that isn't

@@ -27,8 +27,17 @@ func (r *reader) kept(text string) []said {
 	at := 0
 	for _, sentence := range sentences(text) {
 		named, aside, owned := false, false, false
-		for _, word := range tokens(sentence) {
+		words := tokens(sentence)
+		for i := 0; i < len(words); i++ {
+			word := words[i]
 			at++
+			if short, n := vocabularyOf().phrases.of(words[i:]); n > 0 {
+				if !slices.ContainsFunc(kept, func(s said) bool { return s.word == short }) {
+					kept = append(kept, said{word: short, at: at})
+				}
+				at, i, named, owned = at+n-1, i+n-1, true, false
+				continue
+			}
 			had := owned
 			owned = owners[folded(word)]
 			aside = aside || named && asides[folded(word)]

@@ -123,6 +123,11 @@ func (x *Index) language(question string) string {
 				return tellsLittle
 			}
 		}
+		for _, t := range x.facts.tongues {
+			if t.language == language && t.words.written(folded(word)) {
+				return tellsLittle
+			}
+		}
 		return 0
 	})
 }

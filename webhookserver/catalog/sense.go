@@ -16,7 +16,11 @@ func (r *reader) manner(word string) manner {
 	if r.shelf.goods && mannerOf(folded(word), r.language) == naming && r.property(word) {
 		return trait
 	}
-	return r.spokenAs(word)
+	as := r.spokenAs(word)
+	if as == naming && !r.shelf.goods && places[folded(word)] {
+		return idle
+	}
+	return as
 }
 
 // spokenAs is what a word does in the language of the question. One that is idle in a language nobody is known to speak may name
@@ -222,10 +226,13 @@ func (r *reader) meant(word string) string {
 			}
 		}
 	}
-	if !r.shelf.goods {
+	if r.shelf.goods {
+		return nearest(knownWordsOf().names, word)
+	}
+	if utf8.RuneCountInString(word) < longWord {
 		return ""
 	}
-	return knownWordsOf().nearest(word)
+	return nearest(knownWordsOf().matters, word)
 }
 
 // weaker are matches that are less sure.
@@ -254,6 +261,17 @@ func (r *reader) thing(word string) bool {
 		terms := t.terms(word)
 		return len(terms) == len(strings.Fields(word)) && t.thing(strings.Join(terms, " "))
 	})
+}
+
+// affairs are the matters that a word, or two, names.
+func (r *reader) affairs(word string) []kind {
+	var all []kind
+	for _, t := range r.shelf.tongues {
+		if t.language == r.language || !r.own() {
+			all = append(all, t.affairs(t.terms(word))...)
+		}
+	}
+	return all
 }
 
 // namedKinds are the kinds of the shop that a word, or two, names.

@@ -82,6 +82,8 @@ func newShelf(ctx context.Context, languages []string, goods bool, n int, text f
 				bodyTerms = append(bodyTerms, attributes...)
 				if goods {
 					s.kinds[i] = append(append(s.kinds[i], t.kinds(titleCore)...), t.kinds(t.terms(w.what))...)
+				} else {
+					s.kinds[i] = append(append(s.kinds[i], t.affairs(titleTerms)...), t.affairs(bodyTerms)...)
 				}
 				t.words.add(i, titleTerms, bodyTerms, core, t.terms(w.around))
 				fields[t.titleField()], fields[t.bodyField()] = strings.Join(titleTerms, " "), strings.Join(bodyTerms, " ")

@@ -15,6 +15,8 @@ var thesauri sync.Map // of func() *words by the analyzer's name
 type words struct {
 	concepts, matters map[string][]string
 	kinds             map[string][]kind
+	// affairs are the matters that a term names.
+	affairs map[string][]kind
 	// things are the terms that name what shops sell, properties those that say how a thing is.
 	things, properties map[string][]kind
 }
@@ -23,9 +25,9 @@ func wordsOf(name string, a analysis.Analyzer) *words {
 	known, ok := thesauri.Load(name)
 	if !ok {
 		known, _ = thesauri.LoadOrStore(name, sync.OnceValue(func() *words {
-			v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, things: map[string][]kind{}, properties: map[string][]kind{}}
-			all.concepts = thesaurus(a, v.concepts, all)
-			all.matters = thesaurus(a, v.matters, nil)
+			v, all := vocabularyOf(), &words{kinds: map[string][]kind{}, affairs: map[string][]kind{}, things: map[string][]kind{}, properties: map[string][]kind{}}
+			all.concepts = thesaurus(a, v.concepts, all.note)
+			all.matters = thesaurus(a, v.matters, func(term string, matter kind) { all.affairs[term] = append(all.affairs[term], matter) })
 			return all
 		}))
 	}
@@ -41,9 +43,9 @@ func under[T any](byTerm map[string][]T, term, language string) []T {
 	return byTerm[term+"@"+language]
 }
 
-// thesaurus returns the terms, or pairs of them with a space between, that mean nearly the same as a term, and notes in known
-// which concepts with uses each names.
-func thesaurus(a analysis.Analyzer, concepts []concept, known *words) map[string][]string {
+// thesaurus returns the terms, or pairs of them with a space between, that mean nearly the same as a term, and notes which concepts
+// each names.
+func thesaurus(a analysis.Analyzer, concepts []concept, note func(term string, concept kind)) map[string][]string {
 	all := map[string][]string{}
 	for i := range concepts {
 		keys := map[string]string{} // by term
@@ -71,23 +73,23 @@ func thesaurus(a analysis.Analyzer, concepts []concept, known *words) map[string
 					all[key] = append(all[key], other)
 				}
 			}
-			known.note(key, kind(i), len(concepts[i].uses) > 0)
-			if known != nil && vocabularyOf().properties[kind(i)] {
-				known.properties[key] = append(known.properties[key], kind(i))
-			}
+			note(key, kind(i))
 		}
 	}
 	return all
 }
 
-// note takes a term as a name of a concept, which may have uses; nil takes none.
-func (w *words) note(term string, concept kind, used bool) {
+// note takes a term as a name of a concept.
+func (w *words) note(term string, concept kind) {
+	v := vocabularyOf()
 	switch {
-	case w == nil:
-	case used:
+	case len(v.concepts[concept].uses) > 0:
 		w.kinds[term] = append(w.kinds[term], concept)
 		w.things[term] = w.kinds[term]
 	case w.kinds[term] == nil && strings.Contains(term, " "):
 		w.kinds[term] = []kind{} // its words name none: what is non-stick is no stick
+	}
+	if v.properties[concept] {
+		w.properties[term] = append(w.properties[term], concept)
 	}
 }

@@ -145,6 +145,20 @@ func (t *tongue) kinds(terms []string) []kind {
 	return slices.Compact(all)
 }
 
+// affairs are the matters that the terms of a text name, each once.
+func (t *tongue) affairs(terms []string) []kind {
+	known := wordsOf(t.analyzer, t.analysis).affairs
+	var all []kind
+	for i, term := range terms {
+		all = append(all, under(known, term, t.language)...)
+		if i+1 < len(terms) {
+			all = append(all, under(known, term+" "+terms[i+1], t.language)...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // meanings returns what a term may mean, apart from typos.
 func (t *tongue) meanings(term, language string) []match {
 	if term == "" {

@@ -126,7 +126,7 @@ func nameFaults(names []string, used bool, fault func(format string, args ...any
 	for i, name := range names {
 		word, language, only := strings.Cut(name, "@")
 		switch {
-		case strings.ContainsAny(word, punctuation+"*") || strings.Count(word, "-") > 2:
+		case strings.ContainsAny(strings.ReplaceAll(word, "'", ""), punctuation+"*") || strings.Count(word, "-") >= maxPhrase:
 			fault("%q is no word", name)
 		case only && speeches[language] == nil:
 			fault("nobody speaks the language of %q", name)
