@@ -104,8 +104,8 @@ func (c claim[T]) run(ctx context.Context, s *Store, lease func(t *tx, picked []
 		var picked []T
 		var busy []string
 		var again bool
-		err := s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
-			t.queueWork(b)
+		err := s.transact(ctx, s.work, func(t *tx, b *pgx.Batch) {
+			t.queueClock(b)
 			queueRows(b, &picked, c.scan, c.pick, c.args(exclude)...)
 		}, func(t *tx) (err error) {
 			if busy, again = nil, false; len(picked) == 0 {

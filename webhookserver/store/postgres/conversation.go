@@ -62,8 +62,8 @@ func (s *Store) holdAll(ctx context.Context, jobs []holding) error {
 		ids[i], epochs[i], owners[i] = j.turn.ConversationID, j.turn.Epoch, j.turn.Owner
 	}
 	var rows []held
-	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
-		t.queueWork(b)
+	return s.transact(ctx, s.work, func(t *tx, b *pgx.Batch) {
+		t.queueClock(b)
 		queueRows(b, &rows, func(row pgx.CollectableRow) (h held, err error) {
 			err = row.Scan(&h.id, &h.lastSeq, &h.firstID, &h.firstAt, &h.superseded, &h.attempts, &h.customer.AIUntil, &h.customer.RateHour, &h.customer.Rate)
 			return h, err

@@ -39,9 +39,13 @@ const (
 	// connectTimeout bounds how long callers wait for a server that is silent.
 	// One that is down refuses at once.
 	connectTimeout = 3 * time.Second
-	// defaultMaxConns are enough for the workers of a process, and few enough
-	// that some replicas fit into a server's default of 100.
-	defaultMaxConns = 12
+	// defaultMaxConns are enough for what a process reads and seldom writes, and
+	// few enough that some replicas fit into a server's default of 100.
+	defaultMaxConns = 10
+	// maxWorkConns bounds how many transactions that claim or end turns and sends
+	// are under way: each takes its part of the processors from the webhooks, which
+	// come first. What waits for one shares the next, so fewer do not mean less work.
+	maxWorkConns = 2
 	// migrationPoll and migrationPolls (one a second) bound the wait for another
 	// replica that migrates.
 	migrationPoll  = 1
@@ -69,6 +73,8 @@ type Store struct {
 	clock  func() time.Time
 	schema string
 	pool   *pgxpool.Pool
+	// work is where turns and sends are claimed and ended.
+	work   *pgxpool.Pool
 	writer *writer
 	hints  *hints
 	turns  *joint[holding]
@@ -99,12 +105,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config.Copy()); err != nil {
 		return nil, fmt.Errorf("postgres store: %s: %w", place, classify(err))
 	}
+	maps.Copy(config.ConnConfig.RuntimeParams, keyedSettings)
+	config.MinConns, config.MinIdleConns = 0, 0
+	config.MaxConns = maxWorkConns
+	if s.work, err = pgxpool.NewWithConfig(ctx, config.Copy()); err != nil {
+		s.pool.Close()
+		return nil, fmt.Errorf("postgres store: %s: %w", place, classify(err))
+	}
 	// The writer's connection is its own: workers can't take it away.
-	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
-	maps.Copy(config.ConnConfig.RuntimeParams, writerSettings)
+	config.MaxConns = 1
 	own, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		s.pool.Close()
+		s.work.Close()
 		return nil, fmt.Errorf("postgres store: %s: %w", place, classify(err))
 	}
 	s.writer = startWriter(ctx, s, own, o)
@@ -112,10 +125,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// writerSettings spare the writer's connection the planning, which takes longer
-// than its statements: all of them look a few rows up by their keys, however
-// large the tables are, and so there is only one way that is right.
-var writerSettings = map[string]string{
+// keyedSettings spare the connections of the writer and of the workers the
+// planning, which takes longer than their statements: all of them look a few rows
+// up by their keys, however large the tables are, and so there is only one way
+// that is right.
+var keyedSettings = map[string]string{
 	"plan_cache_mode":  "force_generic_plan",
 	"enable_seqscan":   "off",
 	"enable_hashjoin":  "off",
@@ -147,6 +161,7 @@ func (s *Store) Close() error {
 	s.writer.close()
 	s.closed.Store(true)
 	s.hints.close()
+	s.work.Close()
 	s.pool.Close()
 	return nil
 }

@@ -120,8 +120,8 @@ func (s *Store) settleAll(ctx context.Context, jobs []settling) error {
 		ids[i] = j.send.ID
 	}
 	var rows []claimed
-	return s.transact(ctx, s.pool, func(t *tx, b *pgx.Batch) {
-		t.queueWork(b)
+	return s.transact(ctx, s.work, func(t *tx, b *pgx.Batch) {
+		t.queueClock(b)
 		b.Queue(`SELECT m.id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE o.id = ANY ($1) ORDER BY m.id FOR UPDATE OF m`, ids)
 		queueRows(b, &rows, func(row pgx.CollectableRow) (c claimed, err error) {
 			err = row.Scan(&c.id, &c.epoch, &c.state, &c.message, &c.testKey, &c.sentHour)

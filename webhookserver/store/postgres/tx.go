@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,8 +90,9 @@ func (s *Store) transact(ctx context.Context, pool *pgxpool.Pool, opening func(*
 	}
 	if sqlState(err) == stateReadOnly {
 		// After a failover the connections lead to what is now a standby.
-		s.pool.Reset()
-		s.writer.pool.Reset()
+		for _, pool := range []*pgxpool.Pool{s.pool, s.work, s.writer.pool} {
+			pool.Reset()
+		}
 	}
 	return classify(err)
 }
@@ -149,25 +148,6 @@ func (t *tx) begin(opening func(*tx, *pgx.Batch)) error {
 func (t *tx) queueClock(b *pgx.Batch) {
 	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
 }
-
-// queueWork opens a transaction of the workers. All their statements look a few
-// rows up by their keys, as the writer's do.
-func (t *tx) queueWork(b *pgx.Batch) {
-	b.Queue(workOpening, t.s.clockOverride()).QueryRow(func(row pgx.Row) error {
-		none := make([]any, len(writerSettings)) // what they were set to
-		return row.Scan(append([]any{&t.now}, none...)...)
-	})
-}
-
-// workOpening asks for the clock, and gives a transaction the writer's settings.
-var workOpening = func() string {
-	set := make([]string, 0, len(writerSettings))
-	for name, value := range writerSettings {
-		set = append(set, "set_config('"+name+"', '"+value+"', true)")
-	}
-	slices.Sort(set) // one text, to be prepared once
-	return "SELECT " + clockNow + ", " + strings.Join(set, ", ")
-}()
 
 // queueDelivery opens a transaction of the writer. It is shared with other
 // writers, not with who adds a test message or erases: see EnqueueTestMessage
