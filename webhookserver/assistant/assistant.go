@@ -86,6 +86,8 @@ const (
 	TapPerson = "handoff"
 	// TapProductPrefix stands before a product's id.
 	TapProductPrefix = "product:"
+	// TapPagePrefix stands before the id of a passage of the knowledge.
+	TapPagePrefix = "page:"
 	// TapConfirmOrder, TapChangeOrder and TapCancelOrder stand before the id of an order that is a draft.
 	TapConfirmOrder = "order:confirm:"
 	TapChangeOrder  = "order:change:"

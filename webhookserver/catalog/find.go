@@ -9,6 +9,18 @@ import (
 // answer costs a shop more than an honest "I don't know".
 const Enough = 0.57
 
+const (
+	// besides is what is enough for an answer beside the first one, which has Enough, and near how much less than the first it may cover:
+	// who is shown several sees which he meant, but not beside one that says all.
+	besides, near = 0.4, 0.45
+	// ahead is by how much a passage must answer better than a product: who names a thing mostly wants it.
+	ahead = 0.02
+	// seen is how many answers are looked at by everybody. Among them there is a place for the best of each kind.
+	seen = 3
+	// pageSections is how many passages of a page are looked through for one of another page.
+	pageSections = 4
+)
+
 // Finding is an answer to a question: one of the two is set.
 type Finding struct {
 	Product *Product
@@ -18,7 +30,7 @@ type Finding struct {
 }
 
 // Find returns up to n answers to a customer's question, best first, from catalog and knowledge together; none if
-// neither has one. It is what decides whether something is known at all.
+// neither has one. It is what decides whether something is known at all, and what is worth showing beside the best.
 func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, error) {
 	products, err := x.SearchProducts(ctx, question, n)
 	if err != nil {
@@ -34,8 +46,22 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 		products = slices.DeleteFunc(products, func(h ProductHit) bool { return h.Coverage < Enough })
 		passages = slices.DeleteFunc(passages, func(h PassageHit) bool { return h.Coverage < Enough })
 	}
+	found := merged(products, passages)
+	first := slices.IndexFunc(found, func(f Finding) bool { return f.Coverage >= Enough })
+	if first < 0 {
+		return nil, nil
+	}
+	found = found[first:]
+	least := max(besides, found[0].Coverage-near)
+	found = slices.DeleteFunc(found, func(f Finding) bool { return f.Coverage < least })
+	makePlace(found)
+	return found[:min(n, len(found))], nil
+}
+
+// merged are products and passages, the better ones first.
+func merged(products []ProductHit, passages []PassageHit) []Finding {
 	var found []Finding
-	for len(products)+len(passages) > 0 && len(found) < n {
+	for len(products)+len(passages) > 0 {
 		if len(products) == 0 || len(passages) > 0 && better(&passages[0], &products[0]) {
 			found = append(found, Finding{Passage: &passages[0].Passage, Coverage: passages[0].Coverage})
 			passages = passages[1:]
@@ -44,15 +70,29 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 		found = append(found, Finding{Product: &products[0].Product, Coverage: products[0].Coverage})
 		products = products[1:]
 	}
-	first := slices.IndexFunc(found, func(f Finding) bool { return f.Coverage >= Enough })
-	if first < 0 {
-		return nil, nil
-	}
-	return slices.DeleteFunc(found[first:], func(f Finding) bool { return f.Coverage < besides }), nil
+	return found
 }
 
-// pageSections is how many passages of a page are looked through for one of another page.
-const pageSections = 4
+// better says whether a passage answers better than a product.
+func better(passage *PassageHit, product *ProductHit) bool {
+	return passage.Coverage > product.Coverage+ahead
+}
+
+// makePlace moves the best product before the third of three passages, or the reverse, if it is an answer: three products that are
+// called nearly what the question says hide the page that says what to do with one.
+func makePlace(found []Finding) {
+	if len(found) <= seen {
+		return
+	}
+	isProduct := found[0].Product != nil
+	other := slices.IndexFunc(found, func(f Finding) bool { return (f.Product != nil) != isProduct })
+	if other < seen || found[other].Coverage < Enough {
+		return
+	}
+	best := found[other]
+	copy(found[seen:other+1], found[seen-1:other])
+	found[seen-1] = best
+}
 
 // pages leaves the best passage of each document: who is shown three sections of one page sees one answer.
 func pages(passages []PassageHit) []PassageHit {
@@ -62,15 +102,4 @@ func pages(passages []PassageHit) []PassageHit {
 		shown[h.Passage.Document] = true
 		return again
 	})
-}
-
-// besides is what is enough for an answer beside the first one, which has Enough: who is shown several sees which he meant.
-const besides = 0.4
-
-// ahead is by how much a passage must answer better than a product: who names a thing mostly wants it.
-const ahead = 0.02
-
-// better says whether a passage answers better than a product.
-func better(passage *PassageHit, product *ProductHit) bool {
-	return passage.Coverage > product.Coverage+ahead
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -147,6 +148,15 @@ func (x *Index) Product(id string) (Product, bool) {
 		return Product{}, false
 	}
 	return x.products[i], true
+}
+
+// Passage returns the passage of an id.
+func (x *Index) Passage(id string) (Passage, bool) {
+	i := slices.IndexFunc(x.passages, func(p Passage) bool { return p.ID == id })
+	if i < 0 {
+		return Passage{}, false
+	}
+	return x.passages[i], true
 }
 
 // ProductTitled returns the first product whose title is title, without regard to case. A title that ends in "…" is the

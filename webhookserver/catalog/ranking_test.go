@@ -57,17 +57,3 @@ func TestPrefixes(t *testing.T) {
 		t.Errorf("geschlossen may mean %+v", got)
 	}
 }
-
-// TestBesideAnAnswer: beside one that has Enough, less is enough; without one nothing is.
-func TestBesideAnAnswer(t *testing.T) {
-	x := build(t, Source{Languages: []string{"en"}, Format: CSV, Feed: []byte("id,title\n1,Lantern Shade Hook\n2,Lantern Shade\n3,Hammock\n")})
-	for question, want := range map[string]int{"lantern shade hook": 2, "lantern chandelier trowel": 0} {
-		found, err := x.Find(t.Context(), question, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(found) != want {
-			t.Errorf("%q: %+v, want %d", question, found, want)
-		}
-	}
-}

@@ -11,6 +11,8 @@ type phrases struct {
 	noProducts   string // the catalog is empty
 	choose       string // above a list of products
 	listButton   string // opens the list
+	also         string // above a list of what else may answer
+	more         string // opens that list
 	products     string // button
 	person       string // button
 	handedOff    string // a person takes over
@@ -46,7 +48,8 @@ func spoken() map[string]*phrases {
 			ask:           "What can I do for you?",
 			noProducts:    "I have no products to show at the moment.",
 			choose:        "This is what I found. Choose one to see more.",
-			listButton:    "View products", products: "View products", person: "Talk to a person",
+			also:          "This may help you, too.", more: "See more",
+			listButton: "View products", products: "View products", person: "Talk to a person",
 			handedOff:     "I am handing you over to a person, who will answer you here.",
 			availability:  map[string]string{"in stock": "in stock", "out of stock": "out of stock", "available for order": "available for order", "preorder": "preorder", "discontinued": "discontinued"},
 			greetings:     []string{"hi", "hello", "hey", "hi there", "hello there", "good morning", "good afternoon", "good evening", "good day", "start"},
@@ -65,7 +68,8 @@ func spoken() map[string]*phrases {
 			ask:           "Was kann ich für Sie tun?",
 			noProducts:    "Im Moment kann ich keine Produkte zeigen.",
 			choose:        "Das habe ich gefunden. Wählen Sie eines aus, um mehr zu sehen.",
-			listButton:    "Produkte ansehen", products: "Produkte ansehen", person: "Mit Mensch sprechen",
+			also:          "Vielleicht hilft Ihnen auch das.", more: "Mehr ansehen",
+			listButton: "Produkte ansehen", products: "Produkte ansehen", person: "Mit Mensch sprechen",
 			handedOff:     "Ich übergebe an einen Menschen, der Ihnen hier antworten wird.",
 			availability:  map[string]string{"in stock": "auf Lager", "out of stock": "nicht vorrätig", "available for order": "bestellbar", "preorder": "vorbestellbar", "discontinued": "nicht mehr erhältlich"},
 			greetings:     []string{"hallo", "guten tag", "guten morgen", "guten abend", "moin", "servus", "grüß gott", "hallo zusammen"},
@@ -84,7 +88,8 @@ func spoken() map[string]*phrases {
 			ask:           "¿En qué puedo ayudarle?",
 			noProducts:    "Ahora mismo no tengo productos que mostrar.",
 			choose:        "Esto es lo que encontré. Elija uno para ver más.",
-			listButton:    "Ver productos", products: "Ver productos", person: "Hablar con alguien",
+			also:          "Esto también puede servirle.", more: "Ver más",
+			listButton: "Ver productos", products: "Ver productos", person: "Hablar con alguien",
 			handedOff:     "Le paso con una persona, que le responderá aquí.",
 			availability:  map[string]string{"in stock": "disponible", "out of stock": "agotado", "available for order": "disponible por encargo", "preorder": "en preventa", "discontinued": "descatalogado"},
 			greetings:     []string{"hola", "buenos días", "buenos dias", "buenas tardes", "buenas noches", "buenas", "qué tal", "que tal"},
@@ -103,7 +108,8 @@ func spoken() map[string]*phrases {
 			ask:           "Que puis-je faire pour vous ?",
 			noProducts:    "Je n'ai pas de produits à montrer pour le moment.",
 			choose:        "Voici ce que j'ai trouvé. Choisissez-en un pour en voir plus.",
-			listButton:    "Voir les produits", products: "Voir les produits", person: "Parler à quelqu'un",
+			also:          "Ceci peut aussi vous aider.", more: "Voir plus",
+			listButton: "Voir les produits", products: "Voir les produits", person: "Parler à quelqu'un",
 			handedOff:     "Je vous passe une personne, qui vous répondra ici.",
 			availability:  map[string]string{"in stock": "en stock", "out of stock": "épuisé", "available for order": "sur commande", "preorder": "en précommande", "discontinued": "n'est plus disponible"},
 			greetings:     []string{"bonjour", "salut", "bonsoir", "coucou", "bonjour à tous"},
@@ -122,7 +128,8 @@ func spoken() map[string]*phrases {
 			ask:           "Come posso aiutarla?",
 			noProducts:    "Al momento non ho prodotti da mostrare.",
 			choose:        "Ecco cosa ho trovato. Scelga un prodotto per saperne di più.",
-			listButton:    "Vedi i prodotti", products: "Vedi i prodotti", person: "Parla con qualcuno",
+			also:          "Anche questo può esserle utile.", more: "Vedi altro",
+			listButton: "Vedi i prodotti", products: "Vedi i prodotti", person: "Parla con qualcuno",
 			handedOff:     "La passo a una persona, che le risponderà qui.",
 			availability:  map[string]string{"in stock": "disponibile", "out of stock": "esaurito", "available for order": "ordinabile", "preorder": "in prevendita", "discontinued": "fuori produzione"},
 			greetings:     []string{"ciao", "buongiorno", "buon giorno", "buonasera", "buona sera", "salve"},
@@ -141,7 +148,8 @@ func spoken() map[string]*phrases {
 			ask:           "Como posso ajudar?",
 			noProducts:    "De momento não tenho produtos para mostrar.",
 			choose:        "Foi isto que encontrei. Escolha um para ver mais.",
-			listButton:    "Ver produtos", products: "Ver produtos", person: "Falar com alguém",
+			also:          "Isto também pode ajudar.", more: "Ver mais",
+			listButton: "Ver produtos", products: "Ver produtos", person: "Falar com alguém",
 			handedOff:     "Vou passar a conversa a uma pessoa, que lhe responderá aqui.",
 			availability:  map[string]string{"in stock": "em estoque", "out of stock": "esgotado", "available for order": "sob encomenda", "preorder": "em pré-venda", "discontinued": "fora de linha"},
 			greetings:     []string{"olá", "ola", "oi", "bom dia", "boa tarde", "boa noite"},

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// near is how much less than the best one another product may cover and still be offered beside it.
-	near = 0.2
-	// shown is how many products are offered: a WhatsApp list holds ten rows.
+	// shown is how many answers are offered: a WhatsApp list holds ten rows.
 	shown = 10
 	// quoted is how much of a passage is quoted, in characters.
 	quoted = 1500
+	// begun and titled are how much of a passage is shown in a row, and for a heading that it lacks, in characters.
+	begun, titled = 72, 24
 	// described is how much of a product's description is shown, in characters.
 	described = 400
 )
@@ -97,6 +97,11 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 			return p.product(&product), nil
 		}
 	}
+	if id, ok := strings.CutPrefix(tapped, assistant.TapPagePrefix); ok {
+		if passage, ok := x.Passage(id); ok {
+			return []assistant.Part{quote(&passage)}, nil
+		}
+	}
 	switch {
 	case tapped == assistant.TapProducts, words == normalize(p.products), slices.Contains(p.productWords, words):
 		return p.menu(x), nil
@@ -120,21 +125,36 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	return p.offer(x, p.sorry), nil
 }
 
-// best quotes the knowledge, or shows products, whichever answers better.
+// best quotes the knowledge, or shows a product, whichever answers best, above a list of all that are nearly as good.
 func (p *phrases) best(found []catalog.Finding) []assistant.Part {
-	if found[0].Passage != nil {
-		return []assistant.Part{quote(found[0].Passage)}
+	if !slices.ContainsFunc(found, func(f catalog.Finding) bool { return f.Passage != nil }) {
+		return p.found(found)
 	}
-	return p.found(found)
+	var parts []assistant.Part
+	if found[0].Passage != nil {
+		parts = append(parts, quote(found[0].Passage))
+	} else {
+		parts = p.product(found[0].Product)
+	}
+	var rows []assistant.Row
+	for i := range found[1:] {
+		if f := &found[1+i]; f.Product != nil {
+			rows = append(rows, p.row(f.Product))
+		} else {
+			rows = append(rows, pageRow(f.Passage))
+		}
+	}
+	if len(rows) > 0 {
+		parts = append(parts, assistant.List{Body: p.also, Button: p.more, Rows: rows})
+	}
+	return parts
 }
 
-// found shows the best product, and the list of all that are nearly as good.
+// found shows the best product, and the list of all of them.
 func (p *phrases) found(found []catalog.Finding) []assistant.Part {
-	var rows []assistant.Row
+	rows := make([]assistant.Row, 0, len(found))
 	for i := range found {
-		if found[i].Product != nil && found[i].Coverage >= found[0].Coverage-near {
-			rows = append(rows, p.row(found[i].Product))
-		}
+		rows = append(rows, p.row(found[i].Product))
 	}
 	parts := p.product(found[0].Product)
 	if len(rows) > 1 {
@@ -215,6 +235,16 @@ func (p *phrases) facts(product *catalog.Product) string {
 		facts = append(facts, a)
 	}
 	return strings.Join(facts, " · ")
+}
+
+// pageRow offers a passage by its heading, and how it begins.
+func pageRow(passage *catalog.Passage) assistant.Row {
+	begins := strings.Join(strings.Fields(assistant.FromMarkdown(passage.Text)), " ")
+	row := assistant.Row{ID: assistant.TapPagePrefix + passage.ID, Title: passage.Heading(), Description: assistant.Shorten(begins, begun)}
+	if row.Title == "" {
+		row.Title = assistant.Shorten(begins, titled)
+	}
+	return row
 }
 
 func quote(passage *catalog.Passage) assistant.Part {

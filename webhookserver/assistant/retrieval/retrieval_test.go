@@ -110,6 +110,44 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestProductsAndPages: a question that both answer shows the best, and offers the rest in a list, of which each row can be tapped.
+func TestProductsAndPages(t *testing.T) {
+	a := newAssistant(t)
+	ch := channel("en")
+	ch.Content.Knowledge = []runtimeconfig.Document{{Name: "care.md", Text: "# Green plants\n\nWater your\n**green plants** each week, and turn them so that all of them see the sun.\n"}, {Name: "note.md", Text: "Shade for green plants.\n"}}
+	also := func(rows ...assistant.Row) assistant.List {
+		return assistant.List{Body: "This may help you, too.", Button: "See more", Rows: rows}
+	}
+	careRow := assistant.Row{ID: "page:care.md#0", Title: "Green plants", Description: "Water your *green plants* each week, and turn them so that all of them…"}
+	noteRow := assistant.Row{ID: "page:note.md#0", Title: "Shade for green plants.", Description: "Shade for green plants."}
+	care := assistant.Text{Body: "*Green plants*\nWater your\n*green plants* each week, and turn them so that all of them see the sun."}
+	for _, tc := range []struct {
+		reason string
+		turn   assistant.Turn
+		want   []assistant.Part
+	}{
+		{"pages beside a product", says(ch, "green plants"), []assistant.Part{fernCard, also(palmRow, careRow, noteRow)}},
+		{"products beside a page", says(ch, "green plants, each week"), []assistant.Part{care, also(fernRow, palmRow, noteRow)}},
+		{"a tap on a page", taps(ch, "page:care.md#0"), []assistant.Part{care}},
+		{"a page without a heading", taps(ch, "page:note.md#0"), []assistant.Part{assistant.Text{Body: "Shade for green plants."}}},
+	} {
+		reply, err := a.Answer(t.Context(), tc.turn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(assistant.Reply{Parts: tc.want}, reply); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+		}
+		if diff := cmp.Diff(reply.Parts, assistant.Fit(reply.Parts)); diff != "" {
+			t.Errorf("%s: the reply does not fit as it is (-reply +fit):\n%s", tc.reason, diff)
+		}
+	}
+	reply, err := a.Answer(t.Context(), taps(ch, "page:gone.md#0"))
+	if err != nil || len(reply.Parts) != 1 || !strings.Contains(reply.Parts[0].Summary(), "I have no answer") {
+		t.Errorf("a page that is gone: %+v (%v)", reply, err)
+	}
+}
+
 func TestAnswerFollowsTheContent(t *testing.T) {
 	a := newAssistant(t)
 	ch := channel("en")
@@ -182,13 +220,13 @@ func TestLanguage(t *testing.T) {
 
 func TestPhrasesFitWhatsApp(t *testing.T) {
 	for language, p := range spoken() {
-		for _, title := range []string{p.products, p.person, p.listButton} {
+		for _, title := range []string{p.products, p.person, p.listButton, p.more} {
 			if n := len([]rune(title)); n < 1 || n > 20 {
 				t.Errorf("%s: %q has %d characters", language, title, n)
 			}
 		}
 		for _, text := range []string{
-			p.hello + " " + p.everything + " " + p.ask, p.sorry + " " + p.everything, p.productsOnly, p.questionsOnly, p.personOnly, p.noProducts, p.choose, p.handedOff,
+			p.hello + " " + p.everything + " " + p.ask, p.sorry + " " + p.everything, p.productsOnly, p.questionsOnly, p.personOnly, p.noProducts, p.choose, p.also, p.handedOff,
 		} {
 			if n := len([]rune(text)); n < 1 || n > 1024 {
 				t.Errorf("%s: %q has %d characters", language, text, n)
