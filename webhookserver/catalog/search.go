@@ -102,8 +102,11 @@ func (x *Index) affordable(question string, filter Filter) (string, Filter) {
 	return rest, filter
 }
 
-// ask reads a question for a shelf.
+// ask reads a question for a shelf. One without documents is asked nothing: reading is most of what an answer takes.
 func (x *Index) ask(s *shelf, text string) question {
+	if s.size == 0 {
+		return question{}
+	}
 	r := reader{shelf: s, language: x.language(text), tongues: append(slices.Clip(x.goods.tongues), x.facts.tongues...), sells: x.sells}
 	return r.read(text)
 }
@@ -163,7 +166,7 @@ func (x *Index) numbered(question string) (int, bool) {
 // SearchPassages returns up to n passages of the knowledge that match a customer's words, best first; of those that
 // match alike, one in the customer's language. Words of courtesy are left out.
 func (x *Index) SearchPassages(ctx context.Context, question string, n int) ([]PassageHit, error) {
-	if n <= 0 {
+	if n <= 0 || x.facts.size == 0 {
 		return nil, nil
 	}
 	question = clip(question, maxQueryChars)
