@@ -50,6 +50,8 @@ func (j *judgement) conversation(entry *webhook.Entry, c webhook.Change, channel
 		j.deadLetter(channel.LineID, kindChange, "the value is not of the documented shape", c.Value)
 		return
 	}
+	j.delivery.Messages = slices.Grow(j.delivery.Messages, len(value.Messages)+len(value.Echoes))
+	j.delivery.Statuses = slices.Grow(j.delivery.Statuses, len(value.Statuses))
 	rows := 0
 	for i := range value.Messages {
 		if value.Messages[i].GroupID == "" {

@@ -39,6 +39,9 @@ type Entry struct {
 type Change struct {
 	Field string          `json:"field"`
 	Value json.RawMessage `json:"value"`
+
+	// messages is Value as Messages would read it, nil if that is yet to be done.
+	messages *Value
 }
 
 // Decode reads a body. Verify it first. The result refers to the body, the error does not quote it. A body that two parsers could
@@ -88,6 +91,9 @@ func decode(data []byte, out any) error {
 
 // Messages reads the value of a change of FieldMessages. The result refers to the change.
 func (c Change) Messages() (Value, error) {
+	if c.messages != nil {
+		return *c.messages, nil
+	}
 	var v Value
 	if readPlain(c.Value, &v, (*plain).value) {
 		return v, nil

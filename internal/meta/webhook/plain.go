@@ -80,7 +80,7 @@ func (p *plain) key() (string, bool) {
 	start := p.pos
 	for ; p.pos < len(p.data); p.pos++ {
 		switch c := p.data[p.pos]; {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '_':
+		case isPlainKeyByte(c):
 		case c == '"':
 			p.pos++
 			return p.text[start : p.pos-1], true

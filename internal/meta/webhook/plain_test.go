@@ -18,19 +18,40 @@ const plainValue = `{ "messaging_product":"whatsapp","metadata":{"display_phone_
 
 // sameValue compares what two decoders say, but for the texts of errors.
 var sameValue = cmp.Options{
-	cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Value{}),
+	cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Value{}, Change{}),
 	cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Err" }, cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) })),
 }
 
 func TestOrdinaryWebhooksArePlain(t *testing.T) {
 	body := []byte(`{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","time":1763700001,"changes":[{"value":` + plainValue + `,"field":"messages"}]}]}`)
-	checkPlain(t, body, (*plain).envelope)
+	envelope := checkPlain(t, body, (*plain).envelope)
+	if envelope.Entry[0].Changes[0].messages == nil {
+		t.Error("the value of an ordinary change is read twice")
+	}
+	checkMessages(t, envelope)
 	value := checkPlain(t, []byte(plainValue), (*plain).value)
 	if got := value.Messages[0].Text.Body; got != `a/b "c"` {
 		t.Errorf("the text is %q", got)
 	}
 	if got := string(value.Statuses[0].RawPricing); got != `{"billable":false,"category":"service"}` {
 		t.Errorf("the pricing is %s", got)
+	}
+}
+
+// checkMessages requires what was read of changes on the way to be what their values say on their own.
+func checkMessages(t *testing.T, e Envelope) {
+	t.Helper()
+	for _, entry := range e.Entry {
+		for _, c := range entry.Changes {
+			got, gotErr := c.Messages()
+			want, wantErr := Change{Field: c.Field, Value: c.Value}.Messages()
+			if (gotErr == nil) != (wantErr == nil) {
+				t.Fatalf("%s is read with error %v, on its own with %v", c.Value, gotErr, wantErr)
+			}
+			if diff := cmp.Diff(want, got, sameValue); diff != "" {
+				t.Fatalf("%s is read differently (-on its own +on the way):\n%s", c.Value, diff)
+			}
+		}
 	}
 }
 
@@ -73,6 +94,7 @@ func FuzzPlain(f *testing.F) {
 		var e Envelope
 		if readPlain(data, &e, (*plain).envelope) {
 			checkPlain(t, data, (*plain).envelope)
+			checkMessages(t, e)
 		}
 		var v Value
 		if readPlain(data, &v, (*plain).value) {

@@ -38,11 +38,24 @@ func (p *plain) change(c *Change) bool {
 		case "field":
 			return str(p, &c.Field)
 		case "value":
-			return p.raw(&c.Value)
+			return p.changed(c)
 		default:
 			return p.skip()
 		}
 	})
+}
+
+// changed reads the value of a change. Nearly all are of messages, and to read them as such takes no longer than to see where they end.
+func (p *plain) changed(c *Change) bool {
+	p.next()
+	start := p.pos
+	v := &Value{}
+	if !p.value(v) {
+		p.pos = start
+		return p.raw(&c.Value)
+	}
+	c.Value, c.messages = p.data[start:p.pos:p.pos], v
+	return true
 }
 
 func (p *plain) value(v *Value) bool {

@@ -219,6 +219,9 @@ func matchKey(raw []byte, names ...string) (index int, exact bool) {
 			return i, true
 		}
 	}
+	if isPlainKey(key) {
+		return -1, false // it has no other spelling
+	}
 	// Only beyond ASCII there are letters of other lengths that fold to these.
 	ascii := isASCII(key)
 	for i, name := range names {
@@ -228,6 +231,18 @@ func matchKey(raw []byte, names ...string) (index int, exact bool) {
 	}
 	return -1, false
 }
+
+// isPlainKey tells whether a key is of small letters, digits and underscores, as the names of all members are that Meta documents.
+func isPlainKey(key []byte) bool {
+	for _, c := range key {
+		if !isPlainKeyByte(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func isPlainKeyByte(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_' }
 
 func isASCII(text []byte) bool {
 	for _, c := range text {
