@@ -195,7 +195,9 @@ func configOf(dsn string) (*pgxpool.Config, error) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
-	config.AfterConnect = verifyDurability
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		return errors.Join(verifyDurability(ctx, conn), useColumns(conn))
+	}
 	return config, nil
 }
 
