@@ -57,3 +57,16 @@ func TestPrefixes(t *testing.T) {
 		t.Errorf("geschlossen may mean %+v", got)
 	}
 }
+
+// TestUsefulness: one word that people say about a matter may be about anything, one use of a thing says a little.
+func TestUsefulness(t *testing.T) {
+	for _, tc := range []struct {
+		goods  bool
+		served int
+		want   float64
+	}{{true, 1, usedOnce}, {true, 2, usedOften}, {false, 1, 0}, {false, 2, usedOften}, {false, 3, usedOften}} {
+		if got := (&shelf{goods: tc.goods}).usefulness(tc.served); got != tc.want {
+			t.Errorf("goods %t, %d words: %.2f, want %.2f", tc.goods, tc.served, got, tc.want)
+		}
+	}
+}

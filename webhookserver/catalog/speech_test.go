@@ -56,9 +56,32 @@ func TestLanguageOf(t *testing.T) {
 		{"a", "", nil}, // of several languages
 		{"hat lampe", "de", []string{"de", "en"}},
 		{"lamp hat", "en", []string{"de", "en"}}, // "hat" is said in German, but it is a thing in English
+		{"please rotes", "en", nil},              // what carries nothing tells more than how a thing is
+		{"please rotes breites großes", "de", nil},
 	} {
 		if got := languageOf(tc.text, spoken, tc.likely, shop); got != tc.want {
 			t.Errorf("%q: %q, want %q", tc.text, got, tc.want)
 		}
+	}
+}
+
+// TestLanguageOfGoods: a word that names a thing in one language, and is only written in another, tells for the first.
+func TestLanguageOfGoods(t *testing.T) {
+	x := build(t, Source{Languages: []string{"es", "en", "de"}, Format: CSV, Feed: []byte(
+		"id,override,title\n1,,Pan\n1,es_ES,Pan de molde\n2,,Kettle\n")})
+	for text, want := range map[string]string{"pan": "en", "molde": "es", "xyzzy": ""} {
+		if got := x.language(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestLanguageOfPages: a word that only the pages of one language have tells for it.
+func TestLanguageOfPages(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en", "de", "es"}, Documents: []Document{
+		{Name: "a", Text: "# Garantie\n\nDas gilt für alle.\n"}, {Name: "b", Text: "# Garantía\n\nEs para todos.\n"},
+	}})
+	if got := x.language("Garantie"); got != "de" {
+		t.Errorf("the language is %q", got)
 	}
 }

@@ -58,6 +58,18 @@ func TestSound(t *testing.T) {
 	}
 }
 
+// TestSoundAlike: who says y for ll writes so, too.
+func TestSoundAlike(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{{"llavero", "yavero", true}, {"cepillo", "cepiyo", true}, {"lavanda", "labanda", true}, {"llavero", "tavero", false}, {"silla", "sida", false}} {
+		if got := soundAlike([]rune(tc.a), []rune(tc.b)); got != tc.want {
+			t.Errorf("%s and %s sound alike: %t", tc.a, tc.b, got)
+		}
+	}
+}
+
 func TestNearMisses(t *testing.T) {
 	l := newLexicon(1)
 	words := []string{"kettle", "bottle", "lamp", "chamomile", "wireless"}
