@@ -11,10 +11,10 @@ import (
 // below what is reached, and only go up.
 var floors = map[string]map[string]struct{ atOne, atThree, wrong float64 }{
 	"shop": {
-		frozen: {89, 94, 4}, "dev-1": {99, 99, 4}, "dev-2": {95, 99, 4}, "dev-3": {96, 99, 13}, "dev-4": {93, 96, 8}, "dev-5": {89, 94, 26},
-		"dev-6": {87, 90, 8}, "dev-7": {70, 76, 4},
+		frozen: {89, 95, 4}, "dev-1": {99, 99, 4}, "dev-2": {95, 99, 4}, "dev-3": {96, 99, 13}, "dev-4": {93, 96, 8}, "dev-5": {89, 94, 26},
+		"dev-6": {87, 90, 8}, "dev-7": {71, 76, 4},
 	},
-	"workshop": {"dev": {65, 75, 15}},
+	"workshop": {"dev": {67, 75, 15}},
 }
 
 func TestSearchIsGoodEnough(t *testing.T) {

@@ -86,7 +86,7 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 func (r *reader) unsure(q *question, s said, matches [][]match, share float64, whole bool) {
 	near := r.nearMisses(s.word)
 	if best(near) < oneTypo && whole {
-		if head, kind := r.parts(s.word); kind != "" {
+		if head, kind := r.parts(s.word); kind != "" && r.manner(kind) == naming {
 			r.modifier(q, said{head, naming, s.at, s.aside}, share*(1-kindShare))
 			r.word(q, said{kind, naming, s.at, s.aside}, share*kindShare, false)
 			return

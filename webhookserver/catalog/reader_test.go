@@ -72,3 +72,17 @@ func TestWordsThatBelongTogether(t *testing.T) {
 		t.Errorf("a Kaffeemühle is a Mühle by %.2f", got)
 	}
 }
+
+// TestCompoundsOfThings: a word is taken apart only if its end may name something. A driving lesson is no hour of driving.
+func TestCompoundsOfThings(t *testing.T) {
+	x := build(t, Source{Languages: []string{"de"}, Format: CSV, Feed: []byte("id,title,description\n1,Duftkerze,Brennt vierzig Stunden\n2,Fahrrad,Mit Licht\n")})
+	for question, want := range map[string]int{"Fahrstunden": 0, "Fahrkerze": 1} {
+		found, err := x.Find(t.Context(), question, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) != want {
+			t.Errorf("%q: %+v, want %d", question, found, want)
+		}
+	}
+}
