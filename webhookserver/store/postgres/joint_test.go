@@ -76,7 +76,7 @@ func TestJointGathersWhoComesMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	for waiting := 0; waiting < 3; {
+	for waiting := 0; waiting < 3 && len(ran) == 0; {
 		<-time.After(time.Millisecond)
 		g.mu.Lock()
 		waiting = len(g.waiting)
