@@ -48,6 +48,7 @@ type due struct {
 
 // ClaimConversations implements store.Turns.
 func (s *Store) ClaimConversations(ctx context.Context, req store.ClaimRequest) ([]*store.Turn, error) {
+	s.writer.giveWay(ctx)
 	var turns []*store.Turn
 	c := claim[due]{scan: func(row pgx.CollectableRow) (d due, err error) {
 		err = row.Scan(&d.id, &d.line, &d.attempts)
