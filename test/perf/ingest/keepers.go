@@ -12,6 +12,25 @@ import (
 	_ "modernc.org/sqlite" // the database that the product embeds
 )
 
+// row is a message as the floor keeps it.
+type row struct{ id, body []byte }
+
+// rowsOf are the messages of a group, sorted: neighbours in an index are then inserted one after the other.
+func rowsOf(group []*floorRequest) []row {
+	var rows []row
+	for _, q := range group {
+		share := len(q.body) / max(1, len(q.ids))
+		for i, id := range q.ids {
+			rows = append(rows, row{id, q.body[i*share : (i+1)*share]})
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.id, b.id) })
+	return rows
+}
+
+// sqliteSettings give the floor the cache that the product has.
+const sqliteSettings = "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)"
+
 // sqliteKeeper has one connection and one statement for life: the floor has to be as low as it can be.
 type sqliteKeeper struct {
 	db     *sql.DB
@@ -21,7 +40,7 @@ type sqliteKeeper struct {
 
 func newSQLiteKeeper(ctx context.Context, dir string) (_ *sqliteKeeper, err error) {
 	k := &sqliteKeeper{}
-	k.db, err = sql.Open("sqlite", "file:"+filepath.Join(dir, "floor.db")+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	k.db, err = sql.Open("sqlite", "file:"+filepath.Join(dir, "floor.db")+sqliteSettings)
 	if err != nil {
 		return nil, err
 	}
@@ -44,13 +63,10 @@ func (k *sqliteKeeper) commit(ctx context.Context, group []*floorRequest) error 
 	if _, err := k.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	for _, q := range group {
-		share := len(q.body) / max(1, len(q.ids))
-		for i, id := range q.ids {
-			if _, err := k.insert.ExecContext(ctx, id, q.body[i*share:(i+1)*share]); err != nil {
-				_, rollbackErr := k.conn.ExecContext(ctx, "ROLLBACK")
-				return errors.Join(err, rollbackErr)
-			}
+	for _, r := range rowsOf(group) {
+		if _, err := k.insert.ExecContext(ctx, r.id, r.body); err != nil {
+			_, rollbackErr := k.conn.ExecContext(ctx, "ROLLBACK")
+			return errors.Join(err, rollbackErr)
 		}
 	}
 	_, err := k.conn.ExecContext(ctx, "COMMIT")
@@ -76,15 +92,7 @@ func newPostgresKeeper(ctx context.Context, dsn string) (*postgresKeeper, error)
 }
 
 func (k *postgresKeeper) commit(ctx context.Context, group []*floorRequest) error {
-	type row struct{ id, body []byte }
-	var rows []row
-	for _, q := range group {
-		share := len(q.body) / max(1, len(q.ids))
-		for i, id := range q.ids {
-			rows = append(rows, row{id, q.body[i*share : (i+1)*share]})
-		}
-	}
-	slices.SortFunc(rows, func(a, b row) int { return bytes.Compare(a.id, b.id) })
+	rows := rowsOf(group)
 	ids, bodies := make([][]byte, len(rows)), make([][]byte, len(rows))
 	for i, r := range rows {
 		ids[i], bodies[i] = r.id, r.body

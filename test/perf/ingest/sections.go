@@ -128,25 +128,30 @@ func (b *bench) openLoop(ctx context.Context) error {
 
 // batches compares with a bare handler that inserts the messages of a batch as a unit.
 func (b *bench) batches(ctx context.Context) error {
-	next := func(n int64) []byte { return ordinary.batch(n*batchSize, batchSize) }
-	var runners []runner
-	for _, on := range []string{onSQLite, onPostgres} {
-		floor, err := b.startFloor(ctx, on)
+	for _, kind := range []struct {
+		name string
+		of   traffic
+	}{{"", ordinary}, {" with Meta's ids", traffic{channels: baseChannels, scattered: true}}} {
+		next := func(n int64) []byte { return kind.of.batch(n*batchSize, batchSize) }
+		var runners []runner
+		for _, on := range []string{onSQLite, onPostgres} {
+			floor, err := b.startFloor(ctx, on)
+			if err != nil {
+				return err
+			}
+			server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"})
+			if err != nil {
+				return err
+			}
+			runners = append(runners, runner{on + " bare" + kind.name, b.to(next, floor), nil}, runner{on + kind.name, b.to(next, server.addr), server})
+		}
+		results, err := b.rounds(ctx, runners...)
 		if err != nil {
 			return err
 		}
-		server, err := b.startServer(ctx, serverOptions{on: on, channels: baseChannels, roles: "ingress"})
-		if err != nil {
-			return err
+		for _, on := range []string{onSQLite, onPostgres} {
+			b.book.Record(on+": batches of 50"+kind.name+", ÷ bare handler", ratio(results[on+kind.name], results[on+" bare"+kind.name]))
 		}
-		runners = append(runners, runner{on + " bare", b.to(next, floor), nil}, runner{on, b.to(next, server.addr), server})
-	}
-	results, err := b.rounds(ctx, runners...)
-	if err != nil {
-		return err
-	}
-	for _, on := range []string{onSQLite, onPostgres} {
-		b.book.Record(on+": batches of 50, ÷ bare handler", ratio(results[on], results[on+" bare"]))
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -24,6 +26,9 @@ type traffic struct {
 	channels int64
 	// alwaysNew makes everybody write only once.
 	alwaysNew bool
+	// scattered makes ids as Meta does, from the customer's number and chance: what comes together lies apart in every index of ids. Others
+	// only count.
+	scattered bool
 }
 
 func benchPhone(channel int64) string { return fmt.Sprintf("1065403522%05d", channel) }
@@ -81,11 +86,22 @@ func (t traffic) batch(n int64, count int) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = fmt.Appendf(b, `{"from":"1650%011d","from_user_id":"US.134912%014d","id":"wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTdC%020d",`+
+		b = fmt.Appendf(b, `{"from":"1650%011d","from_user_id":"US.134912%014d","id":"%s",`+
 			`"timestamp":"%d","text":{"body":"Hello, do you have ferns for a dark corner of the bathroom, and do you deliver on Saturdays? Question %d"},"type":"text"}`,
-			c, c, n+i, now, n+i)
+			c, c, t.wamid(c, n+i), now, n+i)
 	}
 	return append(b, `]},"field":"messages"}]}]}`...)
+}
+
+// wamid is the id of the nth message, which the contact writes.
+func (t traffic) wamid(contact, n int64) string {
+	if !t.scattered {
+		return fmt.Sprintf("wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTdC%020d", n)
+	}
+	chance := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // any bits will do
+	id := fmt.Appendf([]byte{0x1c, 0x18, 15}, "1650%011d", contact)
+	id = append(id, 0x15, 0x02, 0x00, 0x12, 0x18, 20)
+	return "wamid." + base64.StdEncoding.EncodeToString(append(fmt.Appendf(id, "%X", chance[:10]), 0))
 }
 
 // status tells what became of a message of ours.
