@@ -98,7 +98,7 @@ func (t traffic) wamid(contact, n int64) string {
 	if !t.scattered {
 		return fmt.Sprintf("wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTdC%020d", n)
 	}
-	chance := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n))) //nolint:gosec // any bits will do
+	chance := sha256.Sum256(binary.BigEndian.AppendUint64(nil, uint64(n)))
 	id := fmt.Appendf([]byte{0x1c, 0x18, 15}, "1650%011d", contact)
 	id = append(id, 0x15, 0x02, 0x00, 0x12, 0x18, 20)
 	return "wamid." + base64.StdEncoding.EncodeToString(append(fmt.Appendf(id, "%X", chance[:10]), 0))
