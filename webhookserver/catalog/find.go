@@ -94,12 +94,18 @@ func makePlace(found []Finding) {
 	found[seen-1] = best
 }
 
-// pages leaves the best passage of each document: who is shown three sections of one page sees one answer.
+// pages leaves the best passage of each page: who is shown three sections of one sees one answer. A document that begins anew with
+// another heading of the first rank, as lists of questions and answers do, is several pages.
 func pages(passages []PassageHit) []PassageHit {
-	shown := map[string]bool{}
+	type page struct{ document, title string }
+	shown := map[page]bool{}
 	return slices.DeleteFunc(passages, func(h PassageHit) bool {
-		again := shown[h.Passage.Document]
-		shown[h.Passage.Document] = true
+		of := page{document: h.Passage.Document}
+		if len(h.Passage.Headings) > 0 {
+			of.title = h.Passage.Headings[0]
+		}
+		again := shown[of]
+		shown[of] = true
 		return again
 	})
 }

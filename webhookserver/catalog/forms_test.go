@@ -125,14 +125,20 @@ func TestSizesNameNothing(t *testing.T) {
 	}
 }
 
-// TestPages: sections of one page are one answer.
+// TestPages: sections of one page are one answer, sections of the first rank are pages.
 func TestPages(t *testing.T) {
-	in := func(document string, coverage float64) PassageHit {
-		return PassageHit{Passage: Passage{Document: document}, Coverage: coverage}
+	in := func(document string, coverage float64, headings ...string) PassageHit {
+		return PassageHit{Passage: Passage{Document: document, Headings: headings}, Coverage: coverage}
 	}
-	got := pages([]PassageHit{in("a", 0.9), in("a", 0.8), in("b", 0.7), in("a", 0.6)})
-	if len(got) != 2 || got[0].Coverage != 0.9 || got[1].Passage.Document != "b" {
-		t.Errorf("%+v", got)
+	got := pages([]PassageHit{
+		in("a", 0.9), in("a", 0.85), in("b", 0.8, "Care"), in("b", 0.75, "Care", "Wool"), in("b", 0.7, "Delivery"), in("c", 0.65, "Delivery"), in("a", 0.6),
+	})
+	var left []float64
+	for i := range got {
+		left = append(left, got[i].Coverage)
+	}
+	if want := []float64{0.9, 0.8, 0.7, 0.65}; !slices.Equal(left, want) {
+		t.Errorf("left are those of coverage %v, want %v", left, want)
 	}
 }
 
@@ -146,10 +152,27 @@ func TestWellSpeltIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestFindTellsTheMattersOfOneDocumentApart: who asks two things is shown both, though one document has the answers to all.
+func TestFindTellsTheMattersOfOneDocumentApart(t *testing.T) {
+	x := build(t, Source{Languages: []string{"en"}, Documents: []Document{{Name: "faq", Text: "# Opening hours\n\nWe are open from 9 to 18.\n\n# Delivery\n\nWe deliver for 5 USD.\n\n# Returns\n\nBring it back.\n"}}})
+	found, err := x.Find(t.Context(), "When are you open, and how much is the delivery?", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var headings []string
+	for _, f := range found {
+		headings = append(headings, f.Passage.Heading())
+	}
+	slices.Sort(headings)
+	if got := strings.Join(headings, ", "); got != "Delivery, Opening hours" {
+		t.Errorf("found %s", got)
+	}
+}
+
 // TestFindShowsPagesOnce: of a page that has two sections about what is asked, the better one is found, and then another page.
 func TestFindShowsPagesOnce(t *testing.T) {
 	x := build(t, Source{Languages: []string{"en"}, Documents: []Document{
-		{Name: "a", Text: "# Lantern repair\n\nWe mend it.\n\n# Lantern\n\nWith a candle.\n"}, {Name: "b", Text: "# Lantern parts\n\nAll of them.\n"},
+		{Name: "a", Text: "# Lantern repair\n\nWe mend it.\n\n## Lantern\n\nWith a candle.\n"}, {Name: "b", Text: "# Lantern parts\n\nAll of them.\n"},
 	}})
 	found, err := x.Find(t.Context(), "lantern", 3)
 	if err != nil {
