@@ -34,7 +34,7 @@ const menuWord = "Menu"
 
 // Fit makes a reply sendable: no part exceeds a limit of WhatsApp, none is empty, and there are at most MaxParts. More
 // than three buttons become a list, long texts are split at sentence ends or go before the buttons, titles are
-// shortened, and what cannot be shown is left out. A reply that is fit stays as it is.
+// shortened, rows and buttons become Plain, and what cannot be shown is left out. A reply that is fit stays as it is.
 func Fit(parts []Part) []Part { return fitIn(parts, MaxParts) }
 
 // FitAbove is Fit for parts with something below them that the customer has to decide: that is sent as a whole, and what it leaves no
@@ -156,14 +156,14 @@ func fitList(p List) []Part {
 	rows = rows[:min(len(rows), maxRows)]
 	titles := distinct(rows, maxRowTitle)
 	for i := range rows {
-		description := clean(rows[i].Description)
+		description := rows[i].Description
 		if full := rows[i].Title; length(full) > maxRowTitle {
 			// What the title has no room for can often be read below it.
-			description = strings.TrimSuffix(full+" · "+description, " · ")
+			description = strings.TrimSuffix(full+" · "+Plain(description), " · ")
 		}
-		rows[i].Title, rows[i].Description = titles[i], shrink(oneLine(description), maxRowText)
+		rows[i].Title, rows[i].Description = titles[i], label(description, maxRowText)
 	}
-	button := shrink(oneLine(clean(p.Button)), maxButtonText)
+	button := label(p.Button, maxButtonText)
 	if button == "" {
 		button = menuWord
 	}
@@ -193,7 +193,7 @@ func usable(rows []Row, maxID int) []Row {
 	seen := map[string]bool{}
 	var out []Row
 	for _, r := range rows {
-		r.Title = oneLine(clean(r.Title))
+		r.Title = Plain(r.Title)
 		if r.Title == "" || r.ID == "" || clean(r.ID) != r.ID || length(r.ID) > maxID || seen[r.ID] {
 			continue
 		}
@@ -208,10 +208,10 @@ func distinct(rows []Row, limit int) []string {
 	seen := map[string]bool{}
 	titles := make([]string, 0, len(rows))
 	for _, r := range rows {
-		title := shrink(r.Title, limit)
+		title := label(r.Title, limit)
 		for n := 2; seen[title]; n++ {
 			suffix := " " + strconv.Itoa(n)
-			title = shrink(r.Title, limit-length(suffix)) + suffix
+			title = label(r.Title, limit-length(suffix)) + suffix
 		}
 		seen[title] = true
 		titles = append(titles, title)

@@ -268,6 +268,8 @@ func TestFromMarkdown(t *testing.T) {
 		{"a bold heading has its stars once", "# **Hi**", "*Hi*"},
 		{"stars as bullets", "* one\n+ two\n- three", "- one\n- two\n- three"},
 		{"a calculation is no formatting", "2 * 3 * 4 = 24", "2 * 3 * 4 = 24"},
+		{"nor is one without spaces", "2*3*4 = 24, 2**3**2 = 512, 20*30*5 cm *or* **less**", "2*3*4 = 24, 2**3**2 = 512, 20*30*5 cm _or_ *less*"},
+		{"bold around italic", "**very *very***, *a* *b*", "*very _very_*, _a_ _b_"},
 		{"a link", "See [our shop](https://x.example/a_b_c).", "See our shop (https://x.example/a_b_c)."},
 		{"a link that is its own text", "[https://x.example](https://x.example)", "https://x.example"},
 		{"an image leaves its description", "![A fern](https://x.example/a.jpg)", "A fern"},

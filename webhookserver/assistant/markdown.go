@@ -18,16 +18,16 @@ var (
 	mdRule    = regexp.MustCompile(`^\s*(?:\*\s*){3,}$|^\s*(?:-\s*){3,}$|^\s*(?:_\s*){3,}$`)
 	mdImage   = regexp.MustCompile(`!\[([^\]]*)\]\([^)\s]*(?:\s+"[^"]*")?\)`)
 	mdLink    = regexp.MustCompile(`\[([^\]]+)\]\(([^)\s]+)(?:\s+"[^"]*")?\)`)
-	mdBoth    = regexp.MustCompile(`\*\*\*(\S(?:.*?\S)?)\*\*\*`)
-	mdBold    = regexp.MustCompile(`\*\*(\S(?:.*?\S)?)\*\*`)
+	mdBoth    = apart(`\*\*\*`)
+	mdBold    = apart(`\*\*`)
 	mdUnder   = regexp.MustCompile(`\b__(\S(?:.*?\S)?)__\b`)
-	mdItalic  = regexp.MustCompile(`\*(\S(?:[^*]*?\S)?)\*`)
+	mdItalic  = standing(`\*`)
 	mdStrike  = regexp.MustCompile(`~~(\S(?:.*?\S)?)~~`)
 	mdCode    = regexp.MustCompile("`[^`]+`")
 )
 
 // FromMarkdown turns Markdown into WhatsApp's formatting: *bold*, _italic_, ~strike~, `code` and ``` blocks. Headings
-// become bold lines, links their text and URL. Text that is in WhatsApp's formatting already reads single stars as
+// become bold lines, links their text and URL. Stars inside of words and numbers are none of its: 2*3*4 stays. Text that is in WhatsApp's formatting already reads single stars as
 // Markdown does, which is italic.
 func FromMarkdown(s string) string {
 	var out []string
@@ -81,10 +81,10 @@ func fromMarkdownSpan(s string) string {
 		}
 		return m[1] + " (" + m[2] + ")"
 	})
-	s = mdBoth.ReplaceAllString(s, markBold+markItalic+"$1"+markItalic+markBold)
-	s = mdBold.ReplaceAllString(s, markBold+"$1"+markBold)
+	s = unmark(s, mdBoth, markBold+markItalic, markItalic+markBold)
+	s = unmark(s, mdBold, markBold, markBold)
 	s = mdUnder.ReplaceAllString(s, markBold+"$1"+markBold)
-	s = mdItalic.ReplaceAllString(s, markItalic+"$1"+markItalic)
+	s = unmark(s, mdItalic, markItalic, markItalic)
 	s = mdStrike.ReplaceAllString(s, markStrike+"$1"+markStrike)
 	return strings.NewReplacer(markBold, "*", markItalic, "_", markStrike, "~").Replace(s)
 }

@@ -239,8 +239,8 @@ func (p *phrases) facts(product *catalog.Product) string {
 
 // pageRow offers a passage by its heading, and how it begins.
 func pageRow(passage *catalog.Passage) assistant.Row {
-	begins := strings.Join(strings.Fields(assistant.FromMarkdown(passage.Text)), " ")
-	row := assistant.Row{ID: assistant.TapPagePrefix + passage.ID, Title: passage.Heading(), Description: assistant.Shorten(begins, begun)}
+	begins := assistant.Plain(assistant.Shorten(passage.Text, quoted))
+	row := assistant.Row{ID: assistant.TapPagePrefix + passage.ID, Title: assistant.Plain(passage.Heading()), Description: assistant.Shorten(begins, begun)}
 	if row.Title == "" {
 		row.Title = assistant.Shorten(begins, titled)
 	}

@@ -118,7 +118,7 @@ func TestProductsAndPages(t *testing.T) {
 	also := func(rows ...assistant.Row) assistant.List {
 		return assistant.List{Body: "This may help you, too.", Button: "See more", Rows: rows}
 	}
-	careRow := assistant.Row{ID: "page:care.md#0", Title: "Green plants", Description: "Water your *green plants* each week, and turn them so that all of them…"}
+	careRow := assistant.Row{ID: "page:care.md#0", Title: "Green plants", Description: "Water your green plants each week, and turn them so that all of them…"}
 	noteRow := assistant.Row{ID: "page:note.md#0", Title: "Shade for green plants.", Description: "Shade for green plants."}
 	care := assistant.Text{Body: "*Green plants*\nWater your\n*green plants* each week, and turn them so that all of them see the sun."}
 	for _, tc := range []struct {
