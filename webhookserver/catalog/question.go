@@ -23,8 +23,9 @@ var shares = [...]struct{ found, missing float64 }{
 type wanted struct {
 	word   string
 	manner manner
-	// names says that an answer without any such word is none.
-	names bool
+	// names says that an answer without any such word is none, purpose that it tells what the thing is for, aside that a thing is named
+	// beside it.
+	names, purpose, aside bool
 	// found and missing are what it weighs where a document has it and where it doesn't.
 	found, missing float64
 	// matches are what it may mean in each tongue of the shelf, the surest first.
@@ -44,9 +45,10 @@ type question struct {
 	names bool
 }
 
-// add takes in a word; aside is one that tells what the thing is for.
-func (q *question) add(w wanted, aside bool) {
-	if w.thing && !aside {
+// add takes in a word as it was said.
+func (q *question) add(w wanted, s said) {
+	w.purpose, w.aside = s.purpose && q.goods, s.aside
+	if w.thing && !s.aside && !s.purpose {
 		w.kinds = nil // who wants a laptop is not helped by a bag for one
 		if !w.sold {
 			for _, matches := range w.matches {
@@ -56,7 +58,7 @@ func (q *question) add(w wanted, aside bool) {
 			}
 		}
 	}
-	if aside && q.goods {
+	if s.aside && q.goods {
 		w.found *= asideFound
 		w.missing *= asideMissing
 	}

@@ -185,17 +185,21 @@ func (s *shelf) rank(doc int, q question) ranking {
 	var sum, lacking, titleSum, titleTotal float64
 	named := false
 	for _, w := range q.words {
-		anywhere, inTitle := s.strength(doc, w)
+		anywhere, told, inTitle := s.strength(doc, w)
 		if slices.ContainsFunc(w.named, func(k kind) bool { return slices.Contains(s.kinds[doc], k) }) {
 			anywhere, inTitle = max(anywhere, synonymous), max(inTitle, synonymous)
 		}
 		if s.serves(doc, w) {
 			anywhere = max(anywhere, s.usefulness(served))
 		}
-		sum += w.found * anywhere
-		lacking += max(w.missing-w.found*anywhere, 0) // a trait that is there weighs more than one that isn't
+		told = max(told, anywhere)
+		sum += w.found * told
+		lacking += max(w.missing-w.found*told, 0) // a trait that is there weighs more than one that isn't
 		titleSum += w.found * inTitle
 		titleTotal += max(w.found*inTitle, w.missing)
+		if !w.aside {
+			anywhere = told // nothing else is asked for than what is for that
+		}
 		named = named || w.names && anywhere >= namedBy
 	}
 	if sum == 0 {
@@ -214,8 +218,15 @@ func (s *shelf) rank(doc int, q question) ranking {
 	return f
 }
 
-// strength is how surely a document has a word, and how surely its title.
-func (s *shelf) strength(doc int, w wanted) (anywhere, inTitle float64) {
+// strength is how surely a document has a word, and how surely its title. told is how surely it says that it is for that, where that is
+// what the word asks for.
+func (s *shelf) strength(doc int, w wanted) (anywhere, told, inTitle float64) {
+	beside := func(strength float64) float64 {
+		if w.purpose {
+			told = max(told, strength)
+		}
+		return strength * besideShare
+	}
 	for i, t := range s.tongues {
 		for _, m := range w.matches[i] {
 			if m.strength <= inTitle {
@@ -227,17 +238,17 @@ func (s *shelf) strength(doc int, w wanted) (anywhere, inTitle float64) {
 				if m.in(t.words.core[doc]) {
 					anywhere = max(anywhere, m.strength)
 				} else {
-					anywhere = max(anywhere, m.strength*besideShare)
+					anywhere = max(anywhere, beside(m.strength))
 				}
 			case m.strength <= anywhere:
 			case m.in(t.words.core[doc]):
 				anywhere = m.strength
 			case m.in(t.words.all[doc]):
-				anywhere = max(anywhere, m.strength*besideShare)
+				anywhere = max(anywhere, beside(m.strength))
 			}
 		}
 	}
-	return anywhere, inTitle
+	return anywhere, told, inTitle
 }
 
 // in says whether a sorted set has the word, or both if it is two.

@@ -43,7 +43,7 @@ func (r *reader) pair(q *question, kept []said, i int) bool {
 	nothing := make([][]match, len(r.shelf.tongues))
 	if matches := r.together(first.word, second.word); best(matches) > 0 {
 		// "french press" is one thing, and so is "tea pot", where the catalog has teapots.
-		q.add(r.wanted(both, naming, matches, r.standing(kept, i+1)), first.aside)
+		q.add(r.wanted(both, naming, matches, r.standing(kept, i+1)), first)
 		return true
 	}
 	switch {
@@ -51,11 +51,11 @@ func (r *reader) pair(q *question, kept []said, i int) bool {
 		return false
 	case r.thing(both):
 		// Who wants a bike lock is helped neither by a bike nor by a lock.
-		q.add(r.wanted(both, naming, nothing, 1), second.aside)
+		q.add(r.wanted(both, naming, nothing, 1), second)
 		return true
 	case r.matter(both):
 		// Who wants to send back shoes wants none.
-		q.add(r.wanted(first.word, naming, nothing, 1), false)
+		q.add(r.wanted(first.word, naming, nothing, 1), said{})
 		return true
 	default:
 		return false
@@ -68,7 +68,7 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 	sureness := best(matches)
 	if s.manner != naming || r.shelf.goods && (r.matter(s.word) || sureness == 0 && r.thing(s.word)) {
 		// A thing that isn't sold here is spelt well.
-		q.add(r.wanted(s.word, s.manner, matches, share), s.aside)
+		q.add(r.wanted(s.word, s.manner, matches, share), s)
 		return
 	}
 	if sureness >= within && r.foreign(matches) {
@@ -78,7 +78,7 @@ func (r *reader) word(q *question, s said, share float64, whole bool) {
 		r.unsure(q, s, matches, share, whole)
 		return
 	}
-	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s)
 }
 
 // unsure adds a word that the shop hardly has as it is: as the parts that it is made of, as what is spelt nearly so, as the one that was
@@ -87,8 +87,8 @@ func (r *reader) unsure(q *question, s said, matches [][]match, share float64, w
 	near := r.nearMisses(s.word)
 	if best(near) < oneTypo && whole {
 		if head, kind := r.parts(s.word); kind != "" && r.manner(kind) == naming {
-			r.modifier(q, said{head, naming, s.at, s.aside}, share*(1-kindShare))
-			r.word(q, said{kind, naming, s.at, s.aside}, share*kindShare, false)
+			r.modifier(q, said{head, naming, s.at, s.aside, s.purpose}, share*(1-kindShare))
+			r.word(q, said{kind, naming, s.at, s.aside, s.purpose}, share*kindShare, false)
 			return
 		}
 	}
@@ -100,11 +100,11 @@ func (r *reader) unsure(q *question, s said, matches [][]match, share float64, w
 	}
 	if best(matches) <= variant {
 		if name := r.meant(s.word); name != "" {
-			q.add(r.wanted(name, naming, weaker(r.meanings(name), oneTypo), share), s.aside)
+			q.add(r.wanted(name, naming, weaker(r.meanings(name), oneTypo), share), s)
 			return
 		}
 	}
-	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s.aside)
+	q.add(r.wanted(s.word, naming, r.withForms(s.word, matches), share), s)
 }
 
 // modifier adds the first part of a compound. It names nothing: of a Teesieb the tea says little.

@@ -17,8 +17,9 @@ type said struct {
 	manner manner
 	// at is its place among all words.
 	at int
-	// aside says that it stands after a word that names something and one like "for".
-	aside bool
+	// aside says that it stands after a word that names something and one like "for", purpose that it tells what a thing is for, be that
+	// named or "something".
+	aside, purpose bool
 }
 
 // kept are the words that carry something, each once.
@@ -26,7 +27,8 @@ func (r *reader) kept(text string) []said {
 	var kept []said
 	at := 0
 	for _, sentence := range sentences(text) {
-		named, aside, owned := false, false, false
+		named, open, aside, purpose, owned := false, false, false, false, false
+		last := ""
 		words := tokens(sentence)
 		for i := 0; i < len(words); i++ {
 			word := words[i]
@@ -38,31 +40,48 @@ func (r *reader) kept(text string) []said {
 				at, i, named, owned = at+n-1, i+n-1, true, false
 				continue
 			}
-			had := owned
-			owned = owners[folded(word)]
-			aside = aside || named && asides[folded(word)]
+			had, plain := owned, folded(word)
+			owned = owners[plain]
+			aside = aside || named && asides[plain]
+			purpose = purpose || aside || (open || offers[last]) && purposes[plain]
+			open = open || unnamed[plain]
+			last = plain
 			as := r.manner(word)
 			if as == filler || slices.ContainsFunc(kept, func(s said) bool { return s.word == word }) {
 				continue
 			}
-			kept = append(kept, said{word, as, at, aside || had})
+			kept = append(kept, said{word, as, at, aside || had, purpose})
 			named = named || as == naming
 		}
 	}
 	return kept
 }
 
-// narrow lets the names of departments say little beside a thing that is for sale. Alone, or beside what nobody sells, they are what is
-// asked for.
+// narrow lets the names of departments say little beside a thing that is for sale, and beside a purpose that something here is for.
+// Alone, or beside what nobody sells, they are what is asked for.
 func (r *reader) narrow(kept []said) {
 	genus := func(s said) bool { return s.manner == naming && genera[folded(s.word)] }
-	sold := false
-	for _, s := range kept {
-		sold = sold || s.manner == naming && !s.aside && !genus(s) && r.sells(s.word)
+	serves := func(s said) bool {
+		return r.shelf.goods && s.purpose && s.manner == naming && !r.sells(s.word) && best(r.meanings(s.word)) >= within
 	}
+	department, thing, sold, served := false, false, false, false
+	for _, s := range kept {
+		switch {
+		case s.aside:
+			served = served || serves(s)
+		case genus(s):
+			department = true
+		case s.manner == naming:
+			thing, sold = true, sold || r.sells(s.word)
+		}
+	}
+	served = served && department && !thing
 	for i := range kept {
-		if sold && genus(kept[i]) {
+		switch {
+		case genus(kept[i]) && (sold || served):
 			kept[i].manner = idle
+		case served && serves(kept[i]):
+			kept[i].aside = false // what is for that is all that is asked
 		}
 	}
 }
@@ -111,6 +130,19 @@ func ideographic(c rune) bool {
 var asides = foldedSet("for that which who when while if because so with without to after before since where but",
 	"für fürs zum zur damit wenn weil mit ohne um gegen beim wo dass aber nachdem seit", "para que cuando si porque con sin por donde pero desde",
 	"pour qui quand si parce avec sans", "per che quando se perché con senza", "para que quando se porque com sem")
+
+// purposes are those of asides after which a question tells what even something is for that it doesn't name.
+var purposes = foldedSet("for", "für fürs zum zur gegen", "para contra", "pour contre", "per contro", "para contra")
+
+// unnamed are words for a thing of which a question says no more than what it is for: something, or what is good.
+var unnamed = foldedSet("something anything sth smth thing things stuff good best great ideal perfect suitable suited meant made recommend suggest",
+	"etwas irgendwas irgendetwas gut beste besten ideal perfekt geeignet eignet passt gedacht empfehlen empfehlt empfiehlst",
+	"algo bueno buena buenos buenas mejor ideal perfecto apto adecuado sirve sirven recomiendan recomiendas recomendáis recomendar",
+	"quelque chose bon bonne idéal parfait adapté recommandez conseillez", "qualcosa buono buona ideale adatto adatta consigliate consiglia",
+	"algo bom boa ideal adequado serve recomendam")
+
+// offers are words that do the same right before one of purposes: "what do you have for bees".
+var offers = foldedSet("have got", "tiene tienen tienes tenéis hay", "avez auriez", "avete", "tem têm")
 
 // owners are words before what the customer has already.
 var owners = foldedSet("my our his her their", "mein meine meinen meinem meiner unser unsere unseren unserem unserer", "mi mis nuestro nuestra nuestros nuestras",

@@ -29,12 +29,21 @@ func TestKept(t *testing.T) {
 		{"nor what the customer has", "en", "sharpener for my knife", "sharpener (knife)"},
 		{"in German", "de", "Ich suche ein Messer fürs Brot", "messer (brot)"},
 		{"in Spanish", "es", "busco un cuchillo para pan", "cuchillo (pan)"},
+		{"a purpose of something", "en", "something for loaves", "[loaves]"},
+		{"a purpose of what is offered", "en", "what have you got for loaves", "[loaves]"},
+		{"what is looked for is no purpose", "en", "I'm looking for loaves", "loaves"},
+		{"a purpose in German", "de", "etwas fürs Brot", "[brot]"},
+		{"a kind in German", "de", "Was habt ihr für Messer?", "messer"},
+		{"a purpose in Spanish", "es", "algo para pan", "[pan]"},
 	} {
 		var got []string
 		for _, s := range readerOf(t, tc.language).kept(tc.text) {
 			word := s.word
-			if s.aside {
+			switch {
+			case s.aside:
 				word = "(" + word + ")"
+			case s.purpose:
+				word = "[" + word + "]"
 			}
 			got = append(got, word)
 		}
