@@ -1,7 +1,8 @@
 package catalog
 
 import (
-	"strconv"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,6 +14,8 @@ const (
 	MaxPassages = 20_000
 	// passageChars is about what a person reads in one message; longer sections are cut at paragraphs.
 	passageChars = 900
+	// idBytes of a hash make a passage's ID, twice as many characters.
+	idBytes = 12
 )
 
 // Document is one source of knowledge as Markdown or plain text.
@@ -25,7 +28,9 @@ type Document struct {
 
 // Passage is a part of a document that can stand as an answer.
 type Passage struct {
-	// ID is unique and stable within a channel's knowledge.
+	// ID stands for the document and the section: it stays while those are called the same, whatever stands around, and never becomes
+	// that of another section. Where a section has several passages, it stands for their text as well. Passages that are the same in
+	// all of that share it.
 	ID string
 	// Document is the document's name.
 	Document string
@@ -81,7 +86,26 @@ func SplitDocument(d Document) []Passage {
 		s.text.WriteByte('\n')
 	}
 	s.flush()
+	identify(s.passages)
 	return s.passages
+}
+
+// identify gives the passages of a document their IDs.
+func identify(passages []Passage) {
+	of := func(p *Passage) string { return strings.Join(append([]string{p.Document}, p.Headings...), "\x00") }
+	sections := map[string]int{}
+	for i := range passages {
+		sections[of(&passages[i])]++
+	}
+	for i := range passages {
+		p := &passages[i]
+		identity := of(p)
+		if len(p.Headings) == 0 || sections[identity] > 1 {
+			identity += "\x00\x00" + p.Text
+		}
+		sum := sha256.Sum256([]byte(identity))
+		p.ID = hex.EncodeToString(sum[:idBytes])
+	}
 }
 
 // headingOf returns the level (1 to 6) and text of an ATX heading, and level 0 for any other line.
@@ -130,7 +154,6 @@ func (s *splitter) flush() {
 		headings = append(headings, h.title)
 	}
 	s.passages = append(s.passages, Passage{
-		ID:       s.document + "#" + strconv.Itoa(len(s.passages)),
 		Document: s.document,
 		Headings: headings,
 		Text:     text,

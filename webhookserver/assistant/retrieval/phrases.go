@@ -11,6 +11,7 @@ type phrases struct {
 	noProducts   string // the catalog is empty
 	choose       string // above a list of products
 	listButton   string // opens the list
+	changed      string // what was tapped is not there any more, and something like it follows
 	also         string // above a list of what else may answer
 	more         string // opens that list
 	products     string // button
@@ -48,6 +49,7 @@ func spoken() map[string]*phrases {
 			ask:           "What can I do for you?",
 			noProducts:    "I have no products to show at the moment.",
 			choose:        "This is what I found. Choose one to see more.",
+			changed:       "That has changed. This is what I have now.",
 			also:          "This may help you, too.", more: "See more",
 			listButton: "View products", products: "View products", person: "Talk to a person",
 			handedOff:     "I am handing you over to a person, who will answer you here.",
@@ -68,6 +70,7 @@ func spoken() map[string]*phrases {
 			ask:           "Was kann ich für Sie tun?",
 			noProducts:    "Im Moment kann ich keine Produkte zeigen.",
 			choose:        "Das habe ich gefunden. Wählen Sie eines aus, um mehr zu sehen.",
+			changed:       "Das hat sich geändert. Das habe ich jetzt dazu.",
 			also:          "Vielleicht hilft Ihnen auch das.", more: "Mehr ansehen",
 			listButton: "Produkte ansehen", products: "Produkte ansehen", person: "Mit Mensch sprechen",
 			handedOff:     "Ich übergebe an einen Menschen, der Ihnen hier antworten wird.",
@@ -88,6 +91,7 @@ func spoken() map[string]*phrases {
 			ask:           "¿En qué puedo ayudarle?",
 			noProducts:    "Ahora mismo no tengo productos que mostrar.",
 			choose:        "Esto es lo que encontré. Elija uno para ver más.",
+			changed:       "Eso ha cambiado. Esto es lo que tengo ahora.",
 			also:          "Esto también puede servirle.", more: "Ver más",
 			listButton: "Ver productos", products: "Ver productos", person: "Hablar con alguien",
 			handedOff:     "Le paso con una persona, que le responderá aquí.",
@@ -108,6 +112,7 @@ func spoken() map[string]*phrases {
 			ask:           "Que puis-je faire pour vous ?",
 			noProducts:    "Je n'ai pas de produits à montrer pour le moment.",
 			choose:        "Voici ce que j'ai trouvé. Choisissez-en un pour en voir plus.",
+			changed:       "Cela a changé. Voici ce que j'ai maintenant.",
 			also:          "Ceci peut aussi vous aider.", more: "Voir plus",
 			listButton: "Voir les produits", products: "Voir les produits", person: "Parler à quelqu'un",
 			handedOff:     "Je vous passe une personne, qui vous répondra ici.",
@@ -128,6 +133,7 @@ func spoken() map[string]*phrases {
 			ask:           "Come posso aiutarla?",
 			noProducts:    "Al momento non ho prodotti da mostrare.",
 			choose:        "Ecco cosa ho trovato. Scelga un prodotto per saperne di più.",
+			changed:       "È cambiato. Ecco che cosa ho adesso.",
 			also:          "Anche questo può esserle utile.", more: "Vedi altro",
 			listButton: "Vedi i prodotti", products: "Vedi i prodotti", person: "Parla con qualcuno",
 			handedOff:     "La passo a una persona, che le risponderà qui.",
@@ -148,6 +154,7 @@ func spoken() map[string]*phrases {
 			ask:           "Como posso ajudar?",
 			noProducts:    "De momento não tenho produtos para mostrar.",
 			choose:        "Foi isto que encontrei. Escolha um para ver mais.",
+			changed:       "Isso mudou. Isto é o que tenho agora.",
 			also:          "Isto também pode ajudar.", more: "Ver mais",
 			listButton: "Ver produtos", products: "Ver produtos", person: "Falar com alguém",
 			handedOff:     "Vou passar a conversa a uma pessoa, que lhe responderá aqui.",

@@ -97,8 +97,9 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 			return p.product(&product), nil
 		}
 	}
-	if id, ok := strings.CutPrefix(tapped, assistant.TapPagePrefix); ok {
-		if passage, ok := x.Passage(id); ok {
+	page, isPage := strings.CutPrefix(tapped, assistant.TapPagePrefix)
+	if isPage {
+		if passage, ok := x.Passage(page); ok {
 			return []assistant.Part{quote(&passage)}, nil
 		}
 	}
@@ -115,7 +116,10 @@ func (p *phrases) answer(ctx context.Context, x *catalog.Index, question, words,
 	if err != nil {
 		return nil, err
 	}
-	if len(found) > 0 {
+	switch {
+	case len(found) > 0 && isPage:
+		return append([]assistant.Part{assistant.Text{Body: p.changed}}, p.best(found)...), nil
+	case len(found) > 0:
 		return p.best(found), nil
 	}
 	// "Hello, are you there?" is a greeting too, unless something after the greeting can be answered.

@@ -118,8 +118,12 @@ func TestProductsAndPages(t *testing.T) {
 	also := func(rows ...assistant.Row) assistant.List {
 		return assistant.List{Body: "This may help you, too.", Button: "See more", Rows: rows}
 	}
-	careRow := assistant.Row{ID: "page:care.md#0", Title: "Green plants", Description: "Water your green plants each week, and turn them so that all of them…"}
-	noteRow := assistant.Row{ID: "page:note.md#0", Title: "Shade for green plants.", Description: "Shade for green plants."}
+	pages := func(i int) string {
+		d := ch.Content.Knowledge[i]
+		return "page:" + catalog.SplitDocument(catalog.Document{Name: d.Name, Text: d.Text})[0].ID
+	}
+	careRow := assistant.Row{ID: pages(0), Title: "Green plants", Description: "Water your green plants each week, and turn them so that all of them…"}
+	noteRow := assistant.Row{ID: pages(1), Title: "Shade for green plants.", Description: "Shade for green plants."}
 	care := assistant.Text{Body: "*Green plants*\nWater your\n*green plants* each week, and turn them so that all of them see the sun."}
 	for _, tc := range []struct {
 		reason string
@@ -128,8 +132,8 @@ func TestProductsAndPages(t *testing.T) {
 	}{
 		{"pages beside a product", says(ch, "green plants"), []assistant.Part{fernCard, also(palmRow, careRow, noteRow)}},
 		{"products beside a page", says(ch, "green plants, each week"), []assistant.Part{care, also(fernRow, palmRow, noteRow)}},
-		{"a tap on a page", taps(ch, "page:care.md#0"), []assistant.Part{care}},
-		{"a page without a heading", taps(ch, "page:note.md#0"), []assistant.Part{assistant.Text{Body: "Shade for green plants."}}},
+		{"a tap on a page", taps(ch, pages(0)), []assistant.Part{care}},
+		{"a page without a heading", taps(ch, pages(1)), []assistant.Part{assistant.Text{Body: "Shade for green plants."}}},
 	} {
 		reply, err := a.Answer(t.Context(), tc.turn)
 		if err != nil {
@@ -145,6 +149,38 @@ func TestProductsAndPages(t *testing.T) {
 	reply, err := a.Answer(t.Context(), taps(ch, "page:gone.md#0"))
 	if err != nil || len(reply.Parts) != 1 || !strings.Contains(reply.Parts[0].Summary(), "I have no answer") {
 		t.Errorf("a page that is gone: %+v (%v)", reply, err)
+	}
+}
+
+// TestOldRows: a row that was sent before the knowledge changed leads to its section, or to a search for what it is called; never to another section.
+func TestOldRows(t *testing.T) {
+	a := newAssistant(t)
+	ch := channel("en")
+	id := "page:" + catalog.SplitDocument(catalog.Document{Name: "faq.md", Text: faq})[0].ID
+	taps := func(id string) []assistant.Part {
+		reply, err := a.Answer(t.Context(), assistant.Turn{Channel: ch, Unanswered: []assistant.Message{{FromCustomer: true, Text: "Shipping", Tapped: id}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.Parts
+	}
+	now := func(revision, text string) { ch.Content.Revision, ch.Content.Knowledge[0].Text = revision, text }
+	changed := assistant.Text{Body: "That has changed. This is what I have now."}
+	now("r2", strings.Replace(faq, "## Shipping", "## Payment\n\nBy card.\n\n## Shipping", 1))
+	if diff := cmp.Diff([]assistant.Part{assistant.Text{Body: "*Shipping*\nWe ship within *2 days*."}}, taps(id)); diff != "" {
+		t.Errorf("a section was put before (-want +got):\n%s", diff)
+	}
+	now("r3", strings.Replace(faq, "## Shipping", "## Shipping abroad", 1))
+	if diff := cmp.Diff([]assistant.Part{changed, assistant.Text{Body: "*Shipping abroad*\nWe ship within *2 days*."}}, taps(id)); diff != "" {
+		t.Errorf("the section has another name (-want +got):\n%s", diff)
+	}
+	now("r4", faq)
+	if diff := cmp.Diff([]assistant.Part{changed, assistant.Text{Body: "*Shipping*\nWe ship within *2 days*."}}, taps("page:faq.md#1")); diff != "" {
+		t.Errorf("an id of an earlier version of the program (-want +got):\n%s", diff)
+	}
+	now("r5", "# Opening hours\n\nMonday to Friday.\n")
+	if parts := taps(id); len(parts) != 1 || !strings.Contains(parts[0].Summary(), "I have no answer") {
+		t.Errorf("the section is gone: %+v", parts)
 	}
 }
 
@@ -226,7 +262,7 @@ func TestPhrasesFitWhatsApp(t *testing.T) {
 			}
 		}
 		for _, text := range []string{
-			p.hello + " " + p.everything + " " + p.ask, p.sorry + " " + p.everything, p.productsOnly, p.questionsOnly, p.personOnly, p.noProducts, p.choose, p.also, p.handedOff,
+			p.hello + " " + p.everything + " " + p.ask, p.sorry + " " + p.everything, p.productsOnly, p.questionsOnly, p.personOnly, p.noProducts, p.choose, p.changed, p.also, p.handedOff,
 		} {
 			if n := len([]rune(text)); n < 1 || n > 1024 {
 				t.Errorf("%s: %q has %d characters", language, text, n)
