@@ -24,14 +24,20 @@ const Discardable = `
 // DiscardThread takes what was said out of a conversation, whose id is the only
 // parameter of each statement. What tells copies apart and what became of the
 // messages stays. Nothing of it asks for an answer any more.
-var DiscardThread = []string{
-	`INSERT INTO blob_garbage (key, due_at) SELECT blob_key, 0 FROM outbox WHERE conversation_id = ?1 AND blob_key <> ''
+var DiscardThread = DiscardThreadOf(`conversation_id = ?1`)
+
+// DiscardThreadOf is DiscardThread with a condition that holds for the messages
+// of conversation ?1.
+func DiscardThreadOf(its string) []string {
+	return []string{
+		`INSERT INTO blob_garbage (key, due_at) SELECT blob_key, 0 FROM outbox WHERE conversation_id = ?1 AND blob_key <> ''
 	 ON CONFLICT (key) DO UPDATE SET due_at = 0`,
-	`DELETE FROM media WHERE (phone_number_id, wamid) IN (SELECT phone_number_id, wamid FROM messages WHERE conversation_id = ?1)`,
-	`UPDATE messages SET text = '', raw = NULL WHERE conversation_id = ?1 AND (text <> '' OR raw IS NOT NULL)`,
-	`UPDATE outbox SET blob_key = '', media_id = '' WHERE conversation_id = ?1 AND (blob_key <> '' OR media_id <> '')`,
-	`UPDATE conversations SET summary = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0, reply_due_at = 0,
-	        discarded_through = (SELECT max(id) FROM messages WHERE conversation_id = ?1) WHERE id = ?1`,
+		`DELETE FROM media WHERE (phone_number_id, wamid) IN (SELECT phone_number_id, wamid FROM messages WHERE ` + its + `)`,
+		`UPDATE messages SET text = '', raw = NULL WHERE (text <> '' OR raw IS NOT NULL) AND ` + its,
+		`UPDATE outbox SET blob_key = '', media_id = '' WHERE conversation_id = ?1 AND (blob_key <> '' OR media_id <> '')`,
+		`UPDATE conversations SET summary = '', answered_seq = last_seq, first_unanswered_id = 0, first_unanswered_at = 0, reply_due_at = 0,
+	        discarded_through = coalesce((SELECT max(id) FROM messages WHERE ` + its + `), 0) WHERE id = ?1`,
+	}
 }
 
 // Discarding empties rows of a table that no conversation leads to.

@@ -8,24 +8,27 @@ import (
 // thread is the part of a conversation row that ingestion reads and writes.
 type thread struct {
 	record.Thread
+	reach
 
 	// number is set in a thread that has begun, and has no row yet.
 	number string
 	begun  bool
-	// storedDueAt is the row's reply_due_at, which has an index.
-	storedDueAt int64
+	// storedDueAt is the row's reply_due_at, which has an index, and storedFirst
+	// its first_message_id, which hardly ever changes.
+	storedDueAt, storedFirst int64
 	// told says that what is known of who answers has changed.
 	dirty, told bool
 }
 
 const threadColumns = `c.id, c.line, c.bsuid, c.phone, c.phone_at, c.name, c.username, c.state, c.last_seq, c.answered_seq,
-	c.first_unanswered_id, c.first_unanswered_at, c.reply_due_at, c.last_user_at, c.person_at, c.resumed_at, c.other_at, c.free_at, c.standby_at`
+	c.first_unanswered_id, c.first_unanswered_at, c.reply_due_at, c.last_user_at, c.person_at, c.resumed_at, c.other_at, c.free_at, c.standby_at, c.first_message_id, c.last_message_id`
 
 func (h *thread) fields() []any {
 	return []any{
 		&h.ID, &h.Line, &h.BSUID, &h.Phone, &h.PhoneAt, &h.Name, &h.Username, &h.State, &h.LastSeq, &h.AnsweredSeq,
 		&h.FirstUnansweredID, &h.FirstUnansweredAt, &h.ReplyDueAt, &h.LastUserAt,
 		&h.PersonAt, &h.ResumedAt, &h.OtherAt, &h.FreeAt, &h.StandbyAt,
+		&h.first, &h.last,
 	}
 }
 
@@ -90,6 +93,7 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 	if err != nil || id == 0 {
 		return result, err
 	}
+	h.extend(reach{id, id})
 	if seq > 0 {
 		h.LastSeq = seq
 		h.Await(id, b.t.now)
@@ -188,8 +192,9 @@ func (b *batch) flush() error {
 				return err
 			}
 		}
-		h.begun, h.dirty, h.told, h.storedDueAt = false, false, false, h.ReplyDueAt
-		b.t.w.threads.keep(&h.Thread)
+		h.begun, h.dirty, h.told = false, false, false
+		h.stored()
+		b.t.w.threads.keep(h)
 	}
 	b.dirty = b.dirty[:0]
 	for _, h := range b.testers {
@@ -201,29 +206,33 @@ func (b *batch) flush() error {
 	return nil
 }
 
+// stored notes that the row is as the thread.
+func (h *thread) stored() { h.storedDueAt, h.storedFirst = h.ReplyDueAt, h.first }
+
 // writeThread writes what a message changes of a thread, or all of one that has
 // begun.
 func (t *tx) writeThread(h *thread) error {
-	if !h.begun && h.ReplyDueAt == h.storedDueAt {
+	if !h.begun && h.ReplyDueAt == h.storedDueAt && h.first == h.storedFirst {
 		// SQLite rewrites the index of a column that is set, be it to what it was.
 		_, err := t.exec(`
-			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, last_user_at = ? WHERE id = ?`,
-			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.LastUserAt, h.ID)
+			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, last_user_at = ?,
+			       last_message_id = max(last_message_id, ?) WHERE id = ?`,
+			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.LastUserAt, h.last, h.ID)
 		return err
 	}
 	if !h.begun {
 		_, err := t.exec(`
-			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?
-			WHERE id = ?`,
-			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.ID)
+			UPDATE conversations SET phone_at = ?, last_seq = ?, first_unanswered_id = ?, first_unanswered_at = ?, reply_due_at = ?, last_user_at = ?,
+			       first_message_id = min(first_message_id, ?), last_message_id = max(last_message_id, ?) WHERE id = ?`,
+			h.PhoneAt, h.LastSeq, h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.first, h.last, h.ID)
 		return err
 	}
 	_, err := t.exec(`
 		INSERT INTO conversations (id, line, phone_number_id, bsuid, phone, phone_at, name, username, last_seq,
-		                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		                           first_unanswered_id, first_unanswered_at, reply_due_at, last_user_at, first_message_id, last_message_id, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		h.ID, h.Line, h.number, h.BSUID, h.Phone, h.PhoneAt, h.Name, h.Username, h.LastSeq,
-		h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, t.now)
+		h.FirstUnansweredID, h.FirstUnansweredAt, h.ReplyDueAt, h.LastUserAt, h.first, h.last, t.now)
 	return err
 }
 

@@ -136,30 +136,36 @@ func (t *tx) leaseTurn(id int64, req store.ClaimRequest) (leased, error) {
 
 // loadTurn reads the turn's messages outside of the writer: what arrives
 // meanwhile has a higher number and is left out.
-func (s *Store) loadTurn(ctx context.Context, l leased, history int) error {
+func (s *Store) loadTurn(ctx context.Context, l leased, most int) error {
 	t := l.turn
 	var err error
-	t.Unanswered, err = s.messages(ctx, newestOf(`conversation_id = ? AND id >= ? AND seq > ? AND seq <= ?`)+` ORDER BY m.event_at, m.seq`,
-		t.ConversationID, l.firstID, l.answered, t.LoadedSeq, store.MaxTurnMessages, store.MaxTurnBytes)
-	if err != nil || history <= 0 {
+	t.Unanswered, err = s.messages(ctx, newestOf(unanswered)+` ORDER BY m.event_at, m.seq`,
+		t.ConversationID, store.MaxTurnMessages, store.MaxTurnBytes, l.firstID, l.answered, t.LoadedSeq)
+	if err != nil || most <= 0 {
 		return err
 	}
-	t.History, err = s.messages(ctx, newestOf(`conversation_id = ? AND id > (SELECT d.discarded_through FROM conversations d WHERE d.id = ?) AND seq <= ? AND target_wamid = ''`)+` ORDER BY m.event_at, m.id`,
-		t.ConversationID, t.ConversationID, l.answered, min(history, store.MaxTurnMessages), store.MaxTurnBytes)
+	t.History, err = s.messages(ctx, newestOf(history)+` ORDER BY m.event_at, m.id`,
+		t.ConversationID, min(most, store.MaxTurnMessages), store.MaxTurnBytes, l.answered)
 	return err
 }
 
-// newestOf selects the newest of the messages that a condition (a constant)
-// holds for: at most so many, and of so many bytes, but at least one. These two
-// figures are its last parameters.
-func newestOf(condition string) string {
+var (
+	// unanswered are messages from ?4 on whose numbers are above ?5, up to ?6.
+	unanswered = newestMessages(`max(c.first_message_id, ?4)`, `c.last_message_id`, `m.seq > ?5 AND m.seq <= ?6`)
+	// history are messages with numbers up to ?4.
+	history = newestMessages(`max(c.first_message_id, c.discarded_through + 1)`, `c.last_message_id`, `m.seq <= ?4 AND m.target_wamid = ''`)
+)
+
+// newestOf selects the messages of a query of newestMessages: of at most ?3
+// bytes, but at least one.
+func newestOf(newest string) string {
 	return `
 		WHERE m.id IN (
 		  SELECT id FROM (
 		    SELECT id, row_number() OVER newest AS place, sum(size) OVER newest AS bytes
-		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE ` + condition + ` ORDER BY id DESC LIMIT +?)
+		    FROM (SELECT id, coalesce(length(raw), 0) + length(text) AS size FROM messages WHERE id IN (` + newest + `))
 		    WINDOW newest AS (ORDER BY id DESC))
-		  WHERE place = 1 OR bytes <= ?)`
+		  WHERE place = 1 OR bytes <= ?3)`
 }
 
 // held is what a turn's end has to know of the row.
@@ -285,13 +291,16 @@ func draftOf(turn *store.Turn, d *store.OutboxDraft) enqueued {
 	return e
 }
 
+// messagesOnceUnanswered are those since the first that was unanswered, ?2.
+var messagesOnceUnanswered = messagesSince(`max(first_message_id, ?2)`)
+
 // finishTurn records what the turn has dealt with. What came later makes the
 // conversation due again. skipped is empty if the turn was answered.
 func (t *tx) finishTurn(turn *store.Turn, h held, skipped string) error {
 	var firstID, firstAt, due int64
 	if h.lastSeq > turn.LoadedSeq {
 		found, err := t.found(`
-			SELECT id, received_at FROM messages WHERE conversation_id = ? AND id >= ? AND seq > ? ORDER BY id LIMIT 1`,
+			SELECT id, received_at FROM messages WHERE seq > ?3 AND id >= ?2 AND id IN (`+messagesOnceUnanswered+`) ORDER BY id LIMIT 1`,
 			[]any{turn.ConversationID, h.firstID, turn.LoadedSeq}, &firstID, &firstAt)
 		if err != nil {
 			return err

@@ -9,7 +9,11 @@ import (
 )
 
 // discardable finds conversations that are to lose their words.
-const discardable = `c.lease_until <= ? AND ` + record.Discardable
+const discardable = `c.lease_until <= ? AND c.last_message_id > c.discarded_through AND c.first_message_id <= c.last_message_id AND ` + record.Settled
+
+// discardThread takes the words out of conversation ?1, whose last message is
+// known by then.
+var discardThread = append(record.DiscardThreadOf(`id IN (`+allMessages+`)`), `UPDATE conversations SET last_message_id = discarded_through WHERE id = ?1`)
 
 // Discard implements store.Maintenance. What is to go is looked up beside the
 // writer; the writer looks again as it takes it.
@@ -63,7 +67,7 @@ func (t *tx) discardThread(id int64) (bool, error) {
 	if err != nil || !found {
 		return false, err
 	}
-	for _, statement := range record.DiscardThread {
+	for _, statement := range discardThread {
 		if _, err := t.exec(statement, id); err != nil {
 			return false, err
 		}

@@ -11,6 +11,9 @@
 // it gets a value for a parameter that is a limit, which takes longer than most
 // of them do; a plus hides it.
 //
+// Queries find the messages of a conversation as spans.go says: there is no
+// index of conversations alone.
+//
 // The package refuses to open a file that another process has open, that lies
 // on a network file system, whose schema is newer than the binary, or whose
 // durability settings are weaker than it asked for. It does not replicate, and

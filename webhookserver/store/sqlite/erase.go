@@ -95,7 +95,7 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 		if err := t.each(`SELECT bsuid FROM identities WHERE conversation_id = ?1 UNION SELECT phone FROM conversations WHERE id = ?1`, []any{id}, collect); err != nil {
 			return nil, err
 		}
-		err := t.each(`SELECT wamid FROM messages WHERE conversation_id = ? AND wamid IS NOT NULL`, []any{id}, func(rows *sql.Rows) error {
+		err := t.each(`SELECT wamid FROM messages WHERE wamid IS NOT NULL AND id IN (`+allMessages+`)`, []any{id}, func(rows *sql.Rows) error {
 			var wamid string
 			err := rows.Scan(&wamid)
 			wamids = append(wamids, wamid)
@@ -137,6 +137,13 @@ func (t *tx) threadsOf(e store.Erasure) (threads []int64, err error) {
 }
 
 func (t *tx) deleteThreads(e store.Erasure, threads []int64, ids, wamids []string, done *store.Erased) error {
+	for _, id := range threads {
+		n, err := t.exec(`DELETE FROM messages WHERE id IN (`+allMessages+`)`, id)
+		if err != nil {
+			return err
+		}
+		done.Messages += int(n)
+	}
 	threadList, err := jsonList(threads)
 	if err != nil {
 		return err
@@ -156,7 +163,6 @@ func (t *tx) deleteThreads(e store.Erasure, threads []int64, ids, wamids []strin
 	}{
 		{`DELETE FROM statuses WHERE phone_number_id = ? AND wamid IN (SELECT value FROM json_each(?))`, []any{e.PhoneNumberID, wamidList}, &done.Statuses},
 		{`DELETE FROM outbox WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Sends},
-		{`DELETE FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, &done.Messages},
 		{`DELETE FROM orders WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},
 		{`DELETE FROM tool_calls WHERE conversation_id IN (SELECT value FROM json_each(?))`, []any{threadList}, nil},
 		{`DELETE FROM media WHERE phone_number_id = ? AND wamid IN (SELECT value FROM json_each(?))`, []any{e.PhoneNumberID, wamidList}, nil},

@@ -77,6 +77,7 @@ func (b *batch) begin(line, number, bsuid, phone string, at int64) (*thread, err
 	b.lastID++
 	h := &thread{
 		Thread: record.Thread{ID: b.lastID, Line: line, BSUID: bsuid, Phone: phone, State: store.ConversationActive},
+		reach:  unreached,
 		number: number, begun: true,
 	}
 	b.byID[h.ID] = h
@@ -188,9 +189,9 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		query string
 		args  []any
 	}{
-		{`UPDATE messages SET seq = CASE WHEN seq > ? THEN seq + ? ELSE 0 END WHERE conversation_id = ? AND seq > 0`,
-			[]any{from.AnsweredSeq, shift, from.ID}},
-		{`UPDATE messages SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE messages SET seq = CASE WHEN seq > ?2 THEN seq + ?3 ELSE 0 END WHERE seq > 0 AND id IN (` + allMessages + `)`,
+			[]any{from.ID, from.AnsweredSeq, shift}},
+		{`UPDATE messages SET conversation_id = ?2 WHERE id IN (` + allMessages + `)`, []any{from.ID, into.ID}},
 		{`UPDATE outbox SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE orders SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE tool_calls SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
@@ -202,6 +203,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		}
 	}
 	into.Absorb(&from.Thread)
+	into.extend(from.reach)
 	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ?, discarded_through = 0 WHERE id = ?`, string(into.State), into.Phone, into.ID)
 	if err != nil {
 		return nil, err

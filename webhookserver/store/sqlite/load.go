@@ -156,7 +156,7 @@ func (b *batch) remember(items []*record.Item) {
 func scanThread(rows interface{ Scan(dest ...any) error }, before ...any) (*thread, error) {
 	h := &thread{}
 	err := rows.Scan(append(before, h.fields()...)...)
-	h.storedDueAt = h.ReplyDueAt
+	h.stored()
 	return h, err
 }
 

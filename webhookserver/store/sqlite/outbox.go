@@ -38,6 +38,9 @@ func (t *tx) enqueue(e enqueued) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := t.reachMessage(e.conversation, message); err != nil {
+		return "", err
+	}
 	maxAge := d.MaxReplyAge.Milliseconds()
 	if e.answersAt == 0 {
 		maxAge = 0

@@ -91,9 +91,12 @@ func (s *Store) Messages(ctx context.Context, line string, conversation, before 
 		before = math.MaxInt64
 	}
 	return s.messages(ctx, `
-		WHERE c.line = ? AND m.id IN (SELECT id FROM messages WHERE conversation_id = ? AND id < ? AND target_wamid = '' ORDER BY id DESC LIMIT +?) ORDER BY m.id`,
-		line, conversation, before, limit)
+		WHERE c.line = ?3 AND m.id IN (`+pageBefore+`) ORDER BY m.id`,
+		conversation, limit, line, before)
 }
+
+// pageBefore is of messages before ?4.
+var pageBefore = newestMessages(`c.first_message_id`, `min(c.last_message_id, ?4 - 1)`, `m.target_wamid = ''`)
 
 // Conversations implements store.Reader.
 func (s *Store) Conversations(ctx context.Context, line string, after int64, limit int) ([]store.Conversation, error) {

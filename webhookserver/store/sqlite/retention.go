@@ -51,8 +51,8 @@ func (s *Store) Expire(ctx context.Context, r store.Retention) (int, error) {
 		err = rows.Scan(&e.conversation, &e.cutoff)
 		return e, err
 	}, `SELECT c.id, ? - coalesce(p.value, ?) AS cutoff FROM conversations c LEFT JOIN json_each(?) p ON p.key = c.line
-		WHERE coalesce((SELECT m.received_at FROM messages m WHERE m.conversation_id = c.id ORDER BY m.id LIMIT 1),
-		               max(c.created_at, c.last_user_at)) < cutoff
+		WHERE CASE WHEN c.first_message_id > c.last_message_id THEN max(c.created_at, c.last_user_at)
+		      ELSE coalesce((SELECT m.received_at FROM messages m WHERE m.id = c.first_message_id AND m.conversation_id = c.id), 0) END < cutoff
 		LIMIT +?`, now, p.fallback, p.perLine, p.batch)
 	if err != nil {
 		return 0, err
@@ -72,7 +72,8 @@ func (s *Store) Expire(ctx context.Context, r store.Retention) (int, error) {
 	return total, err
 }
 
-// expiring is a conversation whose oldest message is older than its cutoff.
+// expiring is a conversation whose oldest message is older than its cutoff, or
+// is not where the conversation says.
 type expiring struct{ conversation, cutoff int64 }
 
 func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
@@ -80,10 +81,11 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		if batch <= 0 {
 			break
 		}
-		n, err := t.exec(`
-			DELETE FROM messages WHERE received_at < ? AND id IN (SELECT id FROM messages WHERE conversation_id = ? ORDER BY id LIMIT +?)`,
-			e.cutoff, e.conversation, batch)
+		n, err := t.exec(`DELETE FROM messages WHERE received_at < ?3 AND id IN (`+oldestMessages+`)`, e.conversation, batch, e.cutoff)
 		if err != nil {
+			return total, err
+		}
+		if err := t.advanceFirst(e.conversation); err != nil {
 			return total, err
 		}
 		batch -= int(n)
@@ -98,6 +100,13 @@ func (t *tx) expireThreads(old []expiring, batch int) (total int, err error) {
 		total += gone
 	}
 	return total, nil
+}
+
+// advanceFirst tells a conversation which message is its first by now.
+func (t *tx) advanceFirst(conversation int64) error {
+	_, err := t.exec(`UPDATE conversations SET first_message_id = coalesce((`+oldestMessages+`), ?4) WHERE id = ?1`,
+		conversation, 1, 0, noMessage)
+	return err
 }
 
 // expireOrders removes orders and calls of tools that are as old as the messages.
@@ -119,7 +128,7 @@ func (t *tx) expireEmptyThread(e expiring) (int, error) {
 	}
 	n, err := t.exec(`
 		DELETE FROM conversations WHERE id = ? AND created_at < ? AND last_user_at < ? AND lease_until <= ?
-		  AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = conversations.id)`,
+		  AND first_message_id > last_message_id`,
 		e.conversation, e.cutoff, e.cutoff, t.now)
 	if err != nil || n == 0 {
 		return 0, err

@@ -87,8 +87,8 @@ func (t *tx) dropEcho(number, wamid string) error {
 		return err
 	}
 	if err := t.exec1(`
-		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE conversation_id = ? AND (source = 'echo' OR author = 'person')), 0)
-		WHERE id = ?`, conversation, conversation); err != nil {
+		UPDATE conversations SET person_at = coalesce((SELECT max(event_at) FROM messages WHERE (source = 'echo' OR author = 'person') AND id IN (`+allMessages+`)), 0)
+		WHERE id = ?1`, conversation); err != nil {
 		return err
 	}
 	_, err = t.exec(`

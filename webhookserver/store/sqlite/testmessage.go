@@ -109,6 +109,12 @@ func (t *tx) releaseTestMessages(h *thread) error {
 			return err
 		}
 	}
+	if len(waiting) > 0 {
+		if err := t.row(`SELECT first_message_id, last_message_id FROM conversations WHERE id = ?`, []any{h.ID}, &h.first, &h.last); err != nil {
+			return err
+		}
+		h.stored()
+	}
 	var left int
 	if err := t.row(`SELECT count(*) FROM test_messages WHERE line = ? AND state = 'Waiting'`, []any{h.Line}, &left); err != nil {
 		return err

@@ -17,7 +17,13 @@ const maxThreads = 16_384
 // SQLite tells of each row that the writer changes, by whatever statement: such
 // a row is forgotten until ingestion keeps it again. It belongs to the writing
 // goroutine.
-type threads map[int64]record.Thread
+type threads map[int64]keptThread
+
+// keptThread is a row as threads have it.
+type keptThread struct {
+	record.Thread
+	reach
+}
 
 // watch has the threads forgotten that change on a connection.
 func (m threads) watch(conn *sql.Conn) error {
@@ -45,18 +51,20 @@ func setHook(conn *sql.Conn, hook driver.PreUpdateHookFn) error {
 }
 
 // keep remembers a thread that is as its row is.
-func (m threads) keep(h *record.Thread) {
+func (m threads) keep(h *thread) {
 	if len(m) >= maxThreads {
 		clear(m) // whoever writes again is soon kept again
 	}
-	m[h.ID] = *h
+	m[h.ID] = keptThread{h.Thread, h.reach}
 }
 
 // find returns a thread of the next batch's own, nil if it is to be read.
 func (m threads) find(id int64) *thread {
-	h, ok := m[id]
+	kept, ok := m[id]
 	if !ok {
 		return nil
 	}
-	return &thread{Thread: h, storedDueAt: h.ReplyDueAt}
+	h := &thread{Thread: kept.Thread, reach: kept.reach}
+	h.stored()
+	return h
 }
