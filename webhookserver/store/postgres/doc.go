@@ -1,9 +1,10 @@
 // Package postgres keeps the store in PostgreSQL, which several replicas of the
 // webhook-server share.
 //
-// One goroutine per process writes the deliveries. It gathers whatever waits
-// while the previous commit runs, and commits it as one group in a few round
-// trips. Groups take their locks in one order (contacts, conversations,
+// One goroutine per process writes the deliveries, and a second one when more
+// wait than one connection can keep up with. Each gathers whatever waits while
+// its previous commit runs, and commits it as one group in a few round trips.
+// Groups take their locks in one order (contacts, conversations,
 // messages, statuses), sorted by unique key within each, so that replicas wait
 // for each other instead of locking each other out. What happens nevertheless
 // (a deadlock, a race for the same new contact) is tried again. All other

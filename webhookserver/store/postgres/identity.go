@@ -92,7 +92,7 @@ const (
 // queueLoad reads and locks all that the items touch. What other replicas begin
 // afterwards, the changes run into.
 func (b *batch) queueLoad(q *pgx.Batch, items []*record.Item) {
-	w := wantedBy(items, &b.t.s.writer.directory)
+	w := wantedBy(items, &b.t.lane.directory)
 	if w.threads+len(w.ids) == 0 {
 		return
 	}
@@ -124,7 +124,7 @@ func (b *batch) readThreads(rows pgx.Rows, items []*record.Item) error {
 // confirm holds the directory against the rows, which are locked now. Whom it
 // was wrong about is looked up in the next attempt.
 func (b *batch) confirm(items []*record.Item) (err error) {
-	known := &b.t.s.writer.directory
+	known := &b.t.lane.directory
 	for _, it := range items {
 		m := it.Message
 		if m == nil {
@@ -150,7 +150,7 @@ func (b *batch) remember(items []*record.Item) {
 	for _, it := range items {
 		if m := it.Message; m != nil {
 			if h := b.byBSUID[lineKey{m.Line, m.From.BSUID}]; h != nil {
-				b.t.s.writer.directory.Keep(m.Line, m.From.BSUID, m.From.Phone, &h.Thread)
+				b.t.lane.directory.Keep(m.Line, m.From.BSUID, m.From.Phone, &h.Thread)
 			}
 		}
 	}

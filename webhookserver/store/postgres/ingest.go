@@ -16,7 +16,7 @@ func (s *Store) Ingest(ctx context.Context, d *store.Delivery) (store.Receipt, e
 	if len(items) == 0 {
 		return store.Receipt{}, ctx.Err()
 	}
-	if err := s.writer.do(ctx, &job{items: items, bytes: bytes}); err != nil {
+	if err := s.writer.do(ctx, &job{items: items, bytes: bytes, lane: laneOf(items[0].Number())}); err != nil {
 		return store.Receipt{}, err
 	}
 	return record.ReceiptOf(items), nil

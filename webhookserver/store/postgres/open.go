@@ -112,8 +112,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("postgres store: %s: %w", place, classify(err))
 	}
-	// The writer's connection is its own: workers can't take it away.
-	config.MaxConns = 1
+	// The writer's connections are its own: workers can't take them away.
+	config.MaxConns = lanes
 	own, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		s.pool.Close()

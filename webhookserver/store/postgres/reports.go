@@ -126,14 +126,14 @@ func (t *tx) writeTraffic() error {
 }
 
 // reportReceived reports that the line received something in this hour, unless
-// that is known. Only the writer gets here.
+// that is known. Only a lane gets here.
 func (t *tx) reportReceived(line string, hour int64) error {
-	w, now := t.s.writer, t.now
+	l, now := t.lane, t.now
 	// Another replica may have made a message of this hour news again.
-	if asked := w.trafficAsked[line]; asked >= hour && now-asked < minuteMillis {
+	if asked := l.trafficAsked[line]; asked >= hour && now-asked < minuteMillis {
 		return nil
 	}
-	t.afterCommit = append(t.afterCommit, func() { w.trafficAsked[line] = now })
+	t.afterCommit = append(t.afterCommit, func() { l.trafficAsked[line] = now })
 	var first int64
 	news, err := t.found(`
 		INSERT INTO line_traffic AS t (line, first_at, last_hour) VALUES ($1, $2, $3)
@@ -158,8 +158,8 @@ func (t *tx) reportStandby(line string, hour int64) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	w := t.s.writer
-	t.afterCommit = append(t.afterCommit, func() { delete(w.trafficAsked, line) })
+	l := t.lane
+	t.afterCommit = append(t.afterCommit, func() { delete(l.trafficAsked, line) })
 	return t.insertTraffic(line, store.TrafficPayload{LastStandby: record.Instant(hour)})
 }
 

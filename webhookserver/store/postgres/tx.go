@@ -34,8 +34,10 @@ type tx struct {
 	conn *pgx.Conn
 	// now is the store's clock for everything in the transaction.
 	now int64
+	// lane is whose transaction this is, nil if it writes no delivery.
+	lane *lane
 	// erasureKey is that of the marks of what was erased, nil if there are none.
-	// Only the writer's transactions ask for it.
+	// Only the transactions of lanes ask for it.
 	erasureKey []byte
 	// loaded is what the opening has read for the first attempt to apply items.
 	loaded *batch
@@ -149,7 +151,7 @@ func (t *tx) queueClock(b *pgx.Batch) {
 	b.Queue("SELECT "+clockNow, t.s.clockOverride()).QueryRow(func(row pgx.Row) error { return row.Scan(&t.now) })
 }
 
-// queueDelivery opens a transaction of the writer. It is shared with other
+// queueDelivery opens a transaction of a lane. It is shared with other
 // writers, not with who adds a test message or erases: see EnqueueTestMessage
 // and Erase. What these have committed is seen by the statements that follow.
 func (t *tx) queueDelivery(b *pgx.Batch) {

@@ -2,24 +2,14 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
-)
-
-// Bounds of one group. A larger one would make its first member wait for the
-// last, and hold its locks, without making the commit much cheaper.
-const (
-	maxGroupJobs  = 512
-	maxGroupBytes = 8 << 20
 )
 
 const (
@@ -32,53 +22,42 @@ const (
 	yieldLook = 10 * time.Millisecond
 )
 
-// job is a delivery on its way to the writer.
+// job is a delivery on its way to a lane.
 type job struct {
 	record.Work
 
 	items []record.Item
 	bytes int64
+	// lane is the number of the one that writes it when much waits.
+	lane int
 }
 
-// writer writes the deliveries of this process. More than one per process
-// would be slower: their groups would be smaller, and wait for each other.
+// writer writes the deliveries of this process.
 type writer struct {
 	s    *Store
-	pool *pgxpool.Pool // of one connection
+	pool *pgxpool.Pool // of a connection for each lane
 	// ctx is the writer's own: a commit that has begun is never cut off by the
 	// caller who happens to be first in its group.
-	ctx  context.Context //nolint:containedctx // see above
-	wake chan struct{}
-	done chan struct{}
+	ctx   context.Context //nolint:containedctx // see above
+	lanes [lanes]*lane
 
 	maxWaiting      int
 	maxWaitingBytes int64
 
 	mu           sync.Mutex
 	queue        []*job
-	grouped      int // how many are under way
+	queued       int // how many items that is
+	grouped      int // how many jobs are under way
 	waiting      int
 	waitingBytes int64
 	closed       bool
-
-	// trafficAsked is when the table was last asked, per line, whether
-	// traffic is known: a shortcut, good for a minute. It belongs to the
-	// writing goroutine.
-	trafficAsked map[string]int64
-	// directory is of the customers who wrote lately. It belongs to the writing
-	// goroutine.
-	directory record.Directory
 }
 
 func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *writer {
 	w := &writer{
 		s: s, pool: pool,
-		ctx:          context.WithoutCancel(ctx),
-		wake:         make(chan struct{}, 1),
-		done:         make(chan struct{}),
-		maxWaiting:   o.MaxWaiting,
-		trafficAsked: map[string]int64{},
-
+		ctx:             context.WithoutCancel(ctx),
+		maxWaiting:      o.MaxWaiting,
 		maxWaitingBytes: o.MaxWaitingBytes,
 	}
 	if w.maxWaiting <= 0 {
@@ -87,7 +66,12 @@ func startWriter(ctx context.Context, s *Store, pool *pgxpool.Pool, o Options) *
 	if w.maxWaitingBytes <= 0 {
 		w.maxWaitingBytes = defaultMaxWaitingBytes
 	}
-	go w.loop()
+	for i := range w.lanes {
+		w.lanes[i] = newLane(w, i)
+	}
+	for _, l := range w.lanes {
+		go l.loop()
+	}
 	return w
 }
 
@@ -103,9 +87,11 @@ func (w *writer) enqueue(j *job) error {
 		return err
 	}
 	w.queue = append(w.queue, j)
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	w.queued += len(j.items)
+	for _, l := range w.lanes {
+		if l.number == 0 || w.queued >= heavy {
+			offer(l.wake)
+		}
 	}
 	return nil
 }
@@ -140,43 +126,6 @@ func (w *writer) discharge(bytes int64) {
 	w.waitingBytes -= bytes
 }
 
-func (w *writer) loop() {
-	defer close(w.done)
-	for {
-		group, closed := w.next()
-		if len(group) > 0 {
-			w.commit(group)
-			for _, j := range group {
-				w.discharge(j.bytes)
-				j.End()
-			}
-			continue
-		}
-		if closed {
-			return
-		}
-		<-w.wake
-	}
-}
-
-// next takes what waits, up to the bounds of a group.
-func (w *writer) next() (group []*job, closed bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var bytes int64
-	n := 0
-	for n < len(w.queue) && n < maxGroupJobs && (n == 0 || bytes+w.queue[n].bytes <= maxGroupBytes) {
-		bytes += w.queue[n].bytes
-		n++
-	}
-	group = slices.Clone(w.queue[:n])
-	rest := copy(w.queue, w.queue[n:])
-	clear(w.queue[rest:])
-	w.queue = w.queue[:rest]
-	w.grouped = n
-	return group, w.closed
-}
-
 // crowded tells whether webhooks come faster than they can be written one by one.
 func (w *writer) crowded() bool {
 	w.mu.Lock()
@@ -195,59 +144,14 @@ func (w *writer) giveWay(ctx context.Context) {
 	}
 }
 
-// commit runs the group in one transaction and sets the outcome of each job.
-func (w *writer) commit(group []*job) {
-	var items []*record.Item
-	for _, j := range group {
-		if !j.Take() {
-			continue
-		}
-		for i := range j.items {
-			items = append(items, &j.items[i])
-		}
-	}
-	if len(items) == 0 {
-		return
-	}
-	record.Sort(items)
-	// Nearly every group is sound, and spares the round trips of a savepoint.
-	err := w.deliver(items, (*tx).apply)
-	if errors.Is(err, store.ErrInvalid) {
-		err = w.deliver(items, (*tx).bisect)
-	}
-	if err != nil {
-		for _, j := range group {
-			j.Err = err
-		}
-		return
-	}
-	w.s.hints.tell()
-}
-
-// deliver applies the items in one transaction.
-func (w *writer) deliver(items []*record.Item, apply func(*tx, []*record.Item) error) error {
-	return w.s.transact(w.ctx, w.pool, func(t *tx, q *pgx.Batch) {
-		t.queueDelivery(q)
-		t.loaded = newBatch(t)
-		t.loaded.queueLoad(q, items)
-	}, func(t *tx) error {
-		kept, err := t.dropErased(items)
-		if err != nil || len(kept) == 0 {
-			return err
-		}
-		return apply(t, kept)
-	})
-}
-
-// close lets the writer finish its queue, and closes its connection.
+// close lets the lanes finish the queue, and closes their connections.
 func (w *writer) close() {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	for _, l := range w.lanes {
+		offer(l.wake)
+		<-l.done
 	}
-	<-w.done
 	w.pool.Close()
 }

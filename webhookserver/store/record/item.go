@@ -199,6 +199,12 @@ func Sort(items []*Item) {
 // OfThread tells whether the item belongs to a customer's thread.
 func (it *Item) OfThread() bool { return it.Move != nil || it.Handover != nil || it.Message != nil }
 
+// Number is the phone number that the item is sorted by, "" if it has none.
+func (it *Item) Number() string {
+	_, number, _, _ := it.order()
+	return number
+}
+
 func (it *Item) order() (rank int, number, key string, at int64) {
 	switch {
 	case it.Move != nil:
