@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,12 +28,14 @@ func block(t *testing.T, s *Store) (release func()) {
 		})
 	}()
 	<-running
-	return func() {
+	release = sync.OnceFunc(func() {
 		close(free)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-	}
+	})
+	t.Cleanup(release) // a test that fails meanwhile must not hang
+	return release
 }
 
 // waiting waits until n deliveries are in the queue or under way, and some of
