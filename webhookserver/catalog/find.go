@@ -40,7 +40,7 @@ func (x *Index) Find(ctx context.Context, question string, n int) ([]Finding, er
 	if err != nil {
 		return nil, err
 	}
-	passages = pages(passages)
+	passages = pages(inOneLanguage(passages, x.language(question)))
 	if x.embed != nil {
 		// What is only alike says nothing for sure, and must not take the place of what does.
 		products = slices.DeleteFunc(products, func(h ProductHit) bool { return h.Coverage < Enough })
