@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -84,6 +85,27 @@ func TestWorkInProgressMakesNoEvents(t *testing.T) {
 	}
 	if got := eventful(changed); len(got) != 1 || got[0].Type != v1alpha1.ConditionTokenExchanged {
 		t.Errorf("events of %v", got)
+	}
+}
+
+// TestWaitingForAPersonIsNoWarning: a warning is for what went wrong.
+func TestWaitingForAPersonIsNoWarning(t *testing.T) {
+	for _, tc := range []struct {
+		status       metav1.ConditionStatus
+		reason, want string
+	}{
+		{metav1.ConditionFalse, v1alpha1.ReasonWaitingForSignup, corev1.EventTypeNormal},
+		{metav1.ConditionFalse, v1alpha1.ReasonAwaitingApproval, corev1.EventTypeNormal},
+		{metav1.ConditionFalse, v1alpha1.ReasonWaitingForTester, corev1.EventTypeNormal},
+		{metav1.ConditionFalse, v1alpha1.ReasonWaitingForCode, corev1.EventTypeNormal},
+		{metav1.ConditionFalse, v1alpha1.ReasonWaitingForPhoneNumber, corev1.EventTypeNormal},
+		{metav1.ConditionFalse, v1alpha1.ReasonTokenInvalid, corev1.EventTypeWarning},
+		{metav1.ConditionUnknown, v1alpha1.ReasonTokenInvalid, corev1.EventTypeNormal},
+		{metav1.ConditionTrue, v1alpha1.ReasonSucceeded, corev1.EventTypeNormal},
+	} {
+		if got := eventType(metav1.Condition{Status: tc.status, Reason: tc.reason}); got != tc.want {
+			t.Errorf("%s, %s: %s, want %s", tc.status, tc.reason, got, tc.want)
+		}
 	}
 }
 

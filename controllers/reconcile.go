@@ -145,13 +145,22 @@ func (w *statusWriter) write(ctx context.Context, old, obj client.Object) error 
 		return err
 	}
 	for _, c := range eventful(changed) {
-		eventType := corev1.EventTypeNormal
-		if c.Status == metav1.ConditionFalse {
-			eventType = corev1.EventTypeWarning
-		}
-		w.recorder.Eventf(obj, nil, eventType, c.Reason, c.Type, "%s", clipNote(c.Type+": "+c.Message))
+		w.recorder.Eventf(obj, nil, eventType(c), c.Reason, c.Type, "%s", clipNote(c.Type+": "+c.Message))
 	}
 	return nil
+}
+
+// eventType of a condition that isn't True is a warning, unless a person's turn is next, which is how things should go.
+func eventType(c metav1.Condition) string {
+	switch {
+	case c.Status != metav1.ConditionFalse:
+		return corev1.EventTypeNormal
+	case c.Reason == v1alpha1.ReasonWaitingForSignup, c.Reason == v1alpha1.ReasonAwaitingApproval, c.Reason == v1alpha1.ReasonWaitingForTester,
+		c.Reason == v1alpha1.ReasonWaitingForCode, c.Reason == v1alpha1.ReasonWaitingForPhoneNumber:
+		return corev1.EventTypeNormal
+	default:
+		return corev1.EventTypeWarning
+	}
 }
 
 // eventful picks the transitions that deserve an event: those of steps that succeeded or failed, and of Ready. Steps that are at work, wait
