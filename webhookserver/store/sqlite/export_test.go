@@ -81,7 +81,10 @@ func (s *Store) Plans(ctx context.Context, known *sync.Map, see func(query, step
 		return true
 	})
 	err := s.write(ctx, func(t *tx) error {
-		for query := range t.w.stmts {
+		for query := range t.w.queries {
+			note(query)
+		}
+		for query := range t.w.statements.compiled {
 			note(query)
 		}
 		return nil

@@ -214,3 +214,53 @@ func mustSub(t *testing.T) fs.FS {
 	}
 	return dir
 }
+
+// TestReleasedTestMessageIsReached has a test message join a thread that its batch goes on with.
+func TestReleasedTestMessageIsReached(t *testing.T) {
+	s := openStore(t, Options{})
+	state, err := s.EnqueueTestMessage(t.Context(), store.TestMessage{Key: "key", Line: "line", PhoneNumberID: "1555", To: "US.1", Body: "hello"})
+	if err != nil || state != store.TestMessageWaiting {
+		t.Fatalf("the test message is %q, %v; want it to wait", state, err)
+	}
+	err = s.write(t.Context(), func(tx *tx) error {
+		b := newBatch(tx)
+		m := &message("m1", 10).Messages[0]
+		if _, err := b.addMessage(m); err != nil {
+			return err
+		}
+		if err := b.flush(); err != nil {
+			return err
+		}
+		_, err := b.resolve(m.Line, m.PhoneNumberID, store.Identity{BSUID: "US.1", Phone: "15550001"}, tx.now)
+		if err != nil {
+			return err
+		}
+		b.touch(b.byID[1])
+		return b.flush()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t, s, allMessages, 1); len(got) != 2 {
+		t.Fatalf("the conversation has %d, want the customer's message and the test message", got)
+	}
+	if n, err := s.CheckThreads(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d conversations are remembered, want 1: %v", n, err)
+	}
+}
+
+// TestDiscardSettlesTheLastMessage: one that has gone must not have a conversation lose its words again and again.
+func TestDiscardSettlesTheLastMessage(t *testing.T) {
+	s := openStore(t, Options{})
+	for _, wamid := range []string{"m1", "m2"} {
+		d := message(wamid, 10)
+		d.Messages[0].ReplyWorthy = false
+		ingest(t, s, d)
+	}
+	execute(t, s, `DELETE FROM messages WHERE wamid = 'm2'`)
+	for _, want := range []int{1, 0} {
+		if n, err := s.Discard(t.Context(), []string{"line"}, 10); err != nil || n != want {
+			t.Errorf("%d conversations lost their words, %v; want %d", n, err, want)
+		}
+	}
+}

@@ -41,7 +41,10 @@ type writer struct {
 	conn  *sql.Conn
 	sync  *syncer
 	clock func() time.Time
-	stmts map[string]*sql.Stmt
+	// queries are the compiled ones, by their text: all are constants, so there
+	// are not many.
+	queries    map[string]*sql.Stmt
+	statements *statements
 	// ctx is the writer's own: a commit that has begun is never cut off by the
 	// caller who happens to be first in its group.
 	ctx  context.Context //nolint:containedctx // see above
@@ -80,7 +83,8 @@ func startWriter(ctx context.Context, db *sql.DB, path string, clock func() time
 	w := &writer{
 		db: db, conn: conn, clock: clock,
 		ctx:          context.WithoutCancel(ctx),
-		stmts:        map[string]*sql.Stmt{},
+		queries:      map[string]*sql.Stmt{},
+		statements:   newStatements(conn),
 		wake:         make(chan struct{}, 1),
 		done:         make(chan struct{}),
 		maxWaiting:   o.MaxWaiting,
@@ -238,12 +242,12 @@ func (w *writer) close() error {
 	default:
 	}
 	<-w.done
-	errs := make([]error, 0, len(w.stmts)+4)
-	errs = append(errs, w.sync.close())
-	for _, s := range w.stmts {
-		errs = append(errs, s.Close())
+	errs := make([]error, 0, len(w.queries)+5)
+	errs = append(errs, w.sync.close(), w.statements.close())
+	for _, q := range w.queries {
+		errs = append(errs, q.Close())
 	}
-	w.stmts = nil
+	w.queries = nil
 	return errors.Join(append(errs, w.threads.unwatch(w.conn), w.conn.Close(), w.db.Close())...)
 }
 
@@ -310,18 +314,17 @@ func (t *tx) savepoint(fn func() error) error {
 	return err
 }
 
-// stmt returns the prepared statement of a query. Queries are constants, so
-// the number of statements is bounded.
-func (w *writer) stmt(query string) (*sql.Stmt, error) {
-	if s := w.stmts[query]; s != nil {
-		return s, nil
+// query returns a compiled query.
+func (w *writer) query(query string) (*sql.Stmt, error) {
+	if q := w.queries[query]; q != nil {
+		return q, nil
 	}
-	s, err := w.conn.PrepareContext(w.ctx, query)
+	q, err := w.conn.PrepareContext(w.ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("preparing a statement: %w", err)
+		return nil, fmt.Errorf("preparing a query: %w", err)
 	}
-	w.stmts[query] = s
-	return s, nil
+	w.queries[query] = q
+	return q, nil
 }
 
 func (t *tx) exec0(query string) error {
@@ -331,11 +334,7 @@ func (t *tx) exec0(query string) error {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	s, err := t.w.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := s.ExecContext(t.w.ctx, args...)
+	res, err := t.w.statements.exec(t.w.ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -345,11 +344,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 // insert runs an INSERT and returns the row's id, or 0 if it was left out
 // because of a conflict.
 func (t *tx) insert(query string, args ...any) (int64, error) {
-	s, err := t.w.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	res, err := s.ExecContext(t.w.ctx, args...)
+	res, err := t.w.statements.exec(t.w.ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -362,11 +357,11 @@ func (t *tx) insert(query string, args ...any) (int64, error) {
 
 // row runs a query for one row and scans it. Errors: sql.ErrNoRows.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	s, err := t.w.stmt(query)
+	q, err := t.w.query(query)
 	if err != nil {
 		return err
 	}
-	return s.QueryRowContext(t.w.ctx, args...).Scan(dest...)
+	return q.QueryRowContext(t.w.ctx, args...).Scan(dest...)
 }
 
 // found is row, with absence told apart from failure.
@@ -380,11 +375,11 @@ func (t *tx) found(query string, args []any, dest ...any) (bool, error) {
 
 // each runs a query and calls scan for every row. scan must not use t.
 func (t *tx) each(query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.w.stmt(query)
+	q, err := t.w.query(query)
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(t.w.ctx, args...)
+	rows, err := q.QueryContext(t.w.ctx, args...)
 	if err != nil {
 		return err
 	}
