@@ -22,13 +22,28 @@ type said struct {
 	aside, purpose bool
 }
 
+// course is how far a sentence has come: whether it has named something or left it open, and tells what that is for, or whose a thing is.
+type course struct {
+	named, open, aside, purpose, owned bool
+	last                               string
+}
+
+// takes in the next word, folded, and says whether that is what the customer has already.
+func (c *course) takes(word string) (had bool) {
+	had, c.owned = c.owned, owners[word]
+	c.aside = c.aside || c.named && asides[word]
+	c.purpose = c.purpose || c.aside || (c.open || offers[c.last]) && purposes[word]
+	c.open = c.open || unnamed[word]
+	c.last = word
+	return had
+}
+
 // kept are the words that carry something, each once.
 func (r *reader) kept(text string) []said {
 	var kept []said
 	at := 0
 	for _, sentence := range sentences(text) {
-		named, open, aside, purpose, owned := false, false, false, false, false
-		last := ""
+		var c course
 		words := tokens(sentence)
 		for i := 0; i < len(words); i++ {
 			word := words[i]
@@ -37,21 +52,16 @@ func (r *reader) kept(text string) []said {
 				if !slices.ContainsFunc(kept, func(s said) bool { return s.word == short }) {
 					kept = append(kept, said{word: short, at: at})
 				}
-				at, i, named, owned = at+n-1, i+n-1, true, false
+				at, i, c.named, c.owned = at+n-1, i+n-1, true, false
 				continue
 			}
-			had, plain := owned, folded(word)
-			owned = owners[plain]
-			aside = aside || named && asides[plain]
-			purpose = purpose || aside || (open || offers[last]) && purposes[plain]
-			open = open || unnamed[plain]
-			last = plain
+			had := c.takes(folded(word))
 			as := r.manner(word)
 			if as == filler || slices.ContainsFunc(kept, func(s said) bool { return s.word == word }) {
 				continue
 			}
-			kept = append(kept, said{word, as, at, aside || had, purpose})
-			named = named || as == naming
+			kept = append(kept, said{word, as, at, c.aside || had, c.purpose})
+			c.named = c.named || as == naming
 		}
 	}
 	return kept
@@ -60,30 +70,39 @@ func (r *reader) kept(text string) []said {
 // narrow lets the names of departments say little beside a thing that is for sale, and beside a purpose that something here is for.
 // Alone, or beside what nobody sells, they are what is asked for.
 func (r *reader) narrow(kept []said) {
-	genus := func(s said) bool { return s.manner == naming && genera[folded(s.word)] }
-	serves := func(s said) bool {
-		return r.shelf.goods && s.purpose && s.manner == naming && !r.sells(s.word) && best(r.meanings(s.word)) >= within
+	sold, served := r.beside(kept)
+	for i := range kept {
+		switch {
+		case department(kept[i]) && (sold || served):
+			kept[i].manner = idle
+		case served && r.serves(kept[i]):
+			kept[i].aside = false // what is for that is all that is asked
+		}
 	}
-	department, thing, sold, served := false, false, false, false
+}
+
+// beside says whether a thing that is for sale is named beside the departments, or nothing but them and a purpose that something is for.
+func (r *reader) beside(kept []said) (sold, served bool) {
+	named, thing := false, false
 	for _, s := range kept {
 		switch {
 		case s.aside:
-			served = served || serves(s)
-		case genus(s):
-			department = true
+			served = served || r.serves(s)
+		case department(s):
+			named = true
 		case s.manner == naming:
 			thing, sold = true, sold || r.sells(s.word)
 		}
 	}
-	served = served && department && !thing
-	for i := range kept {
-		switch {
-		case genus(kept[i]) && (sold || served):
-			kept[i].manner = idle
-		case served && serves(kept[i]):
-			kept[i].aside = false // what is for that is all that is asked
-		}
-	}
+	return sold, served && named && !thing
+}
+
+// department says whether a word names a whole one.
+func department(s said) bool { return s.manner == naming && genera[folded(s.word)] }
+
+// serves says whether something here is for what a word says, that is no thing for sale itself.
+func (r *reader) serves(s said) bool {
+	return r.shelf.goods && s.purpose && s.manner == naming && !r.sells(s.word) && best(r.meanings(s.word)) >= within
 }
 
 // sentences cuts a text at the ends of its sentences.
@@ -137,7 +156,7 @@ var purposes = foldedSet("for", "für fürs zum zur gegen", "para contra", "pour
 // unnamed are words for a thing of which a question says no more than what it is for: something, or what is good.
 var unnamed = foldedSet("something anything sth smth thing things stuff good best great ideal perfect suitable suited meant made recommend suggest",
 	"etwas irgendwas irgendetwas gut beste besten ideal perfekt geeignet eignet passt gedacht empfehlen empfehlt empfiehlst",
-	"algo bueno buena buenos buenas mejor ideal perfecto apto adecuado sirve sirven recomiendan recomiendas recomendáis recomendar",
+	"algo bueno buena buenos buenas mejor ideal perfecto apto adecuado sirve sirven recomiendan recomiendas recomendais recomendar",
 	"quelque chose bon bonne idéal parfait adapté recommandez conseillez", "qualcosa buono buona ideale adatto adatta consigliate consiglia",
 	"algo bom boa ideal adequado serve recomendam")
 

@@ -54,7 +54,7 @@ func translated(document string) (name, language string) {
 		stem, ending = document[:i], document[i:]
 	}
 	m := languageEnd.FindStringSubmatch(stem)
-	if m == nil || !isLanguage(m[2]) {
+	if len(m) == 0 || !isLanguage(m[2]) {
 		return document, ""
 	}
 	return m[1] + ending, strings.ToLower(m[2])
