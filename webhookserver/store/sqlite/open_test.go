@@ -126,16 +126,18 @@ func TestOpenKeepsDurability(t *testing.T) {
 	// A path that looks like a DSN must not weaken anything.
 	path := filepath.Join(t.TempDir(), "store.db?_pragma=synchronous(OFF)&_journal_mode=MEMORY")
 	s := openStore(t, Options{Path: path})
-	var synchronous, autocheckpoint int
+	var synchronous, autocheckpoint, pageSize int
 	var mode string
 	err := s.write(t.Context(), func(tx *tx) error {
 		return errors.Join(
 			tx.row("PRAGMA synchronous", nil, &synchronous),
 			tx.row("PRAGMA journal_mode", nil, &mode),
-			tx.row("PRAGMA wal_autocheckpoint", nil, &autocheckpoint))
+			tx.row("PRAGMA wal_autocheckpoint", nil, &autocheckpoint),
+			tx.row("PRAGMA page_size", nil, &pageSize))
 	})
-	if err != nil || synchronous != 1 || mode != "wal" || autocheckpoint != 4096 {
-		t.Errorf("synchronous %d, journal_mode %q, wal_autocheckpoint %d, %v; want 1 (the syncer does the rest), wal, 4096", synchronous, mode, autocheckpoint, err)
+	if err != nil || synchronous != 1 || mode != "wal" || autocheckpoint != 4096 || pageSize != 8192 {
+		t.Errorf("synchronous %d, journal_mode %q, wal_autocheckpoint %d, page_size %d, %v; want 1 (the syncer does the rest), wal, 4096, 8192",
+			synchronous, mode, autocheckpoint, pageSize, err)
 	}
 }
 
