@@ -334,6 +334,7 @@ func (b *batch) merge(from, into *thread) error {
 	q.Queue(`UPDATE messages SET conversation_id = $1, seq = CASE WHEN seq > $2 THEN seq + $3 ELSE 0 END WHERE conversation_id = $4`,
 		into.ID, from.AnsweredSeq, shift, from.ID)
 	q.Queue(`UPDATE outbox SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
+	q.Queue(`UPDATE media SET conversation_id = $1 WHERE conversation_id = $2 AND state IN ('pending', 'fetching')`, into.ID, from.ID)
 	q.Queue(`UPDATE orders SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE tool_calls SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)

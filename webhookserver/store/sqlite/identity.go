@@ -193,6 +193,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 			[]any{from.ID, from.AnsweredSeq, shift}},
 		{`UPDATE messages SET conversation_id = ?2 WHERE id IN (` + allMessages + `)`, []any{from.ID, into.ID}},
 		{`UPDATE outbox SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		{`UPDATE media SET conversation_id = ? WHERE conversation_id = ? AND state IN ('pending', 'fetching')`, []any{into.ID, from.ID}},
 		{`UPDATE orders SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE tool_calls SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE identities SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},

@@ -14,6 +14,7 @@ var fileCases = map[string]func(*world){
 	"one line has so many at a time, the oldest first":        fileLimit,
 	"only what a customer writes to the line is fetched":      fileSources,
 	"a reply waits for files, but not for ever":               filePatience,
+	"a reply waits for the files of a joined thread":          fileJoined,
 	"a blob goes with its message, and not at once":           fileRetention,
 	"a blob goes with its customer":                           fileErased,
 	"a blob of ours goes with its message, or if it has none": fileOfOurs,
@@ -164,6 +165,19 @@ func filePatience(w *world) {
 	w.advance(store.ReplyDueAtMost)
 	await.AwaitMedia = false
 	w.must(claimed())
+}
+
+func fileJoined(w *world) {
+	w.ingest(w.photo("m1", "US.1"), w.text("m2", "US.2"))
+	w.move("")
+	w.advance(store.ReplyDueAtMost)
+	await := claimRequest()
+	await.AwaitMedia = true
+	_, err := One(w.store.ClaimConversations(w.Context(), await))
+	w.wantErr(err, store.ErrNothingDue, "while the file waits")
+	w.must(w.store.MarkMediaStored(w.Context(), w.claimMedia(), "image/jpeg", 1))
+	_, err = One(w.store.ClaimConversations(w.Context(), await))
+	w.must(err)
 }
 
 func fileRetention(w *world) {
