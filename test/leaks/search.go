@@ -147,8 +147,14 @@ func forms(secret string) []string {
 // digits reports whether a secret is a number, such as a PIN, which longer numbers contain by chance.
 func digits(secret string) bool { return strings.Trim(secret, "0123456789") == "" }
 
-// alone reports whether no digit, and no fraction of one, touches text[start:end].
+// alone reports whether text[start:end] is no part of something longer: of a number or a fraction, which a digit or its point would touch, or
+// of a hexadecimal id, such as that of a reconciliation, of which there would be two characters more.
 func alone(text string, start, end int) bool {
-	const number = "0123456789."
-	return (start == 0 || !strings.ContainsRune(number, rune(text[start-1]))) && (end == len(text) || !strings.ContainsRune(number[:10], rune(text[end])))
+	const number, hexadecimal = "0123456789.", "0123456789abcdef"
+	before, after := text[:start], text[end:]
+	if before != "" && strings.Contains(number, before[start-1:]) || after != "" && strings.Contains(number[:10], after[:1]) {
+		return false
+	}
+	longer := len(before) - len(strings.TrimRight(before, hexadecimal)) + len(after) - len(strings.TrimLeft(after, hexadecimal))
+	return longer < 2
 }
