@@ -211,7 +211,7 @@ func distinct(rows []Row, limit int) []string {
 		title := label(r.Title, limit)
 		for n := 2; seen[title]; n++ {
 			suffix := " " + strconv.Itoa(n)
-			title = label(r.Title, limit-length(suffix)) + suffix
+			title = label(label(r.Title, limit-length(suffix))+suffix, limit) // "#" and a number would be a heading
 		}
 		seen[title] = true
 		titles = append(titles, title)

@@ -243,6 +243,8 @@ func FuzzShrink(f *testing.F) {
 
 func FuzzFit(f *testing.F) {
 	f.Add("body", "title", "id", "https://x.example/a.jpg", 4)
+	f.Add("body", "#", "id", "https://x.example/a.jpg", 12)
+	f.Add("body", "- >", "id", "https://x.example/a.jpg", 12)
 	f.Fuzz(func(t *testing.T, body, title, id, link string, n int) {
 		var buttons []Button
 		var rows []Row
