@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -147,14 +148,17 @@ func forms(secret string) []string {
 // digits reports whether a secret is a number, such as a PIN, which longer numbers contain by chance.
 func digits(secret string) bool { return strings.Trim(secret, "0123456789") == "" }
 
+// id is what is made by chance or is a hash: a UUID, such as that of a reconciliation, or 16 hexadecimal digits and more.
+var id = regexp.MustCompile(`^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,})$`)
+
 // alone reports whether text[start:end] is no part of something longer: of a number or a fraction, which a digit or its point would touch, or
-// of a hexadecimal id, such as that of a reconciliation, of which there would be two characters more.
+// of an id, which has any six digits sooner or later.
 func alone(text string, start, end int) bool {
-	const number, hexadecimal = "0123456789.", "0123456789abcdef"
+	const number, hexadecimal = "0123456789.", "0123456789abcdef-"
 	before, after := text[:start], text[end:]
 	if before != "" && strings.Contains(number, before[start-1:]) || after != "" && strings.Contains(number[:10], after[:1]) {
 		return false
 	}
-	longer := len(before) - len(strings.TrimRight(before, hexadecimal)) + len(after) - len(strings.TrimLeft(after, hexadecimal))
-	return longer < 2
+	from, rest := len(strings.TrimRight(before, hexadecimal)), len(strings.TrimLeft(after, hexadecimal))
+	return !id.MatchString(text[from : len(text)-rest])
 }

@@ -40,6 +40,7 @@ func TestNumbersAreNoPINs(t *testing.T) {
 	for text, leak := range map[string]bool{
 		"pin=246813": true, `{"pin":"246813"}`: true, "246813": true, "12468130 and then 246813": true,
 		"pin246813": true, "a 246813 b": true, "a34cee7c-3089-4429-bb9d-657f3b246813": false, "246813ab-3089-4429-bb9d-657f3b581234": false,
+		"pin-246813ab": true, "ab246813cd": true, "246813-3089": true, "0123456789abcdef246813": false,
 		"1246813": false, "2468135": false, "12:00:01.246813Z": false, "nothing": false,
 	} {
 		s := &Search{}
