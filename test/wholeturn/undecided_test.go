@@ -96,6 +96,8 @@ func TestBothAnswersToC9AndC12(t *testing.T) {
 				p := w.customer(t, "unfunded")
 				p.Writes(asksHours)
 				p.Until("sends are on hold for "+tc.parked, func() bool { return w.parked() == tc.parked })
+				// The line is put on hold before the outcome of the send is kept, so that nothing is claimed in between.
+				p.Until("the outcome of the first send is kept", func() bool { return p.rows()[0].State != store.SendSending })
 				p.Writes(asksShipping)
 				p.Until("the next question is kept, and its answer due", func() bool {
 					c, _ := p.Conversation()

@@ -123,6 +123,7 @@ func TestParkedLineWaitsForItsCredential(t *testing.T) {
 		w.must(err)
 		return len(parked) == 1
 	}, func() string { return w.states("line-a") })
+	w.eventually("line-a", "pending TokenInvalid") // kept after the parking
 	w.enqueue("1666", "line-b", "4922", "another line goes on")
 	w.eventually("line-b", "accepted")
 
