@@ -69,8 +69,8 @@ func (b *batch) find(line, number string, id store.Identity, at int64) (*thread,
 // of it.
 func (b *batch) begin(line, number, bsuid, phone string, at int64) (*thread, error) {
 	if b.lastID == 0 {
-		// Nobody else writes, so the next ids are ours.
-		if err := b.t.row(`SELECT coalesce(max(id), 0) FROM conversations`, nil, &b.lastID); err != nil {
+		// Nobody else writes, so the next ids are ours. None is given twice.
+		if err := b.t.row(`SELECT max(last, coalesce((SELECT max(id) FROM conversations), 0)) FROM gone_conversations WHERE id = 1`, nil, &b.lastID); err != nil {
 			return nil, err
 		}
 	}

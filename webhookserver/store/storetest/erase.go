@@ -14,6 +14,7 @@ var eraseCases = map[string]func(*world){
 	"the marks go when no copy can come any more":        eraseMarksExpire,
 	"what names others as well loses his part alone":     eraseShared,
 	"a turn and a send under way are over":               eraseUnderWay,
+	"a turn under way is not the next customer's":        eraseMakesNoRoom,
 	"a person without messages is marked, too":           eraseStranger,
 	"an erasure that names nobody is refused":            eraseRefuses,
 }
@@ -183,6 +184,33 @@ func eraseUnderWay(w *world) {
 	w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("too late"), answered()), store.ErrLeaseLost, "the turn")
 	w.wantErr(w.store.MarkAccepted(w.Context(), send, "wamid.3"), store.ErrLeaseLost, "the send")
 	w.nothingToSend("after the erasure")
+}
+
+func eraseMakesNoRoom(w *world) {
+	w.ingest(w.text("wamid.1", erasedUser))
+	turn := w.claim()
+	w.erase(store.Erasure{Line: line, PhoneNumberID: number, BSUID: erasedUser})
+	w.overFor(turn)
+}
+
+// overFor has a customer of another tenant write after the turn's conversation is
+// gone, and looks that the turn does nothing to him.
+func (w *world) overFor(gone *store.Turn) {
+	w.Helper()
+	next := w.text("wamid.next", "US.9")
+	next.Line, next.PhoneNumberID = "line-b", "15550000002"
+	w.ingest(next)
+	w.advance(store.ReplyDebounce)
+	other := claimRequest()
+	other.ExcludeLines = []string{line}
+	turn, err := One(w.store.ClaimConversations(w.Context(), other))
+	w.must(err)
+	w.wantErr(w.store.CommitReply(w.Context(), gone, drafts("for somebody else"), answered()), store.ErrLeaseLost, "the turn of who is gone")
+	w.must(w.store.CommitReply(w.Context(), turn, drafts("for him"), answered()))
+	w.equal([]string{"text of wamid.next", "for him"}, w.texts(w.conversations("line-b")[0]), "what the next one was told")
+	if turn.ConversationID == gone.ConversationID {
+		w.Errorf("both had the conversation %d: who has its page open would answer the other", gone.ConversationID)
+	}
 }
 
 func eraseStranger(w *world) {

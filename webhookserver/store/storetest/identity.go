@@ -66,6 +66,15 @@ var identityCases = map[string]func(*world){
 		w.equal(int64(3), c.LastSeq-c.AnsweredSeq, "and all are unanswered")
 		w.equal([]string{"text of m1", "text of m2", "text of m3"}, anyOrder(w.claim().Unanswered), "the turn has all of them")
 	},
+	"a turn of a thread that was joined is not the next customer's": func(w *world) {
+		known := w.text("m1", "US.1")
+		known.ReplyWorthy = false
+		w.ingest(known)
+		w.ingest(w.from("m2", "", "49151", w.clock()))
+		turn := w.claim()
+		w.ingest(w.from("m3", "US.1", "49151", w.clock()))
+		w.overFor(turn)
+	},
 	"a phone changes hands": func(w *world) {
 		now := w.clock()
 		w.ingest(w.from("m1", "US.1", "49151", now.Add(-time.Hour)))
@@ -134,7 +143,7 @@ var identityCases = map[string]func(*world){
 		w.ingest(w.text("m3", "US.2"))
 		w.advance(time.Minute)
 		w.ingest(w.text("m4", "US.1"))
-		w.equal(map[string]string{"US.1": "", "US.2": ""}, w.phones(), "though the other may have the place that he had in the store")
+		w.equal(map[string]string{"US.1": "", "US.2": ""}, w.phones(), "though another one has come meanwhile")
 		for _, c := range w.conversations(line) {
 			w.equal(1, len(w.texts(c)), "each has his own message alone")
 		}
