@@ -436,7 +436,10 @@ func (b *batch) queueMessages(q *pgx.Batch) {
 			q.Queue(`
 				INSERT INTO media (phone_number_id, wamid, line, media_id, mime_type, sha256, filename, voice, received_at, conversation_id, state)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-				ON CONFLICT (phone_number_id, wamid) DO UPDATE SET state = excluded.state WHERE media.state = 'skipped'`,
+				ON CONFLICT (phone_number_id, wamid) DO UPDATE SET
+				  media_id = excluded.media_id, mime_type = excluded.mime_type, sha256 = excluded.sha256, filename = excluded.filename, voice = excluded.voice,
+				  received_at = excluded.received_at, conversation_id = excluded.conversation_id, state = excluded.state
+				WHERE media.state = 'skipped'`,
 				m.PhoneNumberID, m.WAMID, m.Line, f.ID, f.MIMEType, f.SHA256, f.Filename, f.Voice, b.t.now, m.thread.ID, string(record.MediaState(m.InboundMessage)))
 		}
 	}

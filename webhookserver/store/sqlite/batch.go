@@ -139,7 +139,10 @@ func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt i
 	_, err = t.exec(`
 		INSERT INTO media (phone_number_id, wamid, line, media_id, mime_type, sha256, filename, voice, received_at, conversation_id, state)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (phone_number_id, wamid) DO UPDATE SET state = excluded.state WHERE media.state = 'skipped'`,
+		ON CONFLICT (phone_number_id, wamid) DO UPDATE SET
+		  media_id = excluded.media_id, mime_type = excluded.mime_type, sha256 = excluded.sha256, filename = excluded.filename, voice = excluded.voice,
+		  received_at = excluded.received_at, conversation_id = excluded.conversation_id, state = excluded.state
+		WHERE media.state = 'skipped'`,
 		m.PhoneNumberID, m.WAMID, m.Line, m.Media.ID, m.Media.MIMEType, m.Media.SHA256, m.Media.Filename, m.Media.Voice, t.now, conversation, string(record.MediaState(m)))
 	return id, err
 }

@@ -15,6 +15,7 @@ var fileCases = map[string]func(*world){
 	"only what a customer writes to the line is fetched":      fileSources,
 	"a reply waits for files, but not for ever":               filePatience,
 	"a reply waits for the files of a joined thread":          fileJoined,
+	"a reply waits for the files that became the line's":      fileUpgraded,
 	"a blob goes with its message, and not at once":           fileRetention,
 	"a blob goes with its customer":                           fileErased,
 	"a blob of ours goes with its message, or if it has none": fileOfOurs,
@@ -176,6 +177,27 @@ func fileJoined(w *world) {
 	_, err := One(w.store.ClaimConversations(w.Context(), await))
 	w.wantErr(err, store.ErrNothingDue, "while the file waits")
 	w.must(w.store.MarkMediaStored(w.Context(), w.claimMedia(), "image/jpeg", 1))
+	_, err = One(w.store.ClaimConversations(w.Context(), await))
+	w.must(err)
+}
+
+// fileUpgraded has a file come by standby first, long before, in a thread that was joined to another since.
+func fileUpgraded(w *world) {
+	copied := w.photo("m1", "US.1")
+	copied.Source, copied.ReplyWorthy, copied.OpensWindow = store.SourceStandby, false, false
+	w.ingest(copied, w.text("m2", "US.2"))
+	w.move("")
+	w.must(w.store.CommitReply(w.Context(), w.claim(), drafts("an answer"), answered()))
+	w.advance(store.MediaPatience)
+	w.ingest(w.photo("m1", "US.2"))
+	w.advance(store.ReplyDueAtMost)
+	await := claimRequest()
+	await.AwaitMedia = true
+	_, err := One(w.store.ClaimConversations(w.Context(), await))
+	w.wantErr(err, store.ErrNothingDue, "while the file waits")
+	f := w.claimMedia()
+	w.equal(w.clock().Add(-store.ReplyDueAtMost), f.ReceivedAt, "since when the file is waited for")
+	w.must(w.store.MarkMediaStored(w.Context(), f, "image/jpeg", 1))
 	_, err = One(w.store.ClaimConversations(w.Context(), await))
 	w.must(err)
 }
