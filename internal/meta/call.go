@@ -16,6 +16,9 @@ const (
 	// callTimeout bounds a call. Meta answers most within a second; the code exchange has to leave room for a second
 	// attempt within the 30 seconds that a code lives.
 	callTimeout = 10 * time.Second
+	// sendTimeout bounds a send: Meta fetches the image of a link before it answers, and an answer that is not awaited
+	// leaves the outcome unknown.
+	sendTimeout = 20 * time.Second
 	// uploadTimeout and downloadTimeout bound the transfer of up to 100 MB.
 	uploadTimeout   = 60 * time.Second
 	downloadTimeout = 60 * time.Second

@@ -102,7 +102,7 @@ type SentContact struct {
 // See developers.facebook.com/docs/whatsapp/cloud-api/reference/messages.
 func (c *Client) SendMessage(ctx context.Context, cred Credential, phoneNumberID string, m Message) (SendResult, error) {
 	cl := &call{
-		action: "SendMessage", method: http.MethodPost, object: phoneNumberID, edge: "messages", cred: cred,
+		action: "SendMessage", method: http.MethodPost, object: phoneNumberID, edge: "messages", cred: cred, timeout: sendTimeout,
 	}
 	body, problem := m.wire()
 	if problem != "" {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -229,6 +230,33 @@ func TestOutcomeOfNetwork(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSlowSendIsAwaited: Meta fetches the image of a link before it answers.
+func TestSlowSendIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		go func() {
+			request, err := http.ReadRequest(bufio.NewReader(theirs))
+			if err == nil {
+				_, err = io.Copy(io.Discard, request.Body)
+			}
+			time.Sleep(15 * time.Second)
+			if err == nil {
+				_, err = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+`{"messages":[{"id":"wamid.1"}]}`)
+			}
+			if err = errors.Join(err, theirs.Close()); err != nil {
+				t.Error(err)
+			}
+		}()
+		c := newClient(t, "http://graph.example", func(cfg *Config) {
+			cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		})
+		m := Message{To: Recipient{Phone: "1650"}, Image: &Image{Link: "https://shop.example/fern.jpg"}}
+		if sent, err := c.SendMessage(t.Context(), cred, "1", m); err != nil || sent.MessageID != "wamid.1" {
+			t.Errorf("got %+v, %v", sent, err)
+		}
+	})
 }
 
 // lapsing is a context whose deadline passes when the test says so.

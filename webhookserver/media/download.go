@@ -42,30 +42,37 @@ var (
 
 const mib = 1 << 20
 
-// limitOf is the size that WhatsApp allows for a type, see
-// developers.facebook.com/docs/whatsapp/cloud-api/reference/media#supported-media-types.
-func limitOf(mimeType string) int64 {
+// limitOf is the size that WhatsApp allows for a file, see
+// developers.facebook.com/docs/whatsapp/cloud-api/reference/media#supported-media-types. It depends on what the file was sent as:
+// photos and videos that are sent as documents keep their quality, and may be as large as those. Only where the type of the message
+// does not tell, its content type does.
+func limitOf(kind, mimeType string) int64 {
+	switch kind {
+	case "sticker":
+		return mib / 2 // an animated one
+	case "image":
+		return 5 * mib
+	case "audio", "voice", "video":
+		return 16 * mib
+	case "document":
+		return 100 * mib
+	}
 	base, _, err := mime.ParseMediaType(mimeType)
 	if err != nil {
 		base = mimeType
 	}
-	kind, _, _ := strings.Cut(base, "/")
-	switch {
-	case base == "image/webp": // a sticker, animated at most
-		return mib / 2
-	case kind == "image":
-		return 5 * mib
-	case kind == "audio", kind == "video":
-		return 16 * mib
-	default:
-		return 100 * mib
+	if kind, _, _ = strings.Cut(base, "/"); kind == "image" || kind == "audio" || kind == "video" {
+		return limitOf(kind, "")
 	}
+	return 100 * mib
 }
 
 // file is what a webhook tells of a file.
 type file struct {
 	// id is Meta's, number is the phone number id that received it.
 	id, number string
+	// kind is the type of the message; empty if it is not known.
+	kind string
 	// mimeType and digest may be empty.
 	mimeType, digest string
 }
@@ -91,7 +98,7 @@ func download(ctx context.Context, client Client, cred meta.Credential, f file, 
 			mimeType = about.MIMEType
 		}
 		// Both are asked: the webhook's word is signed, but either may leave it out.
-		limit, tooLarge := min(limitOf(mimeType), limitOf(about.MIMEType)), errTooLarge
+		limit, tooLarge := min(limitOf(f.kind, mimeType), limitOf(f.kind, about.MIMEType)), errTooLarge
 		if most < limit {
 			limit, tooLarge = most, errNoRoom
 		}

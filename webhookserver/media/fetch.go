@@ -92,7 +92,7 @@ func (k *Fetcher) fetch(ctx context.Context, f *store.MediaFetch) result {
 	fetchCtx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	mimeType, size, err := download(fetchCtx, client, outbox.CredentialOf(snapshot, ch),
-		file{id: f.MediaID, number: f.PhoneNumberID, mimeType: f.MIMEType, digest: f.SHA256}, room,
+		file{id: f.MediaID, number: f.PhoneNumberID, kind: f.Type, mimeType: f.MIMEType, digest: f.SHA256}, room,
 		func(mimeType string) (sink, error) { return k.blobs.create(fetchCtx, f.BlobKey, mimeType) })
 	if err != nil {
 		return k.judge(ctx, f, err)

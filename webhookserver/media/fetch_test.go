@@ -140,6 +140,31 @@ func TestWhatIsNotFetched(t *testing.T) {
 	}
 }
 
+func TestLimitGoesByWhatTheFileWasSentAs(t *testing.T) {
+	w := newWorld(t)
+	w.run(w.fetcher())
+	for _, tc := range []struct {
+		kind, mimeType string
+		size           int
+		want           string
+	}{
+		{"document", "image/jpeg", 5*mib + 1, "stored"}, // a photo that keeps its quality
+		{"document", "image/webp", mib/2 + 1, "stored"},
+		{"document", "video/mp4", 16*mib + 1, "stored"},
+		{"image", "image/webp", mib, "stored"},
+		{"image", "application/octet-stream", 5*mib + 1, "failed TooLarge"},
+		{"sticker", "image/webp", mib/2 + 1, "failed TooLarge"},
+		{"voice", "audio/ogg; codecs=opus", 16*mib + 1, "failed TooLarge"},
+		{"edit", "image/png", 5*mib + 1, "failed TooLarge"}, // the content type has to tell
+	} {
+		wamid := w.arriveAs(tc.kind, tc.mimeType, make([]byte, tc.size), nil)
+		w.until(tc.kind+" "+tc.mimeType, wamid)
+		if got := w.state(wamid); got != tc.want {
+			t.Errorf("a %s of %s and %d bytes is %s, want %s", tc.kind, tc.mimeType, tc.size, got, tc.want)
+		}
+	}
+}
+
 func TestDeadAddressIsReplacedOnce(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.sim.AddFault(metasim.Fault{Call: "download_media", Action: metasim.ActionHTTPStatus, Status: 404}); err != nil {

@@ -154,6 +154,12 @@ func (w *world) run(k *Fetcher) {
 // arrive lets a customer send a file, of which the webhook tells what tell says.
 func (w *world) arrive(mimeType string, content []byte, tell func(*store.Media)) (wamid string) {
 	w.Helper()
+	return w.arriveAs("image", mimeType, content, tell)
+}
+
+// arriveAs is arrive for another type of message.
+func (w *world) arriveAs(kind, mimeType string, content []byte, tell func(*store.Media)) (wamid string) {
+	w.Helper()
 	id, err := w.sim.AddMedia(metasim.DemoDirectPhone, mimeType, content)
 	w.must(err)
 	sum := sha256.Sum256(content)
@@ -165,7 +171,7 @@ func (w *world) arrive(mimeType string, content []byte, tell func(*store.Media))
 	wamid = fmt.Sprintf("wamid.in.%d", w.messages)
 	_, err = w.store.Ingest(w.Context(), &store.Delivery{App: metasim.DemoDirectAppID, Messages: []store.InboundMessage{{
 		Line: "line-a", PhoneNumberID: metasim.DemoDirectPhone, WAMID: wamid, From: store.Identity{Phone: metasim.DemoCustomer}, Source: store.SourceMessages,
-		Type: "image", Media: m, EventTime: w.clock(), ReplyWorthy: true, OpensWindow: true, Raw: []byte("{}"),
+		Type: kind, Media: m, EventTime: w.clock(), ReplyWorthy: true, OpensWindow: true, Raw: []byte("{}"),
 	}}})
 	w.must(err)
 	return wamid
@@ -199,6 +205,17 @@ func (w *world) eventually(wamid, want string) {
 	for end := time.Now().Add(patience); w.state(wamid) != want; {
 		if time.Now().After(end) {
 			w.Fatalf("the file is %s, not %s", w.state(wamid), want)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
+// until a file is stored or given up.
+func (w *world) until(what, wamid string) {
+	w.Helper()
+	for end := time.Now().Add(patience); !strings.HasPrefix(w.state(wamid), "stored") && !strings.HasPrefix(w.state(wamid), "failed"); {
+		if time.Now().After(end) {
+			w.Fatalf("%s: the file is %s for ever", what, w.state(wamid))
 		}
 		<-time.After(2 * time.Millisecond)
 	}

@@ -116,6 +116,9 @@ func (c Content) blob() *Image {
 	return c.Image
 }
 
+// linked tells whether Meta has to fetch a part of the content from somebody else's server.
+func (c Content) linked() bool { return c.Image != nil && c.Image.Link != "" }
+
 // fill puts the content into a message for the Graph API. mediaID is what Meta calls the content's blob, if it has one.
 func (c Content) fill(m *meta.Message, mediaID string) {
 	switch {

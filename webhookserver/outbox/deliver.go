@@ -149,6 +149,10 @@ func (b *Outbox) call(ctx context.Context, client Sender, snapshot *runtimeconfi
 		return result{state: store.SendAccepted, wamid: res.MessageID}
 	}
 	b.log.Info("A send was not accepted", "line", send.Line, "send", send.ID, "error", err.Error(), "attempt", send.Attempt)
+	if meta.ClassOf(err) == meta.ClassMediaUpload && content.linked() && send.Attempt == 1 {
+		// Meta could not fetch the image: its host may have been away for a moment.
+		return pending(string(meta.ClassMediaUpload), backoff(send.Attempt, 2, maxBackoff))
+	}
 	return b.judge(ctx, ch, send, err)
 }
 

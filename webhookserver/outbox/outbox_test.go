@@ -168,6 +168,32 @@ func TestParkedLineIsProbedWhenItMayHaveBeenMended(t *testing.T) {
 	w.eventually("line-a", "accepted, accepted")
 }
 
+func TestClockOfTheProcessDecidesNothing(t *testing.T) {
+	for _, ahead := range []time.Duration{probeAfter, -probeAfter} {
+		w := newWorld(t)
+		w.ahead = ahead
+		w.graph.answers(refuse(400, 131042))
+		w.enqueue("1555", "line-a", "4911", "one")
+		b := w.outbox()
+		w.run(b)
+		w.eventually("line-a", "pending Payment")
+		b.tend(w.Context())
+		if parked, err := w.store.ParkedLines(w.Context()); err != nil || len(parked) != 1 {
+			t.Errorf("%s ahead, the line is probed at once: %v, %v", ahead, parked, err)
+		}
+		w.graph.answers(refuse(400, 131056))
+		w.advance(probeAfter)
+		b.tend(w.Context())
+		w.eventually("line-a", "pending PairRateLimit")
+		w.graph.answers(accept)
+		w.advance(16 * time.Second) // 4^2
+		w.eventually("line-a", "accepted")
+		if n := len(w.graph.all()); n != 3 {
+			t.Errorf("%s ahead, %d calls", ahead, n)
+		}
+	}
+}
+
 func TestPaymentThatAStatusReportsParksTheLine(t *testing.T) {
 	w := newWorld(t)
 	w.enqueue("1555", "line-a", "4911", "one")
@@ -338,6 +364,41 @@ func TestPairLimitConcernsOneCustomer(t *testing.T) {
 	w.eventually("line-a", "pending PairRateLimit, accepted")
 	w.advance(16 * time.Second) // 4^2
 	w.eventually("line-a", "accepted, accepted")
+}
+
+func TestImageThatMetaCouldNotFetchIsSentOnceMore(t *testing.T) {
+	link, err := Content{Image: &Image{Link: "https://shop.example/fern.jpg"}}.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		reason string
+		code   int
+		calls  int
+		want   string
+	}{
+		{"its host was away for a moment", 131053, 2, "accepted"},
+		{"its host is away", 131053, 2, "failed MediaUpload"},
+		{"the customer can't be reached", 131026, 1, "failed Undeliverable"},
+	} {
+		w := newWorld(t)
+		w.graph.answers(func(n int, s sent) (int, string) {
+			if n == 2 && tc.want == "accepted" {
+				return accept(n, s)
+			}
+			return refuse(400, tc.code)(n, s)
+		})
+		w.enqueueDrafts("1555", "line-a", "4911", store.OutboxDraft{Type: "image", Payload: link})
+		w.run(w.outbox())
+		if tc.calls == 2 {
+			w.eventually("line-a", "pending MediaUpload")
+			w.advance(2 * time.Second)
+		}
+		w.eventually("line-a", tc.want)
+		if n := len(w.graph.all()); n != tc.calls {
+			t.Errorf("%s: %d calls, want %d", tc.reason, n, tc.calls)
+		}
+	}
 }
 
 func TestNumberThatMoved(t *testing.T) {

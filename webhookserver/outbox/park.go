@@ -140,7 +140,7 @@ func (b *Outbox) liftParkings(ctx context.Context) (int, error) {
 			continue // nothing of it can be sent anyway
 		}
 		if revision == p.CredentialRevision {
-			if p.Reason == parkedToken || b.now().Sub(p.Since) < probeAfter {
+			if p.Reason == parkedToken || p.For < probeAfter {
 				continue
 			}
 			revision = probeRevision

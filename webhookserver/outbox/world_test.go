@@ -41,6 +41,8 @@ type world struct {
 	channels map[string]*runtimeconfig.Channel // by phone number id
 	logged   strings.Builder
 	messages int
+	// ahead is by how much the clock of the process is ahead of the store's.
+	ahead time.Duration
 }
 
 func newWorld(t *testing.T) *world {
@@ -124,7 +126,7 @@ func (w *world) outbox() *Outbox {
 	w.Helper()
 	b, err := New(Options{
 		Store: w.store, Snapshot: w.snapshot, Client: w.client, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
-		Now: w.clock, Log: w.log(), Metrics: prometheus.NewRegistry(),
+		Now: func() time.Time { return w.clock().Add(w.ahead) }, Log: w.log(), Metrics: prometheus.NewRegistry(),
 	})
 	w.must(err)
 	return b
@@ -156,6 +158,18 @@ func (w *world) run(b *Outbox) (stop func()) {
 // enqueue lets a customer write and the texts be the reply.
 func (w *world) enqueue(number, line, customer string, texts ...string) {
 	w.Helper()
+	var drafts []store.OutboxDraft
+	for _, text := range texts {
+		payload, err := TextPayload(text)
+		w.must(err)
+		drafts = append(drafts, store.OutboxDraft{Type: "text", Text: text, Payload: payload, MaxReplyAge: 20 * time.Hour})
+	}
+	w.enqueueDrafts(number, line, customer, drafts...)
+}
+
+// enqueueDrafts is enqueue for anything.
+func (w *world) enqueueDrafts(number, line, customer string, drafts ...store.OutboxDraft) {
+	w.Helper()
 	w.messages++
 	id := fmt.Sprintf("wamid.in.%d", w.messages)
 	_, err := w.store.Ingest(w.Context(), &store.Delivery{App: "42", Messages: []store.InboundMessage{{
@@ -166,12 +180,6 @@ func (w *world) enqueue(number, line, customer string, texts ...string) {
 	w.advance(store.ReplyDebounce)
 	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 100}))
 	w.must(err)
-	var drafts []store.OutboxDraft
-	for _, text := range texts {
-		payload, err := TextPayload(text)
-		w.must(err)
-		drafts = append(drafts, store.OutboxDraft{Type: "text", Text: text, Payload: payload, MaxReplyAge: 20 * time.Hour})
-	}
 	w.must(w.store.CommitReply(w.Context(), turn, drafts, store.Outcome{Kind: store.OutcomeAnswered}))
 }
 

@@ -83,6 +83,9 @@ type MediaFetch struct {
 	PhoneNumberID string
 	WAMID         string
 	Line          string
+	// Type is the message's: what WhatsApp allows for a file depends on what it was
+	// sent as.
+	Type string
 	// MediaID is Meta's; MIMEType and SHA256 are as the webhook told them.
 	MediaID  string
 	MIMEType string

@@ -132,4 +132,6 @@ type ParkedLine struct {
 	Reason             string
 	CredentialRevision string
 	Since              time.Time
+	// For is how long that has been, by the store's clock.
+	For time.Duration
 }

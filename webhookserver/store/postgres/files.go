@@ -15,7 +15,8 @@ import (
 // limit per line. Like claimable it skips what others have locked.
 const fetchable = `
 	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
-	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0)
+	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0),
+	       coalesce((SELECT type FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid), '')
 	FROM media f
 	WHERE (f.state = 'pending' AND f.not_before <= $1 OR f.state = 'fetching' AND f.lease_until <= $1)
 	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > $1 GROUP BY line HAVING count(*) >= $2)
@@ -29,7 +30,7 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
 		var received int64
 		found, err := t.found(fetchable, []any{t.now, max(1, req.PerLineLimit)},
-			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt, &c.LineBytes)
+			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt, &c.LineBytes, &c.Type)
 		if err != nil || !found {
 			return err
 		}

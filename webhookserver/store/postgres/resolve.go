@@ -149,9 +149,9 @@ func (s *Store) LiftParking(ctx context.Context, line, revision string) (bool, e
 // ParkedLines implements store.Outbox.
 func (s *Store) ParkedLines(ctx context.Context) ([]store.ParkedLine, error) {
 	return list(ctx, s, func(row pgx.CollectableRow) (p store.ParkedLine, err error) {
-		var since int64
-		err = row.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since)
-		p.Since = record.Instant(since)
+		var since, now int64
+		err = row.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since, &now)
+		p.Since, p.For = record.Instant(since), record.Instant(now).Sub(record.Instant(since))
 		return p, err
-	}, `SELECT line, reason, credential_revision, since FROM parked_lines ORDER BY line`)
+	}, `SELECT line, reason, credential_revision, since, `+clockNow+` FROM parked_lines ORDER BY line`, s.clockOverride())
 }

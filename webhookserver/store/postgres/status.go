@@ -211,7 +211,9 @@ func (t *tx) tellSends(outboxIDs, kinds []string, codes []int64) error {
 }
 
 // resolveByCallback settles sends of unknown outcome: a status that carries
-// their id proves that Meta took them, and tells under which wamid.
+// their id proves that Meta took them, and tells under which wamid. It proves it
+// also of one that has failed since, because its repetition was refused or came
+// too late.
 func (t *tx) resolveByCallback(list []*news) error {
 	byID := map[string]*news{}
 	ids := make([]string, 0, len(list))
@@ -252,7 +254,7 @@ func (t *tx) resolveByCallback(list []*news) error {
 			if err := t.joinStatuses(s.PhoneNumberID, s.WAMID); err != nil {
 				return err
 			}
-		case o.state == store.SendFailed, o.state == store.SendPending && o.attempts == 0:
+		case o.attempts == 0, o.state == store.SendFailed && s.Kind == store.StatusFailed: // it was never sent, or tells nothing new
 		default:
 			if err := t.acceptByStatus(o.id, o.line, o.message, s.Status); err != nil {
 				return err
@@ -263,7 +265,7 @@ func (t *tx) resolveByCallback(list []*news) error {
 }
 
 func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) error {
-	if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', state_at = $1, lease_until = 0 WHERE id = $2`, t.now, id); err != nil {
+	if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = $1, lease_until = 0 WHERE id = $2`, t.now, id); err != nil {
 		return err
 	}
 	t.traffic = append(t.traffic, traffic{line, sent})

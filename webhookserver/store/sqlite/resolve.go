@@ -134,10 +134,11 @@ func (s *Store) LiftParking(ctx context.Context, line, revision string) (bool, e
 
 // ParkedLines implements store.Outbox.
 func (s *Store) ParkedLines(ctx context.Context) ([]store.ParkedLine, error) {
+	now := s.clock()
 	return list(ctx, s, func(rows *sql.Rows) (p store.ParkedLine, err error) {
 		var since int64
 		err = rows.Scan(&p.Line, &p.Reason, &p.CredentialRevision, &since)
-		p.Since = record.Instant(since)
+		p.Since, p.For = record.Instant(since), now.Sub(record.Instant(since))
 		return p, err
 	}, `SELECT line, reason, credential_revision, since FROM parked_lines ORDER BY line`)
 }

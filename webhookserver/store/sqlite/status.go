@@ -59,15 +59,16 @@ func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (
 }
 
 // resolveByCallback settles a send of unknown outcome: a status that carries
-// its id proves that Meta took it, and tells under which wamid.
+// its id proves that Meta took it, and tells under which wamid. It proves it also
+// of one that has failed since, because its repetition was refused or came too late.
 func (t *tx) resolveByCallback(s *store.Status) error {
 	var messageID int64
 	var line string
 	found, err := t.found(`
-		UPDATE outbox SET state = 'accepted', reason = '', state_at = ?, lease_until = 0
-		WHERE id = ? AND phone_number_id = ? AND (state IN ('sending', 'unknown', 'unconfirmed') OR state = 'pending' AND attempts > 0)
+		UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = ?, lease_until = 0
+		WHERE id = ? AND phone_number_id = ? AND attempts > 0 AND state <> 'accepted' AND (state <> 'failed' OR ? <> 'failed')
 		RETURNING message_id, line`,
-		[]any{t.now, s.CallbackData, s.PhoneNumberID}, &messageID, &line)
+		[]any{t.now, s.CallbackData, s.PhoneNumberID, string(s.Kind)}, &messageID, &line)
 	if err != nil || !found {
 		return err
 	}

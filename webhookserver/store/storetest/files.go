@@ -76,7 +76,8 @@ func fileOnce(w *world) {
 	w.ingest(w.photo("m1", "US.1"))
 	w.ingest(w.photo("m1", "US.1"))
 	f := w.claimMedia()
-	w.equal([]string{line, number, "m1", "media-m1", "image/jpeg", "digest"}, []string{f.Line, f.PhoneNumberID, f.WAMID, f.MediaID, f.MIMEType, f.SHA256}, "what is to be fetched")
+	w.equal([]string{line, number, "m1", "image", "media-m1", "image/jpeg", "digest"},
+		[]string{f.Line, f.PhoneNumberID, f.WAMID, f.Type, f.MediaID, f.MIMEType, f.SHA256}, "what is to be fetched")
 	w.equal(true, f.Attempt == 1 && f.BlobKey != "" && f.ReceivedAt.Equal(w.clock()) && f.ClaimedAt.Equal(w.clock()), fmt.Sprintf("the claim %+v", f))
 	w.nothingToFetch("while it is being fetched")
 	w.must(w.store.MarkMediaStored(w.Context(), f, "image/png", 7))

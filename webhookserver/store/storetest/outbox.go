@@ -216,7 +216,8 @@ var outboxCases = map[string]func(*world){
 		w.nothingDue("nor is a reply prepared")
 		parked, err := w.store.ParkedLines(w.Context())
 		w.must(err)
-		w.equal([]string{line, "CredentialRefused", "rev-1"}, []string{parked[0].Line, parked[0].Reason, parked[0].CredentialRevision}, "the parking is visible")
+		w.equal([]any{line, "CredentialRefused", "rev-1", store.ReplyDebounce}, []any{parked[0].Line, parked[0].Reason, parked[0].CredentialRevision, parked[0].For},
+			"the parking is visible")
 		w.reopen()
 		lifted, err := w.store.LiftParking(w.Context(), line, "rev-1")
 		w.must(err)
@@ -301,6 +302,40 @@ var outboxCases = map[string]func(*world){
 			{Line: line, PhoneNumberID: number, WAMID: "wamid.out", Kind: store.StatusSent, CallbackData: s.ID},
 		}})
 		w.nothingToSend("the late status spares the customer the second copy")
+	},
+	"a status overtakes a repetition that must not be": func(w *world) {
+		for i, end := range []func(){
+			func() { w.advance(store.WindowLength) },
+			func() { w.must(w.store.MarkFailed(w.Context(), w.claimSend(), 131026, "Undeliverable")) },
+		} {
+			w.reply(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i), "r")
+			s := w.claimSend()
+			w.must(w.store.MarkUnknown(w.Context(), s, "Timeout"))
+			w.advance(time.Second)
+			w.witness(fmt.Sprintf("later-%d", i))
+			w.advance(store.ResendAfter)
+			w.resolve(store.Resolution{Resent: 1}, "it is queued again")
+			end()
+			w.nothingToSend("it is not sent a second time")
+			status := func(kind store.StatusKind) {
+				w.deliver(&store.Delivery{App: app, Statuses: []store.Status{
+					{Line: line, PhoneNumberID: number, WAMID: fmt.Sprintf("wamid.out.%d", i), Kind: kind, ErrorCode: 131026, CallbackData: s.ID},
+				}})
+			}
+			status(store.StatusFailed)
+			w.equal(store.SendFailed, w.row(2*i).State, "a failure tells nothing new")
+			status(store.StatusDelivered)
+			r := w.row(2 * i)
+			w.equal([]any{store.SendAccepted, "", 0, store.StatusDelivered}, []any{r.State, r.Reason, r.ErrorCode, r.Status}, "the customer has what was sent first")
+		}
+	},
+	"a status of what was never sent": func(w *world) {
+		w.reply("m1", "US.1", "r1")
+		id := w.row(0).ID
+		w.deliver(&store.Delivery{App: app, Statuses: []store.Status{
+			{Line: line, PhoneNumberID: number, WAMID: "wamid.guessed", Kind: store.StatusDelivered, CallbackData: id},
+		}})
+		w.equal(id, w.claimSend().ID, "it proves nothing")
 	},
 	"our own echo": func(w *world) {
 		w.reply("m1", "US.1", "r1")
