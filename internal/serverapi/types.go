@@ -143,9 +143,9 @@ const (
 	UnknownSender SecurityReason = "UnknownSender"
 	// ForeignID: a genuinely signed body names a number or account that does not belong to the app that signed.
 	ForeignID SecurityReason = "ForeignID"
-	// DuplicateKeys: a genuinely signed body spells a routing key twice or in another case.
+	// DuplicateKeys: a genuinely signed body, or a change in it, spells a routing key twice or in another case.
 	DuplicateKeys SecurityReason = "DuplicateKeys"
-	// Unreadable: a genuinely signed body is no webhook.
+	// Unreadable: a genuinely signed body is no webhook, or a change in it is nested too deeply.
 	Unreadable SecurityReason = "Unreadable"
 	// Tombstoned: a genuinely signed body is for a number that was served until lately.
 	Tombstoned SecurityReason = "Tombstoned"

@@ -139,14 +139,9 @@ func (j *judgement) report(reason serverapi.SecurityReason, c *runtimeconfig.Cha
 // open decodes a verified body and judges each change.
 func (j *judgement) open(body []byte) {
 	envelope, err := webhook.Decode(body)
-	if errors.Is(err, webhook.ErrAmbiguous) {
-		j.report(serverapi.DuplicateKeys, nil)
-		j.deadLetter("", kindBody, "a routing key is spelled twice or not in lower case", body)
-		return
-	}
-	if err != nil {
-		j.report(serverapi.Unreadable, nil)
-		j.deadLetter("", kindBody, "the body is not a readable webhook", body)
+	if reason, text := refusal(err); text != "" {
+		j.report(reason, nil)
+		j.deadLetter("", kindBody, text, body)
 		return
 	}
 	if envelope.Object != webhook.ObjectWhatsApp {
@@ -159,6 +154,20 @@ func (j *judgement) open(body []byte) {
 		for n := range entry.Changes {
 			j.change(entry, entry.Changes[n])
 		}
+	}
+}
+
+// refusal tells why a body or a change can't be read, to the manager and to who looks at the dead letter; nothing if it can.
+func refusal(err error) (reason serverapi.SecurityReason, text string) {
+	switch {
+	case err == nil:
+		return "", ""
+	case errors.Is(err, webhook.ErrAmbiguous):
+		return serverapi.DuplicateKeys, "a routing key is spelled twice or not in lower case"
+	case errors.Is(err, webhook.ErrTooDeep):
+		return serverapi.Unreadable, "it is nested too deeply"
+	default:
+		return serverapi.Unreadable, "the body is not a readable webhook"
 	}
 }
 
@@ -194,6 +203,11 @@ const (
 
 // change judges one change on its own: a neighbour that is not to be trusted costs it nothing.
 func (j *judgement) change(entry *webhook.Entry, c webhook.Change) {
+	if reason, text := refusal(c.Err); text != "" {
+		j.report(reason, nil)
+		j.deadLetter("", kindChange, text, c.Value)
+		return
+	}
 	phones, wabas := c.RoutingIDs()
 	if slices.Contains(phones, "") || slices.Contains(wabas, "") {
 		j.report(serverapi.ForeignID, j.firstOwned())

@@ -122,6 +122,27 @@ func TestEchoes(t *testing.T) {
 	}
 }
 
+// TestWhatIsNobodysThreadStaysRaw: a group's echoes make no thread, and what is said of a conversation is kept beside its messages.
+func TestWhatIsNobodysThreadStaysRaw(t *testing.T) {
+	value := func(members string) string { return `{"metadata":{"phone_number_id":"201"},` + members + `}` }
+	echo := `{"id":"wamid.1","timestamp":"1763700001","message":{"to":"120363041234567890","recipient_type":"group","type":"text","text":{"body":"all"}}}`
+	own := `{"to":"49151","id":"wamid.2","timestamp":"1763700001","type":"text","text":{"body":"you"}}`
+	for _, tc := range []struct {
+		reason, field, value string
+		messages             int
+	}{
+		{"another responder writes to a group", "standby", value(`"standby":{"message_echoes":[` + echo + `]}`), 0},
+		{"and to a person", "standby", value(`"standby":{"message_echoes":[` + echo + `,` + own + `]}`), 1},
+		{"the phone app writes to a group", "smb_message_echoes", value(`"message_echoes":[{"to":"1","group_id":"g","id":"wamid.1","type":"text"}]`), 0},
+		{"what passed before a handover", "messages", value(`"conversation_context":{"type":"summary","summary":{"text":"wants a fern"}},"messages":[` + text("1", "49151", "hi") + `]`), 1},
+	} {
+		d := judged(t, body(entry("301", fmt.Sprintf(`{"field":%q,"value":%s}`, tc.field, tc.value))))
+		if len(d.Messages) != tc.messages || len(d.Raw) != 1 || len(d.DeadLetters) != 0 || string(d.Raw[0].Raw) != tc.value {
+			t.Errorf("%s: %+v", tc.reason, d)
+		}
+	}
+}
+
 func TestHandovers(t *testing.T) {
 	value := func(rest string) string {
 		return body(entry("301", `{"field":"messaging_handovers","value":{"recipient":{"phone_number_id":"201"},"sender":{"phone_number":"49151"},"timestamp":1763700000,`+rest+`}}`))
@@ -200,6 +221,17 @@ func TestHistoryAndContactsAreProjectedLater(t *testing.T) {
 	if got := w.contents().DeadLetters; got != 4 { // two odd ones, seen twice
 		t.Errorf("%d dead letters", got)
 	}
+	// Files of a history come on their own.
+	file := func(id, members string) string {
+		return `{"id":"wamid.` + id + `","timestamp":"1763600003","type":"image","image":{"id":"9","caption":"` + id + `"},` + members + `}`
+	}
+	if status, _ := w.post(secretA, body(entry("301", messagesOf("history", "201", "messages", file("his", `"from":"49151"`), file("ours", `"from":"1555","to":"49151"`))))); status != 200 {
+		t.Errorf("answered %d", status)
+	}
+	w.eventually("they are of the same thread", func() bool {
+		m := w.messages("line-p")
+		return len(m) == 4 && m[2].Text == "his" && m[2].Author == store.AuthorCustomer && m[3].Text == "ours" && m[3].Author == store.AuthorBusiness
+	})
 	// A history that can't be read is a person's.
 	if status, _ := w.post(secretA, body(entry("301", `{"field":"history","value":{"metadata":{"phone_number_id":"201"},"history":7}}`))); status != 200 {
 		t.Errorf("answered %d", status)

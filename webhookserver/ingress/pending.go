@@ -76,23 +76,28 @@ func historyRows(c *store.RawChange, change webhook.Change) (store.Delivery, err
 	if err != nil || c.Field != webhook.FieldHistory {
 		return d, err
 	}
+	add := func(thread webhook.Loose, m *webhook.HistoryMessage) {
+		who, wrote := m.Customer(thread)
+		if m.Err != nil || m.ID == "" || who.UserID == "" && who.Phone == "" {
+			d.DeadLetters = append(d.DeadLetters, store.DeadLetter{
+				App: c.App, Line: c.Line, Kind: kindMessage, Reason: "the message of a history is not of the documented shape", Raw: m.Raw,
+			})
+			return
+		}
+		row := messageRow(c.Line, c.PhoneNumberID, store.SourceHistory, m.ID, m.Type, who, m.Content())
+		row.ByBusiness, row.EventTime, row.Raw = !wrote, timeOr(m.Timestamp, c.ReceivedAt), m.Raw
+		d.Messages = append(d.Messages, row)
+	}
 	for i := range history.Chunks {
 		for n := range history.Chunks[i].Threads {
 			thread := &history.Chunks[i].Threads[n]
 			for k := range thread.Messages {
-				m := &thread.Messages[k]
-				who, wrote := m.Customer(thread.ID)
-				if m.Err != nil || m.ID == "" || who.UserID == "" && who.Phone == "" {
-					d.DeadLetters = append(d.DeadLetters, store.DeadLetter{
-						App: c.App, Line: c.Line, Kind: kindMessage, Reason: "the message of a history is not of the documented shape", Raw: m.Raw,
-					})
-					continue
-				}
-				row := messageRow(c.Line, c.PhoneNumberID, store.SourceHistory, m.ID, m.Type, who, m.Content())
-				row.ByBusiness, row.EventTime, row.Raw = !wrote, timeOr(m.Timestamp, c.ReceivedAt), m.Raw
-				d.Messages = append(d.Messages, row)
+				add(thread.ID, &thread.Messages[k])
 			}
 		}
+	}
+	for i := range history.Messages {
+		add("", &history.Messages[i])
 	}
 	return d, nil
 }
@@ -105,13 +110,13 @@ func contactRows(c *store.RawChange, change webhook.Change) (store.Delivery, err
 	}
 	for i := range state.Sync {
 		s := &state.Sync[i]
-		phone := webhook.Digits(s.Contact.PhoneNumber)
+		phone := webhook.Digits(string(s.Contact.PhoneNumber))
 		if s.Type != "contact" || phone == "" {
 			continue // what it is stays in the change
 		}
 		saved := store.SavedContact{Line: c.Line, Phone: phone, EventTime: timeOr(s.Metadata.Timestamp, c.ReceivedAt)}
 		if s.Action != "remove" {
-			saved.Name = cmp.Or(s.Contact.FullName, s.Contact.FirstName)
+			saved.Name = string(cmp.Or(s.Contact.FullName, s.Contact.FirstName))
 		}
 		d.SavedContacts = append(d.SavedContacts, saved)
 	}

@@ -60,14 +60,18 @@ func (j *judgement) conversation(entry *webhook.Entry, c webhook.Change, channel
 		}
 	}
 	for i := range value.Echoes {
-		j.echo(value, &value.Echoes[i], channel)
+		if !value.Echoes[i].ToGroup() {
+			j.echo(value, &value.Echoes[i], channel)
+			rows++
+		}
 	}
 	for i := range value.Statuses {
 		j.status(&value.Statuses[i], channel)
 	}
-	// What did not become rows is kept as a whole: errors, messages of groups, and what is not known yet. A group's messages are no part
-	// of anybody's private thread.
-	if rows+len(value.Echoes)+len(value.Statuses) == 0 || rows < len(value.Messages) || len(value.Errors) > 0 {
+	// What did not become rows is kept as a whole: errors, messages of groups, what another responder says of the conversation, and
+	// what is not known yet. A group's messages are no part of anybody's private thread.
+	said := len(value.Messages) + len(value.Echoes)
+	if rows+len(value.Statuses) == 0 || rows < said || len(value.Errors) > 0 || len(value.Context) > 0 {
 		j.raw(entry, c, channel)
 	}
 }
@@ -90,7 +94,7 @@ func (j *judgement) message(v *webhook.Value, m *webhook.Message, channel *runti
 	row.EventTime, row.Raw = j.timeOf(m.Timestamp), m.Raw
 	row.OpensWindow = !slices.Contains(silentTypes, m.Type)
 	if m.Context != nil {
-		row.ContextWAMID = m.Context.ID
+		row.ContextWAMID = string(m.Context.ID)
 	}
 	row.ReplyWorthy = from == store.SourceMessages &&
 		(slices.Contains(answeredTypes, m.Type) || row.Text != "" && slices.Contains(spokenTypes, m.Type))
@@ -164,8 +168,8 @@ func (j *judgement) status(s *webhook.Status, channel *runtimeconfig.Channel) {
 	}
 	row := store.Status{
 		Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, WAMID: s.ID, Kind: store.StatusKind(s.Status),
-		Participant: s.RecipientParticipantID, CallbackData: s.CallbackData, EventTime: j.timeOf(s.Timestamp),
-		Pricing: s.RawPricing, Raw: s.Raw,
+		Participant: string(s.RecipientParticipantID), CallbackData: string(s.CallbackData), EventTime: j.timeOf(s.Timestamp),
+		Pricing: s.Pricing, Raw: s.Raw,
 	}
 	if len(s.Errors) > 0 {
 		row.ErrorCode = s.Errors[0].Code

@@ -58,12 +58,12 @@ type Media struct {
 
 // System is the content of a system message.
 type System struct {
-	Type string `json:"type"`
-	Body string `json:"body"`
+	Type Loose `json:"type"`
+	Body Loose `json:"body"`
 	// WhatsAppID is the user's new number.
-	WhatsAppID     string `json:"wa_id"`
-	UserID         string `json:"user_id"`
-	PreviousUserID string `json:"previous_user_id"`
+	WhatsAppID     Loose `json:"wa_id"`
+	UserID         Loose `json:"user_id"`
+	PreviousUserID Loose `json:"previous_user_id"`
 }
 
 // Content reads the content of a message from Raw. An ordinary text costs no second decoding.
@@ -123,7 +123,7 @@ func contentOf(kind string, raw []byte) Content {
 		return Content{Said: r.Emoji, Target: r.MessageID}
 	case TypeSystem:
 		s := member[System](content)
-		return Content{Said: s.Body, System: &s}
+		return Content{Said: string(s.Body), System: &s}
 	case TypeEdit, TypeRevoke:
 		return changeContent(content)
 	default:
@@ -191,13 +191,13 @@ func contactsText(raw json.RawMessage) string {
 				Formatted string `json:"formatted_name"`
 			} `json:"name"`
 			Phones []struct {
-				Phone      string `json:"phone"`
-				WhatsAppID string `json:"wa_id"`
+				Phone      Loose `json:"phone"`
+				WhatsAppID Loose `json:"wa_id"`
 			} `json:"phones"`
 		}](one)
 		parts := []string{c.Name.Formatted}
 		for _, p := range c.Phones {
-			parts = append(parts, cmp.Or(p.Phone, p.WhatsAppID))
+			parts = append(parts, string(cmp.Or(p.Phone, p.WhatsAppID)))
 		}
 		lines = append(lines, joined(" ", parts))
 	}
@@ -283,10 +283,10 @@ func (m *Message) Changed(sender Identity, s *System) (before, after Identity, o
 		return before, after, false
 	}
 	before = sender
-	if previous := Classify(s.PreviousUserID); previous.UserID != "" {
+	if previous := Classify(string(s.PreviousUserID)); previous.UserID != "" {
 		before.UserID = previous.UserID
 	}
-	for _, id := range []string{s.UserID, s.WhatsAppID} {
+	for _, id := range []Loose{s.UserID, s.WhatsAppID} {
 		after.add(id)
 	}
 	ok = before.UserID != "" && after.UserID != "" && before.UserID != after.UserID

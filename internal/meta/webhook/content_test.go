@@ -22,7 +22,7 @@ func TestHistoryDirections(t *testing.T) {
 		if err := json.Unmarshal([]byte(tc.message), &m); err != nil {
 			t.Fatal(err)
 		}
-		if got, wrote := m.Customer(tc.thread); got != tc.want || wrote != tc.wrote {
+		if got, wrote := m.Customer(Loose(tc.thread)); got != tc.want || wrote != tc.wrote {
 			t.Errorf("%s: %+v, wrote %t", tc.reason, got, wrote)
 		}
 	}

@@ -66,7 +66,7 @@ func TestDecodeRefuses(t *testing.T) {
 func TestOneOddMessageSpoilsOnlyItself(t *testing.T) {
 	c := Change{Value: json.RawMessage(`{"metadata":{"phone_number_id":1},"messages":[
 		{"id":"wamid.1","text":"not an object"}, {"id":"wamid.2","type":"image","image":{"id":"9"}}, 7],
-		"statuses":[{"id":"wamid.3","pricing":[]},{"id":"wamid.4","status":"sent"}]}`)}
+		"statuses":[{"id":{}},{"id":"wamid.4","status":"sent"}]}`)}
 	v, err := c.Messages()
 	if err != nil {
 		t.Fatal(err)
@@ -97,18 +97,61 @@ func TestDecodeStatus(t *testing.T) {
 		ID: "wamid.OUT9", Status: StatusFailed, Timestamp: "1763700101", RecipientID: "16505551234",
 		RecipientUserID: "US.134912", RecipientParentUserID: "US.ENT.5", RecipientType: "group",
 		RecipientParticipantID: "16505550000", CallbackData: "row-7",
-		Pricing:      &Pricing{Billable: true, PricingModel: "PMP", Type: "regular", Category: "service"},
-		Conversation: &Conversation{ID: "c", ExpirationTimestamp: "1763800000"},
-		Errors:       []Problem{{Code: 131047, Title: "T", Message: "M", Href: "/h"}},
-		RawPricing:   json.RawMessage(`{"billable":true,"pricing_model":"PMP","type":"regular","category":"service"}`),
+		Errors:  []Problem{{Code: 131047, Title: "T", Message: "M", Href: "/h", Details: "D"}},
+		Pricing: json.RawMessage(`{"billable":true,"pricing_model":"PMP","type":"regular","category":"service"}`),
 	}
-	want.Conversation.Origin.Type = "service"
-	want.Errors[0].ErrorData.Details = "D"
 	if diff := cmp.Diff(want, v.Statuses[0], cmpopts.IgnoreFields(Status{}, "Raw")); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Identity{Phone: "16505551234", UserID: "US.134912", ParentUserID: "US.ENT.5"}, v.Statuses[0].Recipient()); diff != "" {
 		t.Errorf("recipient (-want +got):\n%s", diff)
+	}
+}
+
+// What a message or a status can do without costs it nothing, whatever its shape.
+func TestOddMembersCostNoOthers(t *testing.T) {
+	odd := func(members, kind string) string {
+		return `{"metadata":{"phone_number_id":1,"display_phone_number":15550783881},"contacts":[7,{"wa_id":16505551234,"user_id":"US.1","profile":{"name":["x"],"username":"ana"}}],"` + kind + `":[{` + members + `}]}`
+	}
+	for _, members := range []string{
+		`"id":"w","from":16505551234,"type":"text","text":{"body":"hi"}`,
+		`"id":"w","from":{},"from_user_id":"US.1","type":"text","text":{"body":"hi"}`,
+		`"id":"w","from":"16505551234","type":"text","text":{"body":"hi"},"context":7`,
+		`"id":"w","from":"16505551234","type":"text","text":{"body":"hi"},"context":{"id":[],"forwarded":"yes"},"referral":7,"identity":""`,
+		`"id":"w","from":"16505551234","type":"text","text":{"body":"hi"},"errors":[7,{"code":"x","error_data":"details"},{"error_data":[]}]`,
+	} {
+		v, err := Change{Value: json.RawMessage(odd(members, "messages"))}.Messages()
+		if err != nil || len(v.Messages) != 1 || v.Messages[0].Err != nil {
+			t.Errorf("%s: %+v, %v", members, v.Messages, err)
+			continue
+		}
+		want := Identity{Phone: "16505551234", UserID: "US.1", Username: "ana"}
+		if got := v.Sender(&v.Messages[0]); got != want || v.Messages[0].Content().Said != "hi" {
+			t.Errorf("%s: %+v says %q", members, got, v.Messages[0].Content().Said)
+		}
+	}
+	for members, code := range map[string]int{
+		`"id":"w","status":"failed","recipient_id":16505551234,"errors":[{"code":131047,"error_data":"bare text"}]`:   131047,
+		`"id":"w","status":"failed","biz_opaque_callback_data":{},"errors":[{"code":"131047","title":7,"href":[]}]`:   131047,
+		`"id":"w","status":"failed","pricing":[1],"conversation":"c","recipient_participant_id":{},"errors":["none"]`: 0,
+	} {
+		v, err := Change{Value: json.RawMessage(odd(members, "statuses"))}.Messages()
+		if err != nil || len(v.Statuses) != 1 || v.Statuses[0].Err != nil || len(v.Statuses[0].Errors) != 1 || v.Statuses[0].Errors[0].Code != code {
+			t.Errorf("%s: %+v, %v", members, v.Statuses, err)
+		}
+	}
+	// What is said in a group must not pass for a private message.
+	v, err := Change{Value: json.RawMessage(`{"messages":[{"id":"w","group_id":{}},{"id":"w","group_id":120363}]}`)}.Messages()
+	if err != nil || v.Messages[0].Err == nil || v.Messages[1].GroupID != "120363" {
+		t.Errorf("groups: %+v, %v", v.Messages, err)
+	}
+}
+
+// Some samples of Meta have the field one level too high.
+func TestFieldOfTheEntry(t *testing.T) {
+	e, err := Decode([]byte(`{"entry":[{"id":"1","changes":[{"value":{}},{"field":"own","value":{}}],"field":"account_update"}]}`))
+	if err != nil || e.Entry[0].Changes[0].Field != "account_update" || e.Entry[0].Changes[1].Field != "own" {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

@@ -33,37 +33,52 @@ type Entry struct {
 	// Time is empty for messages.
 	Time    Timestamp `json:"time"`
 	Changes []Change  `json:"changes"`
+	// Field is that of changes without one: some samples of Meta have it here.
+	Field string `json:"field"`
 }
 
 // Change is one update. Its value depends on the field.
 type Change struct {
 	Field string          `json:"field"`
 	Value json.RawMessage `json:"value"`
+	// Err is ErrAmbiguous or ErrTooDeep if that is what the value is; then it must not be read. One odd change must not spoil the
+	// others of its batch, which may be other people's.
+	Err error `json:"-"`
 
 	// messages is Value as Messages would read it, nil if that is yet to be done.
 	messages *Value
 }
 
 // Decode reads a body. Verify it first. The result refers to the body, the error does not quote it. A body that two parsers could
-// read differently is refused with ErrAmbiguous, see DuplicateKeys.
+// read differently is refused with ErrAmbiguous; if it is only the value of a change, see Change.Err.
 //
 // See developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components.
 func Decode(body []byte) (Envelope, error) {
 	// This also bounds the depth: encoding/json itself allows ten thousand levels.
-	keys, err := DuplicateKeys(body)
-	if err != nil {
+	found := ambiguity{root: atBody}
+	if err := scan(body, 0, &found); err != nil {
 		return Envelope{}, err
 	}
-	if len(keys) > 0 {
+	if found.outside {
 		return Envelope{}, ErrAmbiguous
 	}
 	var e Envelope
-	if readPlain(body, &e, (*plain).envelope) {
-		return e, nil
+	if !readPlain(body, &e, (*plain).envelope) {
+		e = Envelope{}
+		if err := decode(body, &e); err != nil {
+			return Envelope{}, err
+		}
 	}
-	e = Envelope{}
-	if err := decode(body, &e); err != nil {
-		return Envelope{}, err
+	for i := range e.Entry {
+		for n := range e.Entry[i].Changes {
+			c := &e.Entry[i].Changes[n]
+			if c.Field == "" {
+				c.Field = e.Entry[i].Field
+			}
+			if found.inside || found.tooDeep {
+				c.Err = c.oddity()
+			}
+		}
 	}
 	return e, nil
 }
@@ -71,8 +86,9 @@ func Decode(body []byte) (Envelope, error) {
 // ignore is the visitor of a scan that only bounds the depth.
 type ignore struct{}
 
-func (ignore) object(int, bool)                         {}
-func (ignore) member(int, []byte, []byte, []byte) error { return nil }
+func (ignore) object([]byte, bool)                 {}
+func (ignore) member([]byte, []byte, []byte) error { return nil }
+func (ignore) deep([]byte) error                   { return ErrTooDeep }
 
 // decode is json.Unmarshal with errors that are safe to print: those of encoding/json quote the input.
 func decode(data []byte, out any) error {

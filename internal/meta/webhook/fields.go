@@ -16,12 +16,14 @@ const (
 
 // Echo is a message that the business sent by other means: on the phone, or through another responder.
 type Echo struct {
-	To             string    `json:"to"`
-	ToUserID       string    `json:"to_user_id"`
-	ToParentUserID string    `json:"to_parent_user_id"`
+	To             Loose     `json:"to"`
+	ToUserID       Loose     `json:"to_user_id"`
+	ToParentUserID Loose     `json:"to_parent_user_id"`
 	ID             string    `json:"id"`
 	Timestamp      Timestamp `json:"timestamp"`
 	Type           string    `json:"type"`
+	RecipientType  Loose     `json:"recipient_type"`
+	GroupID        Loose     `json:"group_id"`
 	// Request is the send as another responder made it, in standby only.
 	Request json.RawMessage `json:"message"`
 	// Raw is the whole echo as received.
@@ -38,15 +40,19 @@ func (e *Echo) UnmarshalJSON(data []byte) error {
 	e.Raw, e.Err = append(json.RawMessage(nil), data...), err
 	if len(e.Request) > 0 && err == nil {
 		request := member[struct {
-			To        string `json:"to"`
-			Recipient string `json:"recipient"`
-			Type      string `json:"type"`
+			To            Loose  `json:"to"`
+			Recipient     Loose  `json:"recipient"`
+			RecipientType Loose  `json:"recipient_type"`
+			Type          string `json:"type"`
 		}](e.Request)
 		e.To, e.ToUserID = cmp.Or(e.To, request.To), cmp.Or(e.ToUserID, request.Recipient)
-		e.Type = cmp.Or(e.Type, request.Type)
+		e.RecipientType, e.Type = cmp.Or(e.RecipientType, request.RecipientType), cmp.Or(e.Type, request.Type)
 	}
 	return nil
 }
+
+// ToGroup tells whether it went to a group, which is nobody's private thread.
+func (e *Echo) ToGroup() bool { return e.GroupID != "" || e.RecipientType == "group" }
 
 // Content reads the content of an echo.
 func (e *Echo) Content() Content {
@@ -59,7 +65,7 @@ func (e *Echo) Content() Content {
 // Recipient returns the customer whom the business wrote to, completed from the contact of the same person.
 func (v *Value) Recipient(e *Echo) Identity {
 	var to Identity
-	for _, id := range []string{e.ToUserID, e.ToParentUserID, e.To} {
+	for _, id := range []Loose{e.ToUserID, e.ToParentUserID, e.To} {
 		to.add(id)
 	}
 	return v.completed(to)
@@ -73,6 +79,8 @@ type History struct {
 	Metadata Metadata       `json:"metadata"`
 	Contacts []Contact      `json:"contacts"`
 	Chunks   []HistoryChunk `json:"history"`
+	// Messages are those of any thread that have a file, which come on their own.
+	Messages []HistoryMessage `json:"messages"`
 	// Errors tell that the business keeps its history to itself.
 	Errors []Problem `json:"errors"`
 }
@@ -81,7 +89,7 @@ type History struct {
 type HistoryChunk struct {
 	Threads []struct {
 		// ID is the customer's number.
-		ID       string           `json:"id"`
+		ID       Loose            `json:"id"`
 		Messages []HistoryMessage `json:"messages"`
 	} `json:"threads"`
 }
@@ -90,34 +98,34 @@ type HistoryChunk struct {
 type HistoryMessage struct {
 	Message
 
-	To       string
-	ToUserID string
+	To       Loose
+	ToUserID Loose
 }
 
 // UnmarshalJSON never fails; see Message.Err.
 func (m *HistoryMessage) UnmarshalJSON(data []byte) error {
 	*m = HistoryMessage{}
 	to := member[struct {
-		To       string `json:"to"`
-		ToUserID string `json:"to_user_id"`
+		To       Loose `json:"to"`
+		ToUserID Loose `json:"to_user_id"`
 	}](data)
 	m.To, m.ToUserID = to.To, to.ToUserID
 	return m.Message.UnmarshalJSON(data)
 }
 
 // Customer returns the customer of a message in the thread with an id, and whether he wrote it.
-func (m *HistoryMessage) Customer(thread string) (customer Identity, wrote bool) {
+func (m *HistoryMessage) Customer(thread Loose) (customer Identity, wrote bool) {
 	customer.add(thread)
 	var from Identity
-	for _, id := range []string{m.FromUserID, m.From} {
+	for _, id := range []Loose{m.FromUserID, m.From} {
 		from.add(id)
 	}
 	if wrote = m.To == "" && m.ToUserID == ""; wrote && customer.Phone != "" && from.Phone != "" {
 		wrote = customer.Phone == from.Phone
 	}
-	ids := []string{m.ToUserID, m.To}
+	ids := []Loose{m.ToUserID, m.To}
 	if wrote {
-		ids = []string{m.FromUserID, m.From}
+		ids = []Loose{m.FromUserID, m.From}
 	}
 	if customer.Phone == "" && customer.UserID == "" || wrote {
 		for _, id := range ids {
@@ -138,14 +146,14 @@ func (c Change) History() (History, error) {
 type AppState struct {
 	Metadata Metadata `json:"metadata"`
 	Sync     []struct {
-		Type    string `json:"type"`
+		Type    Loose `json:"type"`
 		Contact struct {
-			FullName    string `json:"full_name"`
-			FirstName   string `json:"first_name"`
-			PhoneNumber string `json:"phone_number"`
+			FullName    Loose `json:"full_name"`
+			FirstName   Loose `json:"first_name"`
+			PhoneNumber Loose `json:"phone_number"`
 		} `json:"contact"`
 		// Action is add or remove.
-		Action   string `json:"action"`
+		Action   Loose `json:"action"`
 		Metadata struct {
 			Timestamp Timestamp `json:"timestamp"`
 		} `json:"metadata"`
@@ -201,7 +209,7 @@ const roleNone = "none"
 // Customer returns whose thread it is.
 func (h *Handover) Customer() Identity {
 	var i Identity
-	for _, id := range []string{h.Sender.UserID, h.Sender.PhoneNumber} {
+	for _, id := range []Loose{h.Sender.UserID, h.Sender.PhoneNumber} {
 		i.add(id)
 	}
 	return i
@@ -219,9 +227,9 @@ func Digits(number string) string {
 
 // DisplayNumber returns the digits by which an account-level value names a number; empty if it names none.
 func (c Change) DisplayNumber() string {
-	return Digits(member[struct {
-		Number string `json:"display_phone_number"`
-	}](c.Value).Number)
+	return Digits(string(member[struct {
+		Number Loose `json:"display_phone_number"`
+	}](c.Value).Number))
 }
 
 // EventName returns the name of what an account-level value tells: its event, decision or alert. It is empty if there is none.

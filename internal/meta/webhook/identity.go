@@ -18,7 +18,8 @@ type Identity struct {
 
 // add sorts an id into the member that it fits by its form, unless that is filled in. A BSUID has been seen in members
 // that are documented to hold a phone number.
-func (i *Identity) add(id string) {
+func (i *Identity) add(loose Loose) {
+	id := string(loose)
 	if digits := strings.TrimPrefix(id, "+"); isPhone(digits) {
 		setOnce(&i.Phone, digits)
 	} else if user, ok := afterCountry(id); !ok {
@@ -71,14 +72,14 @@ func setOnce(member *string, value string) {
 // the zero Identity.
 func Classify(id string) Identity {
 	var i Identity
-	i.add(id)
+	i.add(Loose(id))
 	return i
 }
 
 // Identity returns who the contact is.
 func (c *Contact) Identity() Identity {
-	i := Identity{Name: c.Profile.Name, Username: strings.TrimPrefix(c.Profile.Username, "@")}
-	for _, id := range []string{c.UserID, c.ParentUserID, c.WhatsAppID} {
+	i := Identity{Name: string(c.Profile.Name), Username: strings.TrimPrefix(string(c.Profile.Username), "@")}
+	for _, id := range []Loose{c.UserID, c.ParentUserID, c.WhatsAppID} {
 		i.add(id)
 	}
 	return i
@@ -88,7 +89,7 @@ func (c *Contact) Identity() Identity {
 // message names nobody.
 func (v *Value) Sender(m *Message) Identity {
 	var sender Identity
-	for _, id := range []string{m.FromUserID, m.FromParentUserID, m.From} {
+	for _, id := range []Loose{m.FromUserID, m.FromParentUserID, m.From} {
 		sender.add(id)
 	}
 	return v.completed(sender)
@@ -128,7 +129,7 @@ func (i *Identity) same(other *Identity) bool {
 // Recipient returns whom a status is about.
 func (s *Status) Recipient() Identity {
 	var i Identity
-	for _, id := range []string{s.RecipientUserID, s.RecipientParentUserID, s.RecipientID} {
+	for _, id := range []Loose{s.RecipientUserID, s.RecipientParentUserID, s.RecipientID} {
 		i.add(id)
 	}
 	return i

@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"cmp"
 	"encoding/json"
+	"strconv"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/meta"
 )
@@ -16,6 +18,8 @@ type Value struct {
 	Statuses []Status `json:"statuses"`
 	// Errors concern the number or the app as a whole.
 	Errors []Problem `json:"errors"`
+	// Context is what the one who had the conversation before says about it.
+	Context json.RawMessage `json:"conversation_context"`
 
 	// people are who Contacts are, once that was asked.
 	people []Identity
@@ -23,37 +27,60 @@ type Value struct {
 
 // Metadata names the business number.
 type Metadata struct {
-	DisplayPhoneNumber string  `json:"display_phone_number"`
+	DisplayPhoneNumber Loose   `json:"display_phone_number"`
 	PhoneNumberID      meta.ID `json:"phone_number_id"`
+}
+
+// Loose is a text that a webhook can be read without. A whole number stands for its digits, and what is neither reads as if it was
+// absent: one odd member must not cost the others.
+type Loose string
+
+// UnmarshalJSON never fails.
+func (l *Loose) UnmarshalJSON(data []byte) error {
+	var s string
+	if json.Unmarshal(data, &s) != nil && allDigits(string(data)) {
+		s = string(data)
+	}
+	*l = Loose(s)
+	return nil
 }
 
 // Contact describes a user. Each member may be missing.
 type Contact struct {
 	Profile struct {
-		Name     string `json:"name"`
-		Username string `json:"username"`
+		Name     Loose `json:"name"`
+		Username Loose `json:"username"`
 	} `json:"profile"`
-	WhatsAppID      string `json:"wa_id"`
-	UserID          string `json:"user_id"`
-	ParentUserID    string `json:"parent_user_id"`
-	IdentityKeyHash string `json:"identity_key_hash"`
+	WhatsAppID      Loose `json:"wa_id"`
+	UserID          Loose `json:"user_id"`
+	ParentUserID    Loose `json:"parent_user_id"`
+	IdentityKeyHash Loose `json:"identity_key_hash"`
+}
+
+// UnmarshalJSON never fails: who a message is from stands in the message, too.
+func (c *Contact) UnmarshalJSON(data []byte) error {
+	type plain Contact
+	*c = Contact{}
+	_ = json.Unmarshal(data, (*plain)(c)) // what fits is read
+	return nil
 }
 
 // Message is a message of a user, or a system message about one.
 type Message struct {
 	// From is the phone number of the user, digits; missing where the user hides it. See Value.Sender.
-	From             string          `json:"from"`
-	FromUserID       string          `json:"from_user_id"`
-	FromParentUserID string          `json:"from_parent_user_id"`
-	ID               string          `json:"id"`
-	Timestamp        Timestamp       `json:"timestamp"`
-	Type             string          `json:"type"`
-	GroupID          string          `json:"group_id"`
-	Text             *TextContent    `json:"text"`
-	Context          *Context        `json:"context"`
-	Errors           []Problem       `json:"errors"`
-	Referral         json.RawMessage `json:"referral"`
-	Identity         json.RawMessage `json:"identity"`
+	From             Loose     `json:"from"`
+	FromUserID       Loose     `json:"from_user_id"`
+	FromParentUserID Loose     `json:"from_parent_user_id"`
+	ID               string    `json:"id"`
+	Timestamp        Timestamp `json:"timestamp"`
+	Type             string    `json:"type"`
+	// GroupID is not Loose: what is said in a group must not be taken for a private message.
+	GroupID  meta.ID         `json:"group_id"`
+	Text     *TextContent    `json:"text"`
+	Context  *Context        `json:"context"`
+	Errors   []Problem       `json:"errors"`
+	Referral json.RawMessage `json:"referral"`
+	Identity json.RawMessage `json:"identity"`
 	// Raw is the whole message as received, with the content of the types that are not decoded.
 	Raw json.RawMessage `json:"-"`
 	// Err is set if the message is not of the documented shape; then only Raw can be relied on. One odd message must not
@@ -78,22 +105,48 @@ type TextContent struct {
 // Context is what a message refers to.
 type Context struct {
 	// From and ID name the message that is quoted or answered.
-	From                string          `json:"from"`
-	ID                  string          `json:"id"`
+	From                Loose           `json:"from"`
+	ID                  Loose           `json:"id"`
 	Forwarded           bool            `json:"forwarded"`
 	FrequentlyForwarded bool            `json:"frequently_forwarded"`
 	ReferredProduct     json.RawMessage `json:"referred_product"`
 }
 
+// UnmarshalJSON never fails: a message means something without what it refers to.
+func (c *Context) UnmarshalJSON(data []byte) error {
+	type plain Context
+	*c = Context{}
+	_ = json.Unmarshal(data, (*plain)(c)) // what fits is read
+	return nil
+}
+
 // Problem is an error in a webhook. The codes are those of meta.Error.
 type Problem struct {
-	Code      int    `json:"code"`
-	Title     string `json:"title"`
-	Message   string `json:"message"`
-	Href      string `json:"href"`
-	ErrorData struct {
-		Details string `json:"details"`
-	} `json:"error_data"`
+	Code    int
+	Title   string
+	Message string
+	Href    string
+	Details string
+}
+
+// UnmarshalJSON never fails: that something went wrong counts without its cause, and error_data is sometimes a bare text.
+func (p *Problem) UnmarshalJSON(data []byte) error {
+	wire := member[struct {
+		Code      Loose           `json:"code"`
+		Title     Loose           `json:"title"`
+		Message   Loose           `json:"message"`
+		Href      Loose           `json:"href"`
+		ErrorData json.RawMessage `json:"error_data"`
+	}](data)
+	code, _ := strconv.Atoi(string(wire.Code)) // 0 is no code
+	details := member[struct {
+		Details Loose `json:"details"`
+	}](wire.ErrorData).Details
+	*p = Problem{
+		Code: code, Title: string(wire.Title), Message: string(wire.Message), Href: string(wire.Href),
+		Details: cmp.Or(string(details), member[string](wire.ErrorData)),
+	}
+	return nil
 }
 
 // Values of Status.Status. The list is open.
@@ -108,20 +161,18 @@ const (
 
 // Status is what became of a message of ours. Statuses come in any order, more than once, and not all of them.
 type Status struct {
-	ID                     string        `json:"id"`
-	Status                 string        `json:"status"`
-	Timestamp              Timestamp     `json:"timestamp"`
-	RecipientID            string        `json:"recipient_id"`
-	RecipientUserID        string        `json:"recipient_user_id"`
-	RecipientParentUserID  string        `json:"recipient_parent_user_id"`
-	RecipientType          string        `json:"recipient_type"`
-	RecipientParticipantID string        `json:"recipient_participant_id"`
-	CallbackData           string        `json:"biz_opaque_callback_data"`
-	Pricing                *Pricing      `json:"pricing"`
-	Conversation           *Conversation `json:"conversation"`
-	Errors                 []Problem     `json:"errors"`
-	// RawPricing is Pricing as received.
-	RawPricing json.RawMessage `json:"-"`
+	ID                     string    `json:"id"`
+	Status                 string    `json:"status"`
+	Timestamp              Timestamp `json:"timestamp"`
+	RecipientID            Loose     `json:"recipient_id"`
+	RecipientUserID        Loose     `json:"recipient_user_id"`
+	RecipientParentUserID  Loose     `json:"recipient_parent_user_id"`
+	RecipientType          Loose     `json:"recipient_type"`
+	RecipientParticipantID Loose     `json:"recipient_participant_id"`
+	CallbackData           Loose     `json:"biz_opaque_callback_data"`
+	// Pricing says whether and how the message is charged, as received.
+	Pricing json.RawMessage `json:"pricing"`
+	Errors  []Problem       `json:"errors"`
 	// Raw is the whole status as received.
 	Raw json.RawMessage `json:"-"`
 	// Err is set if the status is not of the documented shape; then only Raw can be relied on.
@@ -134,29 +185,10 @@ func (s *Status) UnmarshalJSON(data []byte) error {
 	*s = Status{}
 	err := decode(data, (*plain)(s))
 	s.Raw, s.Err = append(json.RawMessage(nil), data...), err
-	if s.Pricing != nil {
-		s.RawPricing = member[struct {
-			Pricing json.RawMessage `json:"pricing"`
-		}](s.Raw).Pricing
+	if string(s.Pricing) == "null" {
+		s.Pricing = nil
 	}
 	return nil
-}
-
-// Pricing says whether and how a message is charged: by Type and Category, Billable is on its way out.
-type Pricing struct {
-	Billable     bool   `json:"billable"`
-	PricingModel string `json:"pricing_model"`
-	Type         string `json:"type"`
-	Category     string `json:"category"`
-}
-
-// Conversation comes with versions before v24.0, and with free entry points.
-type Conversation struct {
-	ID                  string    `json:"id"`
-	ExpirationTimestamp Timestamp `json:"expiration_timestamp"`
-	Origin              struct {
-		Type string `json:"type"`
-	} `json:"origin"`
 }
 
 // Values of Handover.Type.
@@ -169,12 +201,12 @@ const (
 type Handover struct {
 	Recipient struct {
 		PhoneNumberID      meta.ID `json:"phone_number_id"`
-		DisplayPhoneNumber string  `json:"display_phone_number"`
+		DisplayPhoneNumber Loose   `json:"display_phone_number"`
 	} `json:"recipient"`
 	// Sender is the user whose conversation it is.
 	Sender struct {
-		PhoneNumber string `json:"phone_number"`
-		UserID      string `json:"user_id"`
+		PhoneNumber Loose `json:"phone_number"`
+		UserID      Loose `json:"user_id"`
 	} `json:"sender"`
 	Type      string    `json:"type"`
 	Timestamp Timestamp `json:"timestamp"`

@@ -14,7 +14,8 @@ const plainValue = `{ "messaging_product":"whatsapp","metadata":{"display_phone_
 		"context":{"from":"1","id":"wamid.0","forwarded":true,"referred_product":{"catalog_id":"7"}},"referral":{"headline":"Ferns"},"later":[1.5e3,null]},
 		{"id":"wamid.2","timestamp":1763700002,"type":"image","image":{"id":"9"}}],
 	"statuses":[{"id":"wamid.3","status":"sent","timestamp":"1763700003","pricing":{"billable":false,"category":"service"},
-		"conversation":{"id":"c","expiration_timestamp":"1763800000","origin":{"type":"service"}}}] }`
+		"conversation":{"id":"c","expiration_timestamp":"1763800000","origin":{"type":"service"}}}],
+	"conversation_context":{"type":"summary","summary":{"text":"wants a fern"}} }`
 
 // sameValue compares what two decoders say, but for the texts of errors.
 var sameValue = cmp.Options{
@@ -33,7 +34,7 @@ func TestOrdinaryWebhooksArePlain(t *testing.T) {
 	if got := value.Messages[0].Text.Body; got != `a/b "c"` {
 		t.Errorf("the text is %q", got)
 	}
-	if got := string(value.Statuses[0].RawPricing); got != `{"billable":false,"category":"service"}` {
+	if got := string(value.Statuses[0].Pricing); got != `{"billable":false,"category":"service"}` {
 		t.Errorf("the pricing is %s", got)
 	}
 }
@@ -89,7 +90,7 @@ func FuzzPlain(f *testing.F) {
 	f.Add([]byte(textBody))
 	f.Add([]byte(plainValue))
 	f.Add([]byte(`{"entry":[{"time":17,"changes":[{"field":"history","value":[null]}]}],"object":"x"}`))
-	f.Add([]byte(`{"messages":[7,null,{"id":"1","errors":[]},{"referral":null,"identity":"\ud800"}],"statuses":[{"pricing":{}},{"pricing":[]}]}`))
+	f.Add([]byte(`{"messages":[7,null,{"id":"1","errors":[]},{"referral":null,"identity":"\ud800"}],"statuses":[{"pricing":{}},{"pricing":[]},{"pricing":null},{"recipient_id":7}],"conversation_context":{"type":"summary"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e Envelope
 		if readPlain(data, &e, (*plain).envelope) {

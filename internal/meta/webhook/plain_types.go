@@ -24,6 +24,8 @@ func (p *plain) entry(e *Entry) bool {
 			return str(p, &e.ID)
 		case "time":
 			return p.timestamp(&e.Time)
+		case "field":
+			return str(p, &e.Field)
 		case "changes":
 			return list(p, &e.Changes, (*plain).change)
 		default:
@@ -69,6 +71,8 @@ func (p *plain) value(v *Value) bool {
 			return list(p, &v.Messages, (*plain).message)
 		case "statuses":
 			return list(p, &v.Statuses, (*plain).status)
+		case "conversation_context":
+			return p.raw(&v.Context)
 		case "message_echoes", "errors":
 			return false
 		default:
@@ -229,54 +233,9 @@ func (p *plain) statusMembers(s *Status) bool {
 		case "biz_opaque_callback_data":
 			return str(p, &s.CallbackData)
 		case "pricing":
-			p.next()
-			start := p.pos
-			s.Pricing = &Pricing{}
-			ok := p.pricing(s.Pricing)
-			s.RawPricing = p.data[start:p.pos:p.pos]
-			return ok
-		case "conversation":
-			s.Conversation = &Conversation{}
-			return p.conversation(s.Conversation)
+			return p.next() != 'n' && p.raw(&s.Pricing)
 		case "errors":
 			return false
-		default:
-			return p.skip()
-		}
-	})
-}
-
-func (p *plain) pricing(to *Pricing) bool {
-	return p.object(func(key string) bool {
-		switch key {
-		case "billable":
-			return p.boolean(&to.Billable)
-		case "pricing_model":
-			return str(p, &to.PricingModel)
-		case "type":
-			return str(p, &to.Type)
-		case "category":
-			return str(p, &to.Category)
-		default:
-			return p.skip()
-		}
-	})
-}
-
-func (p *plain) conversation(c *Conversation) bool {
-	return p.object(func(key string) bool {
-		switch key {
-		case "id":
-			return str(p, &c.ID)
-		case "expiration_timestamp":
-			return p.timestamp(&c.ExpirationTimestamp)
-		case "origin":
-			return p.object(func(key string) bool {
-				if key == "type" {
-					return str(p, &c.Origin.Type)
-				}
-				return p.skip()
-			})
 		default:
 			return p.skip()
 		}

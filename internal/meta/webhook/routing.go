@@ -24,12 +24,6 @@ const (
 	entityID
 )
 
-// routingKeys are the keys that decide who a webhook belongs to, or lead to one that does.
-var routingKeys = []string{
-	"object", "entry", "id", "changes", "field", "value", "metadata", "standby", "recipient", "waba_info",
-	"phone_number_id", "waba_id", "entity_id", "entity_type",
-}
-
 // kindOf classifies a member by its key and the key of the object it stands in.
 func kindOf(parent, key []byte) idKind {
 	switch i, _ := matchKey(key, "phone_number_id", "waba_id", "id", "entity_id"); {
@@ -50,7 +44,7 @@ func kindOf(parent, key []byte) idKind {
 // names a business.
 func PeekIDs(body []byte) (phoneNumberIDs, wabaIDs []string, err error) {
 	c := &collector{limit: maxCandidates, peek: true}
-	err = scan(body, c)
+	err = scan(body, 0, c)
 	if errors.Is(err, errStop) {
 		err = nil
 	}
@@ -62,7 +56,7 @@ func PeekIDs(body []byte) (phoneNumberIDs, wabaIDs []string, err error) {
 // value with more ids than any webhook of Meta yields the empty id too, which belongs to nobody.
 func (c Change) RoutingIDs() (phoneNumberIDs, wabaIDs []string) {
 	found := &collector{limit: maxCandidates}
-	if scan(c.Value, found) != nil || found.overflow {
+	if scan(c.Value, 0, found) != nil || found.overflow {
 		found.phones, found.wabas = append(found.phones, ""), append(found.wabas, "")
 	}
 	if c.Field == FieldAccountAlerts {
@@ -94,9 +88,15 @@ type collector struct {
 	peek bool
 }
 
-func (c *collector) object(int, bool) {}
+func (c *collector) object([]byte, bool) {}
 
-func (c *collector) member(_ int, parent, key, scalar []byte) error {
+// deep leaves out what is too deep, where no webhook of Meta has an id.
+func (c *collector) deep([]byte) error {
+	c.overflow = true
+	return nil
+}
+
+func (c *collector) member(parent, key, scalar []byte) error {
 	if scalar == nil {
 		return nil
 	}
@@ -144,47 +144,4 @@ func idText(scalar []byte) string {
 
 func allDigits(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789") == ""
-}
-
-// maxReported bounds the findings of DuplicateKeys.
-const maxReported = 8
-
-// DuplicateKeys returns the routing keys that a body spells twice in one object, or in other than lower case. Meta sends
-// no such body. encoding/json matches keys without regard to case and merges repeated objects, other parsers do not, so
-// such a body could name one tenant to one reader and another tenant to the next. The result is nil for a sound body.
-func DuplicateKeys(body []byte) ([]string, error) {
-	d := &duplicates{}
-	err := scan(body, d)
-	if errors.Is(err, errStop) {
-		err = nil
-	}
-	return d.found, err
-}
-
-// duplicates remembers which routing keys each open object has had.
-type duplicates struct {
-	seen  [maxDepth + 1]uint32
-	found []string
-}
-
-func (d *duplicates) object(depth int, open bool) {
-	if open {
-		d.seen[depth] = 0
-	}
-}
-
-func (d *duplicates) member(depth int, _, key, _ []byte) error {
-	i, exact := matchKey(key, routingKeys...)
-	if i < 0 {
-		return nil
-	}
-	repeated := d.seen[depth]&(1<<i) != 0
-	d.seen[depth] |= 1 << i
-	if (repeated || !exact) && !slices.Contains(d.found, routingKeys[i]) {
-		d.found = append(d.found, routingKeys[i])
-	}
-	if len(d.found) >= maxReported {
-		return errStop
-	}
-	return nil
 }

@@ -42,8 +42,8 @@ func TestPeekIDs(t *testing.T) {
 		{"nothing is an error", ``, nil, nil, ErrSyntax},
 		{"trailing data is an error", `{} {}`, nil, nil, ErrSyntax},
 		{"an open string is an error", `{"a":"\`, nil, nil, ErrSyntax},
-		{"deep nesting is an error", strings.Repeat("[", 33) + strings.Repeat("]", 33), nil, nil, ErrTooDeep},
-		{"the deepest nesting allowed", strings.Repeat("[", 32) + strings.Repeat("]", 32), nil, nil, nil},
+		{"what is nested too deeply is passed over", `{"entry":[{"x":` + deep(40, `"]}\"["`) + `,"id":"1"}]}`, nil, []string{"1"}, nil},
+		{"unless it never ends", strings.Repeat("[", 40), nil, nil, ErrSyntax},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			phones, wabas, err := PeekIDs([]byte(tc.body))
@@ -118,33 +118,68 @@ func TestRoutingIDs(t *testing.T) {
 	}
 }
 
-func TestDuplicateKeys(t *testing.T) {
+// deep nests a value in lists.
+func deep(levels int, value string) string {
+	return strings.Repeat("[", levels) + value + strings.Repeat("]", levels)
+}
+
+// change is a body with one change of a value.
+func change(value string) string {
+	return `{"object":"o","entry":[{"id":"1","changes":[{"field":"f","value":` + value + `}]}]}`
+}
+
+// TestAmbiguousKeys: outside of the values of changes they cost the whole body, inside only the change.
+func TestAmbiguousKeys(t *testing.T) {
 	for _, tc := range []struct {
 		reason, body string
-		want         []string
+		whole        error
+		inside       error
 	}{
-		{"a genuine body", textBody, nil},
-		{"the same key in different objects", `{"entry":[{"id":"1"},{"id":"2"}]}`, nil},
-		{"a repeated key", `{"entry":[],"object":"x","entry":[]}`, []string{"entry"}},
-		{"a repeated id deep inside", `{"a":{"metadata":{"phone_number_id":"1","x":{},"phone_number_id":"2"}}}`, []string{"phone_number_id"}},
-		{"a case variant alone", `{"entry":[{"ID":"1"}]}`, []string{"id"}},
-		{"a case variant beside the key", `{"entry":[{"id":"1","Id":"2"}]}`, []string{"id"}},
-		{"a letter that folds to an ASCII one", "{\"recip\u0131ent\":1,\"\u017ftandby\":{}}", []string{"standby"}},
-		{"an escaped repetition", `{"value":1,"\u0076alue":2}`, []string{"value"}},
-		{"an escaped spelling alone is the same key", `{"\u0076alue":2}`, nil},
-		{"other keys may repeat", `{"text":1,"text":2,"Text":3}`, nil},
-		{"an object inside does not reset its parent", `{"field":1,"value":{"field":2},"field":3}`, []string{"field"}},
-		{"several findings", `{"entry":1,"entry":2,"Changes":[],"waba_info":{"WABA_ID":1}}`, []string{"entry", "changes", "waba_id"}},
+		{"a genuine body", textBody, nil, nil},
+		{"the same key in different objects", `{"entry":[{"id":"1"},{"id":"2"}]}`, nil, nil},
+		{"a repeated key", `{"entry":[],"object":"x","entry":[]}`, ErrAmbiguous, nil},
+		{"a case variant alone", `{"entry":[{"ID":"1"}]}`, ErrAmbiguous, nil},
+		{"a case variant beside the key", `{"entry":[{"id":"1","Id":"2"}]}`, ErrAmbiguous, nil},
+		{"an escaped repetition", `{"entry":[{"changes":[{"value":{},"\u0076alue":{}}]}]}`, ErrAmbiguous, nil},
+		{"two fields", `{"entry":[{"changes":[{"field":"1","value":{},"field":"3"}]}]}`, ErrAmbiguous, nil},
+		{"two ids of one account", `{"entry":[{"id":"1","changes":[{"value":{"id":1}}],"id":"3"}]}`, ErrAmbiguous, nil},
+		{"an escaped spelling alone is the same key", `{"entry":[{"changes":[{"\u0076alue":{}}]}]}`, nil, nil},
+		{"other keys may repeat", change(`{"text":1,"text":2,"Text":3}`), nil, nil},
+		{"two numbers", change(`{"metadata":{"phone_number_id":"1","x":{},"phone_number_id":"2"}}`), nil, ErrAmbiguous},
+		{"two objects with numbers", change(`{"metadata":{},"metadata":{}}`), nil, ErrAmbiguous},
+		{"a number in another case", change(`{"recipient":{"Phone_Number_ID":"1"}}`), nil, ErrAmbiguous},
+		{"a number deeper", change(`{"standby":{"metadata":{"phone_number_id":"1","phone_number_id":"2"}}}`), nil, ErrAmbiguous},
+		{"two accounts", change(`{"waba_info":{"waba_id":"1","WABA_ID":"2"}}`), nil, ErrAmbiguous},
+		{"two entities", change(`{"entity_id":"1","entity_id":"2"}`), nil, ErrAmbiguous},
+		{"a letter that folds to an ASCII one", change("{\"\u017ftandby\":{}}"), nil, ErrAmbiguous},
+		{"what another responder sent", change(`{"standby":{"message_echoes":[{"message":{"ID":1,"id":2,"Value":{"Metadata":{}},"recipient":"r","Recipient":{"phone_number_id":1,"phone_number_id":1}}}]}}`), nil, nil},
+		{"nesting inside a value", change(`{"x":` + deep(40, "1") + `}`), nil, ErrTooDeep},
+		{"a value that is nothing but nesting", change(deep(9000, "")), nil, ErrTooDeep},
+		{"nesting outside", `{"x":` + deep(40, "1") + `,` + change("{}")[1:], ErrTooDeep, nil},
 	} {
-		got, err := DuplicateKeys([]byte(tc.body))
-		if err != nil {
-			t.Errorf("%s: %v", tc.reason, err)
+		e, err := Decode([]byte(tc.body))
+		if !errors.Is(err, tc.whole) || err == nil && tc.whole != nil {
+			t.Errorf("%s: error %v, want %v", tc.reason, err, tc.whole)
 		}
-		if diff := cmp.Diff(tc.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+		var got error
+		for _, entry := range e.Entry {
+			for _, c := range entry.Changes {
+				got = c.Err
+			}
+		}
+		if !errors.Is(got, tc.inside) {
+			t.Errorf("%s: the change has error %v, want %v", tc.reason, got, tc.inside)
 		}
 	}
-	if _, err := DuplicateKeys([]byte(`{"entry":`)); !errors.Is(err, ErrSyntax) {
+	// One of two changes.
+	e, err := Decode([]byte(`{"entry":[{"changes":[{"value":{"metadata":{},"metadata":{}}},{"value":{"metadata":{}}},{}]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := e.Entry[0].Changes; !errors.Is(c[0].Err, ErrAmbiguous) || c[1].Err != nil || c[2].Err != nil {
+		t.Errorf("the changes have the errors %v, %v and %v", c[0].Err, c[1].Err, c[2].Err)
+	}
+	if _, err := Decode([]byte(`{"entry":`)); !errors.Is(err, ErrSyntax) {
 		t.Errorf("a cut body gave %v, want %v", err, ErrSyntax)
 	}
 }
@@ -156,6 +191,7 @@ func FuzzRouting(f *testing.F) {
 	f.Add([]byte(`{"entry":[{"id":1,"ID":"2","changes":[{"value":{"recipient":{"phone_number_id":"3"}}}]}]}`))
 	f.Add([]byte(`{"Entry":[{"changes":[{"value":{"metadata":{"phone_number_id":"1"},"metadata":null}}]}]}`))
 	f.Add([]byte(`[[[["\ud800"]]]]`))
+	f.Add([]byte(change(`{"standby":{"Metadata":{"phone_number_id":"1"}},"x":` + deep(40, `"]"`) + `,"metadata":{"phone_number_id":"2"}}`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		phones, wabas, peekErr := PeekIDs(body)
 		e, err := Decode(body)

@@ -22,13 +22,13 @@ const (
 
 // Errors of the scan. They are constant: a body must not speak through our error text.
 var (
-	// ErrTooDeep means that a body is nested deeper than any webhook of Meta.
+	// ErrTooDeep means nesting deeper than in any webhook of Meta.
 	ErrTooDeep = errors.New("webhook: JSON is nested too deeply")
 	// ErrTooMany means that a body has more elements than any webhook of Meta.
 	ErrTooMany = errors.New("webhook: JSON has too many elements")
 	// ErrSyntax means that a body is no JSON.
 	ErrSyntax = errors.New("webhook: malformed JSON")
-	// ErrAmbiguous means that a body spells a routing key twice, or in another case.
+	// ErrAmbiguous means that a routing key is spelled twice, or in another case.
 	ErrAmbiguous = errors.New("webhook: ambiguous keys")
 	// ErrShape means that a body is JSON, but not as documented.
 	ErrShape = errors.New("webhook: unexpected shape")
@@ -39,9 +39,11 @@ var (
 // visitor sees the members of each object of a body. parent is the key under which the object stands, ignoring arrays.
 type visitor interface {
 	// object is told of the start and the end of each object.
-	object(depth int, open bool)
+	object(parent []byte, open bool)
 	// member gets a key, and the raw value if it is a scalar, else nil. Both are slices of the body.
-	member(depth int, parent, key, scalar []byte) error
+	member(parent, key, scalar []byte) error
+	// deep is told of an object or array that is nested too deeply. It is passed over, unless deep returns an error.
+	deep(parent []byte) error
 }
 
 // scanner walks over JSON without decoding or copying it. It is no validator: it may accept what encoding/json refuses,
@@ -53,10 +55,10 @@ type scanner struct {
 	elements int
 }
 
-// scan walks over a body, which must be one value.
-func scan(data []byte, v visitor) error {
+// scan walks over a text, which must be one value that stands at a depth of the body.
+func scan(data []byte, depth int, v visitor) error {
 	s := &scanner{data: data, visit: v}
-	if err := s.value(0, nil); err != nil {
+	if err := s.value(depth, nil); err != nil {
 		return err
 	}
 	if s.next() != 0 {
@@ -80,10 +82,15 @@ func (s *scanner) next() byte {
 
 // value walks over the value at the position. parent is the key it belongs to.
 func (s *scanner) value(depth int, parent []byte) error {
-	switch s.next() {
-	case '{':
+	switch c := s.next(); {
+	case (c == '{' || c == '[') && depth >= maxDepth:
+		if err := s.visit.deep(parent); err != nil {
+			return err
+		}
+		return s.passOver()
+	case c == '{':
 		return s.objectAt(depth+1, parent)
-	case '[':
+	case c == '[':
 		return s.arrayAt(depth+1, parent)
 	default:
 		_, err := s.scalar()
@@ -91,12 +98,31 @@ func (s *scanner) value(depth int, parent []byte) error {
 	}
 }
 
-func (s *scanner) objectAt(depth int, parent []byte) error {
-	if depth > maxDepth {
-		return ErrTooDeep
+// passOver consumes an object or array by its brackets alone. It takes no stack, however deeply they are nested.
+func (s *scanner) passOver() error {
+	for open := 0; s.pos < len(s.data); {
+		switch s.data[s.pos] {
+		case '"':
+			if _, err := s.scalar(); err != nil {
+				return err
+			}
+			continue
+		case '{', '[':
+			open++
+		case '}', ']':
+			open--
+		}
+		s.pos++
+		if open == 0 {
+			return nil
+		}
 	}
-	s.visit.object(depth, true)
-	defer s.visit.object(depth, false)
+	return ErrSyntax
+}
+
+func (s *scanner) objectAt(depth int, parent []byte) error {
+	s.visit.object(parent, true)
+	defer s.visit.object(parent, false)
 	s.pos++
 	if s.next() == '}' {
 		s.pos++
@@ -126,7 +152,7 @@ func (s *scanner) memberAt(depth int, parent []byte) error {
 	}
 	s.pos++
 	if c := s.next(); c == '{' || c == '[' {
-		if err := s.visit.member(depth, parent, key, nil); err != nil {
+		if err := s.visit.member(parent, key, nil); err != nil {
 			return err
 		}
 		return s.value(depth, key)
@@ -135,13 +161,10 @@ func (s *scanner) memberAt(depth int, parent []byte) error {
 	if err != nil {
 		return err
 	}
-	return s.visit.member(depth, parent, key, raw)
+	return s.visit.member(parent, key, raw)
 }
 
 func (s *scanner) arrayAt(depth int, parent []byte) error {
-	if depth > maxDepth {
-		return ErrTooDeep
-	}
 	s.pos++
 	if s.next() == ']' {
 		s.pos++
