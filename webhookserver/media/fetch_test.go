@@ -165,6 +165,32 @@ func TestLimitGoesByWhatTheFileWasSentAs(t *testing.T) {
 	}
 }
 
+func TestLinesAreFetchedForInTurn(t *testing.T) {
+	const many = 40
+	w := newWorld(t)
+	w.serve("line-a")
+	for range many {
+		w.arrive("image/jpeg", []byte("a photo"), nil)
+	}
+	w.advance(time.Second)
+	_, err := w.store.Ingest(w.Context(), &store.Delivery{App: "another", Messages: []store.InboundMessage{{
+		Line: "line-b", PhoneNumberID: "1666", WAMID: "wamid.of.b", From: store.Identity{Phone: metasim.DemoCustomer}, Source: store.SourceMessages,
+		Type: "image", Media: &store.Media{ID: "1"}, EventTime: w.clock(), ReplyWorthy: true, OpensWindow: true, Raw: []byte("{}"),
+	}}})
+	w.must(err)
+	k := w.fetcher()
+	var lines []string
+	for range 3 { // nothing of what is claimed is done
+		if do, err := k.claim(w.Context()); err != nil || do == nil {
+			t.Fatalf("nothing was claimed: %v", err)
+		}
+		lines = append(lines, k.served)
+	}
+	if got := strings.Join(lines, " "); got != "line-a line-b line-a" {
+		t.Errorf("fetched for %s: one line waits behind the %d older files of another", got, many)
+	}
+}
+
 func TestDeadAddressIsReplacedOnce(t *testing.T) {
 	w := newWorld(t)
 	if _, err := w.sim.AddFault(metasim.Fault{Call: "download_media", Action: metasim.ActionHTTPStatus, Status: 404}); err != nil {

@@ -77,6 +77,8 @@ type Fetcher struct {
 	loop    *dispatch.Loop
 	results *prometheus.CounterVec
 	bytes   prometheus.Counter
+	// served is the line that was claimed last, empty if nothing else was to be fetched. Only claim uses it.
+	served string
 }
 
 // New makes a Fetcher and registers its metrics.
@@ -127,17 +129,26 @@ func (k *Fetcher) Run(ctx context.Context) error {
 }
 
 func (k *Fetcher) claim(ctx context.Context) (func(), error) {
-	// Detached: a claim that is broken off by a shutdown may be committed all the same, and would have to run out.
-	claimCtx, cancel := detached(ctx)
-	defer cancel()
-	f, err := k.store.ClaimMedia(claimCtx, store.ClaimMediaRequest{Owner: k.owner, Lease: lease, PerLineLimit: perLine})
+	f, err := k.claimAfter(ctx, k.served)
+	if errors.Is(err, store.ErrNothingDue) && k.served != "" {
+		f, err = k.claimAfter(ctx, "") // the next round
+	}
+	k.served = ""
 	if errors.Is(err, store.ErrNothingDue) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	k.served = f.Line
 	return func() { k.work(ctx, f) }, nil
+}
+
+func (k *Fetcher) claimAfter(ctx context.Context, line string) (*store.MediaFetch, error) {
+	// Detached: a claim that is broken off by a shutdown may be committed all the same, and would have to run out.
+	ctx, cancel := detached(ctx)
+	defer cancel()
+	return k.store.ClaimMedia(ctx, store.ClaimMediaRequest{Owner: k.owner, Lease: lease, PerLineLimit: perLine, After: line})
 }
 
 // work fetches a file and writes the result down.

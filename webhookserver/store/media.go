@@ -8,8 +8,10 @@ import (
 // Files keeps track of the files of messages, which themselves lie in a blob
 // store: what is still to be fetched from Meta, and what nobody needs any more.
 type Files interface {
-	// ClaimMedia leases the file of a customer's message that has waited longest
-	// for being fetched. A lease that ran out is handed out again: fetching a
+	// ClaimMedia leases the file of a customer's message that is to be fetched next:
+	// of the first line, by their ids, that has something to fetch and room, the file
+	// that has waited longest; files that failed come after those that were never
+	// tried. A lease that ran out is handed out again: fetching a
 	// file twice does no harm, its blob key is the same. It returns ErrNothingDue
 	// if there is none.
 	ClaimMedia(ctx context.Context, req ClaimMediaRequest) (*MediaFetch, error)
@@ -76,6 +78,8 @@ type ClaimMediaRequest struct {
 	Lease time.Duration
 	// PerLineLimit is how many files of one line may be fetched at a time.
 	PerLineLimit int
+	// After leaves lines out as that of a ClaimSendRequest does.
+	After string
 }
 
 // MediaFetch is a claimed file.

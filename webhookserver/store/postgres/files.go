@@ -11,16 +11,29 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
-// fetchable locks the file that has waited longest. Its parameters: now, and the
-// limit per line. Like claimable it skips what others have locked.
+// fetchable locks the file that is fetched next. Its parameters: now, the limit
+// per line, and the line after which to look. Like claimable it skips what others
+// have locked.
+//
+// The lines that have something to fetch are found by one probe each, in their
+// order, and the first that has room does, so that a hundred thousand files of one
+// cost the others nothing.
 const fetchable = `
-	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
-	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0),
-	       coalesce((SELECT type FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid), '')
-	FROM media f
-	WHERE (f.state = 'pending' AND f.not_before <= $1 OR f.state = 'fetching' AND f.lease_until <= $1)
-	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > $1 GROUP BY line HAVING count(*) >= $2)
-	ORDER BY f.received_at LIMIT 1 FOR UPDATE SKIP LOCKED`
+	WITH RECURSIVE waiting (line) AS (
+	  SELECT min(line) FROM media WHERE state IN ('pending', 'fetching') AND line > $3
+	  UNION ALL
+	  SELECT (SELECT min(line) FROM media WHERE state IN ('pending', 'fetching') AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
+	)
+	SELECT n.* FROM waiting w CROSS JOIN LATERAL (
+	    SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
+	           coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0),
+	           coalesce((SELECT type FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid), '')
+	    FROM media f
+	    WHERE f.line = w.line AND f.state IN ('pending', 'fetching') AND f.not_before <= $1 AND f.lease_until <= $1
+	      AND (SELECT count(*) FROM media b WHERE b.line = w.line AND b.state = 'fetching' AND b.lease_until > $1) < $2
+	    ORDER BY f.not_before, f.received_at LIMIT 1 FOR UPDATE OF f SKIP LOCKED) n
+	WHERE w.line IS NOT NULL
+	LIMIT 1`
 
 // ClaimMedia implements store.Files.
 func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*store.MediaFetch, error) {
@@ -29,7 +42,7 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 		f = nil
 		c := store.MediaFetch{ClaimedAt: record.Instant(t.now)}
 		var received int64
-		found, err := t.found(fetchable, []any{t.now, max(1, req.PerLineLimit)},
+		found, err := t.found(fetchable, []any{t.now, max(1, req.PerLineLimit), req.After},
 			&c.PhoneNumberID, &c.WAMID, &c.Line, &c.MediaID, &c.MIMEType, &c.SHA256, &received, &c.Epoch, &c.Attempt, &c.LineBytes, &c.Type)
 		if err != nil || !found {
 			return err
@@ -40,7 +53,7 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 		}
 		f = &c
 		return t.exec1(`
-			UPDATE media SET state = 'fetching', owner = $1, epoch = $2, attempts = $3, lease_until = $4, blob_key = $5
+			UPDATE media SET state = 'fetching', owner = $1, epoch = $2, attempts = $3, lease_until = $4, not_before = $4, blob_key = $5
 			WHERE phone_number_id = $6 AND wamid = $7`,
 			req.Owner, c.Epoch, c.Attempt, t.now+req.Lease.Milliseconds(), c.BlobKey, c.PhoneNumberID, c.WAMID)
 	})
@@ -110,6 +123,14 @@ func (s *Store) SetUploaded(ctx context.Context, send *store.Send, mediaID strin
 	})
 }
 
+// garbage selects the keys of blobs that nobody names any more. Its parameters:
+// the clock, and how many. The indexes of keys hold those that are not empty.
+const garbage = `
+	SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= ` + clockNow + `
+	  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key AND blob_key <> '')
+	  AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key AND blob_key <> '')
+	ORDER BY due_at LIMIT $2`
+
 // BlobGarbage implements store.Files.
 func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
 	fresh, err := s.anyRow(ctx, `SELECT 1 FROM blob_garbage WHERE due_at = 0 LIMIT 1`, nil)
@@ -128,9 +149,7 @@ func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
 	return list(ctx, s, func(row pgx.CollectableRow) (key string, err error) {
 		err = row.Scan(&key)
 		return key, err
-	}, `SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= `+clockNow+`
-		  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key) AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key)
-		ORDER BY due_at LIMIT $2`, s.clockOverride(), limit)
+	}, garbage, s.clockOverride(), limit)
 }
 
 // ForgetBlobs implements store.Files.

@@ -274,7 +274,7 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 	})
 	scan := regexp.MustCompile(`Seq Scan on (\w+)`)
 	for name, query := range map[string]string{
-		"claimable": claimable, "sendable": sendable, "witness": witnessOf,
+		"claimable": claimable, "sendable": sendable, "fetchable": fetchable, "garbage": garbage, "witness": witnessOf,
 		"threads": lockThreads, "BSUIDs": threadsOfBSUIDs, "copies": storedCopies,
 	} {
 		if _, err := conn.Prepare(t.Context(), name, query); err != nil {

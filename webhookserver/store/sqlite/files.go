@@ -9,20 +9,32 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
 )
 
-// fetchable picks the file that has waited longest. Its parameters: three
-// times now, and the limit per line.
+// fetchable picks the file that is fetched next. Its parameters: now, the limit
+// per line, and the line after which to look.
+//
+// The lines that have something to fetch are found by one probe each, in their
+// order, and the first that has room does, so that a hundred thousand files of one
+// cost the others nothing.
 const fetchable = `
+	WITH RECURSIVE waiting (line) AS (
+	  SELECT min(line) FROM media WHERE state IN ('pending', 'fetching') AND line > ?3
+	  UNION ALL
+	  SELECT (SELECT min(line) FROM media WHERE state IN ('pending', 'fetching') AND line > w.line) FROM waiting w WHERE w.line IS NOT NULL
+	)
 	SELECT f.phone_number_id, f.wamid, f.line, f.media_id, f.mime_type, f.sha256, f.received_at, f.epoch, f.attempts,
 	       coalesce((SELECT bytes FROM line_blobs b WHERE b.line = f.line), 0),
 	       coalesce((SELECT type FROM messages m WHERE m.phone_number_id = f.phone_number_id AND m.wamid = f.wamid), '')
-	FROM media f
-	WHERE (f.state = 'pending' AND f.not_before <= ? OR f.state = 'fetching' AND f.lease_until <= ?)
-	  AND f.line NOT IN (SELECT line FROM media WHERE state = 'fetching' AND lease_until > ? GROUP BY line HAVING count(*) >= ?)
-	ORDER BY f.received_at LIMIT 1`
+	FROM waiting w CROSS JOIN media f ON (f.phone_number_id, f.wamid) = (
+	    SELECT p.phone_number_id, p.wamid FROM media p
+	    WHERE p.line = w.line AND p.state IN ('pending', 'fetching') AND p.not_before <= ?1 AND p.lease_until <= ?1
+	    ORDER BY p.not_before, p.received_at LIMIT 1)
+	WHERE w.line IS NOT NULL
+	  AND (SELECT count(*) FROM media b WHERE b.line = w.line AND b.state = 'fetching' AND b.lease_until > ?1) < ?2
+	LIMIT 1`
 
 // ClaimMedia implements store.Files.
 func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*store.MediaFetch, error) {
-	args := func(now int64) []any { return []any{now, now, now, max(1, req.PerLineLimit)} }
+	args := func(now int64) []any { return []any{now, max(1, req.PerLineLimit), req.After} }
 	if due, err := s.anyRow(ctx, fetchable, args(s.clock().UnixMilli())); err != nil || !due {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
@@ -41,10 +53,11 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 			return err
 		}
 		f = &c
+		until := t.now + req.Lease.Milliseconds()
 		return t.exec1(`
-			UPDATE media SET state = 'fetching', owner = ?, epoch = ?, attempts = ?, lease_until = ?, blob_key = ?
+			UPDATE media SET state = 'fetching', owner = ?, epoch = ?, attempts = ?, lease_until = ?, not_before = ?, blob_key = ?
 			WHERE phone_number_id = ? AND wamid = ?`,
-			req.Owner, c.Epoch, c.Attempt, t.now+req.Lease.Milliseconds(), c.BlobKey, c.PhoneNumberID, c.WAMID)
+			req.Owner, c.Epoch, c.Attempt, until, until, c.BlobKey, c.PhoneNumberID, c.WAMID)
 	})
 	if err != nil || f == nil {
 		return nil, cmpErr(err, store.ErrNothingDue)
@@ -106,6 +119,14 @@ func (s *Store) SetUploaded(ctx context.Context, send *store.Send, mediaID strin
 	})
 }
 
+// garbage selects the keys of blobs that nobody names any more. Its parameters:
+// now, and how many. The indexes of keys hold those that are not empty.
+const garbage = `
+	SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= ?
+	  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key AND blob_key <> '')
+	  AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key AND blob_key <> '')
+	ORDER BY due_at LIMIT +?`
+
 // BlobGarbage implements store.Files.
 func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
 	fresh, err := s.anyRow(ctx, `SELECT 1 FROM blob_garbage WHERE due_at = 0 LIMIT 1`, nil)
@@ -124,9 +145,7 @@ func (s *Store) BlobGarbage(ctx context.Context, limit int) ([]string, error) {
 	return list(ctx, s, func(row *sql.Rows) (key string, err error) {
 		err = row.Scan(&key)
 		return key, err
-	}, `SELECT key FROM blob_garbage g WHERE due_at > 0 AND due_at <= ?
-		  AND NOT EXISTS (SELECT 1 FROM media WHERE blob_key = g.key) AND NOT EXISTS (SELECT 1 FROM outbox WHERE blob_key = g.key)
-		ORDER BY due_at LIMIT +?`, s.clock().UnixMilli(), limit)
+	}, garbage, s.clock().UnixMilli(), limit)
 }
 
 // ForgetBlobs implements store.Files.

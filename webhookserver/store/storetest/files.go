@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,8 @@ var fileCases = map[string]func(*world){
 	"who fetched too long has fetched in vain":                fileLease,
 	"a file that failed is shown with its reason":             fileFailures,
 	"one line has so many at a time, the oldest first":        fileLimit,
+	"lines are fetched for in turn":                           fileTurns,
+	"what failed does not hold up what is new":                fileRetries,
 	"only what a customer writes to the line is fetched":      fileSources,
 	"a reply waits for files, but not for ever":               filePatience,
 	"a reply waits for the files of a joined thread":          fileJoined,
@@ -129,6 +132,39 @@ func fileLimit(w *world) {
 	w.nothingToFetch("while two of the line are under way")
 	w.must(w.store.MarkMediaStored(w.Context(), first, "image/jpeg", 1))
 	w.equal("m3", w.claimMedia().WAMID, "the next")
+}
+
+func fileTurns(w *world) {
+	for i := range 3 {
+		w.ingest(w.photo(fmt.Sprintf("m%d", i), "US.1"))
+	}
+	w.advance(time.Second)
+	for i := range 2 {
+		other := w.photo(fmt.Sprintf("o%d", i), "US.1")
+		other.Line, other.PhoneNumberID = "line-b", "15550000002"
+		w.ingest(other)
+	}
+	var got []string
+	req := mediaRequest()
+	req.PerLineLimit = 10
+	for len(got) < 5 {
+		f, err := w.store.ClaimMedia(w.Context(), req)
+		if req.After != "" && errors.Is(err, store.ErrNothingDue) {
+			req.After = "" // the next round
+			continue
+		}
+		w.must(err)
+		got, req.After = append(got, f.WAMID), f.Line
+	}
+	w.equal([]string{"m0", "o0", "m1", "o1", "m2"}, got, "older files of a line wait for the other line's turn")
+}
+
+func fileRetries(w *world) {
+	w.ingest(w.photo("m1", "US.1"))
+	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), w.clock().Add(time.Second), "Network"))
+	w.advance(time.Second)
+	w.ingest(w.photo("m2", "US.1"))
+	w.equal([]string{"m2", "m1"}, []string{w.claimMedia().WAMID, w.claimMedia().WAMID}, "a reply may wait for the new one")
 }
 
 func fileSources(w *world) {
