@@ -19,7 +19,8 @@ type statusKey struct {
 // news is a status that was not known yet.
 type news struct {
 	*store.Status
-	// known says that the message that it is about is.
+	// known says that the message that it is about is, and is not an echo: that may
+	// be of a send of ours.
 	known bool
 	// pricing is what the status, or a copy of it, tells of the price.
 	pricing []byte
@@ -113,7 +114,7 @@ type lift struct {
 }
 
 // liftStatuses raises the messages' statuses if the new ones rank higher, and
-// notes which messages are known. Of several statuses of one message only the
+// notes which of them are known. Of several statuses of one message only the
 // highest counts.
 func (t *tx) liftStatuses(list []*news) error {
 	highest := map[messageKey]lift{}
@@ -131,7 +132,7 @@ func (t *tx) liftStatuses(list []*news) error {
 }
 
 // lift locks the messages in the order of their key, raises their statuses, and
-// returns which of them there are.
+// returns which of them there are, but for echoes.
 func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err error) {
 	numbers, wamids := make([]string, 0, len(highest)), make([]string, 0, len(highest))
 	for key := range highest {
@@ -141,12 +142,13 @@ func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err e
 		messageKey
 		id, rank int64
 		outboxID string
+		source   store.Source
 	}
 	messages, err := rowsOf(t, func(row pgx.CollectableRow) (m message, err error) {
-		err = row.Scan(&m.number, &m.wamid, &m.id, &m.rank, &m.outboxID)
+		err = row.Scan(&m.number, &m.wamid, &m.id, &m.rank, &m.outboxID, &m.source)
 		return m, err
 	}, `
-		SELECT m.phone_number_id, m.wamid, m.id, m.status_rank, m.outbox_id
+		SELECT m.phone_number_id, m.wamid, m.id, m.status_rank, m.outbox_id, m.source
 		FROM unnest($1::text[], $2::text[]) k (number, wamid) JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid
 		ORDER BY m.phone_number_id, m.wamid FOR UPDATE OF m`, numbers, wamids)
 	if err != nil {
@@ -157,7 +159,7 @@ func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err e
 	var kinds, outboxIDs []string
 	for i := range messages {
 		m := &messages[i]
-		known[m.messageKey] = true
+		known[m.messageKey] = m.source != store.SourceEcho
 		if l := highest[m.messageKey]; int64(l.kind.Rank()) > m.rank {
 			ids, ranks, kinds = append(ids, m.id), append(ranks, int64(l.kind.Rank())), append(kinds, string(l.kind))
 			outboxIDs, codes = append(outboxIDs, m.outboxID), append(codes, int64(l.code))
@@ -244,11 +246,14 @@ func (t *tx) resolveByCallback(list []*news) error {
 	if err != nil {
 		return err
 	}
+	taken := map[messageKey]bool{}
 	for i := range sends {
 		o := &sends[i]
 		s := byID[o.id]
+		key := messageKey{s.PhoneNumberID, s.WAMID}
 		switch {
 		case o.number != s.PhoneNumberID: // somebody else's number has no say
+		case taken[key]: // it is the id of another send
 		case o.state == store.SendAccepted:
 			// The worker was faster, and could not see this status yet.
 			if err := t.joinStatuses(s.PhoneNumberID, s.WAMID); err != nil {
@@ -256,6 +261,7 @@ func (t *tx) resolveByCallback(list []*news) error {
 			}
 		case o.attempts == 0, o.state == store.SendFailed && s.Kind == store.StatusFailed: // it was never sent, or tells nothing new
 		default:
+			taken[key] = true
 			if err := t.acceptByStatus(o.id, o.line, o.message, s.Status); err != nil {
 				return err
 			}
@@ -290,7 +296,8 @@ func (t *tx) forgetEcho(conversation int64) error {
 	return err
 }
 
-// attachWAMID tells a message of ours its wamid.
+// attachWAMID tells a message of ours its wamid, unless another one has it: two
+// of one wamid are not Meta's doing, and must not stop who stores something else.
 func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
 	rest := t.queueWAMID(messageID, number, wamid)
 	if err := t.settle(); err != nil {
@@ -307,7 +314,8 @@ func (t *tx) queueWAMID(messageID int64, number, wamid string) (rest func() erro
 	var attached int64
 	b := t.later()
 	queueRows(b, &echoes, pgx.RowTo[int64], dropEcho, number, wamid)
-	b.Queue(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL`, wamid, messageID).Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(`UPDATE messages SET wamid = $1 WHERE id = $2 AND wamid IS NULL AND NOT EXISTS (SELECT 1 FROM messages WHERE phone_number_id = $3 AND wamid = $1)`,
+		wamid, messageID, number).Exec(func(tag pgconn.CommandTag) error {
 		attached = tag.RowsAffected()
 		return nil
 	})

@@ -38,14 +38,15 @@ func nilIfEmpty(b []byte) any {
 }
 
 // liftStatus raises a message's status if the new one ranks higher. It tells
-// whether it did.
+// whether it did, and it was not an echo: that may be of a send of ours.
 func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (bool, error) {
 	var outboxID string
+	var source store.Source
 	found, err := t.found(`
-		UPDATE messages SET status = ?, status_rank = ? WHERE phone_number_id = ? AND wamid = ? AND status_rank < ? RETURNING outbox_id`,
-		[]any{string(kind), kind.Rank(), number, wamid, kind.Rank()}, &outboxID)
+		UPDATE messages SET status = ?, status_rank = ? WHERE phone_number_id = ? AND wamid = ? AND status_rank < ? RETURNING outbox_id, source`,
+		[]any{string(kind), kind.Rank(), number, wamid, kind.Rank()}, &outboxID, &source)
 	if err != nil || !found || outboxID == "" {
-		return found, err
+		return found && source != store.SourceEcho, err
 	}
 	if kind == store.StatusFailed {
 		if _, err := t.exec(`UPDATE outbox SET error_code = ?, reason = ? WHERE id = ?`, code, store.ReasonStatusFailed, outboxID); err != nil {
@@ -67,8 +68,9 @@ func (t *tx) resolveByCallback(s *store.Status) error {
 	found, err := t.found(`
 		UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = ?, lease_until = 0
 		WHERE id = ? AND phone_number_id = ? AND attempts > 0 AND state <> 'accepted' AND (state <> 'failed' OR ? <> 'failed')
+		  AND NOT EXISTS (SELECT 1 FROM messages WHERE phone_number_id = ? AND wamid = ? AND source <> 'echo')
 		RETURNING message_id, line`,
-		[]any{t.now, s.CallbackData, s.PhoneNumberID, string(s.Kind)}, &messageID, &line)
+		[]any{t.now, s.CallbackData, s.PhoneNumberID, string(s.Kind), s.PhoneNumberID, s.WAMID}, &messageID, &line)
 	if err != nil || !found {
 		return err
 	}
@@ -98,13 +100,14 @@ func (t *tx) dropEcho(number, wamid string) error {
 	return err
 }
 
-// attachWAMID tells a message of ours its wamid, and joins the statuses that
-// came before.
+// attachWAMID tells a message of ours its wamid, unless another one has it, and
+// joins the statuses that came before.
 func (t *tx) attachWAMID(messageID int64, number, wamid string) error {
 	if err := t.dropEcho(number, wamid); err != nil {
 		return err
 	}
-	n, err := t.exec(`UPDATE messages SET wamid = ? WHERE id = ? AND wamid IS NULL`, wamid, messageID)
+	n, err := t.exec(`UPDATE messages SET wamid = ?1 WHERE id = ?2 AND wamid IS NULL AND NOT EXISTS (SELECT 1 FROM messages WHERE phone_number_id = ?3 AND wamid = ?1)`,
+		wamid, messageID, number)
 	if err != nil || n == 0 {
 		return err
 	}

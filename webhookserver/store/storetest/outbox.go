@@ -290,6 +290,45 @@ var outboxCases = map[string]func(*world){
 		w.wantState(store.SendAccepted, "a late worker does not undo it")
 		w.nothingToSend("it is not sent again")
 	},
+	"the callback id resolves what has come as an echo": func(w *world) {
+		w.reply("m1", "US.1", "r1")
+		s := w.claimSend()
+		w.must(w.store.MarkUnknown(w.Context(), s, "Timeout"))
+		w.ingest(w.echo("wamid.out", w.clock()))
+		w.equal(store.ConversationHuman, w.conversation().State, "it looks like a person's")
+		for _, kind := range []store.StatusKind{store.StatusSent, store.StatusDelivered} {
+			w.deliver(&store.Delivery{App: app, Statuses: []store.Status{
+				{Line: line, PhoneNumberID: number, WAMID: "wamid.out", Kind: kind, CallbackData: s.ID},
+			}})
+			r := w.row(0)
+			w.equal([]any{store.SendAccepted, "wamid.out", kind}, []any{r.State, r.WAMID, r.Status}, "a status tells that it is ours")
+		}
+		w.equal(store.ConversationActive, w.conversation().State, "so no person answers")
+		w.equal([]string{"text of m1", "r1"}, w.texts(w.conversation()), "and there is one message")
+	},
+	"two sends of one wamid": func(w *world) {
+		w.reply("m1", "US.1", "r1")
+		first := w.claimSend()
+		w.reply("m2", "US.2", "r2")
+		second := w.claimSend()
+		for _, s := range []*store.Send{first, second} {
+			w.must(w.store.MarkUnknown(w.Context(), s, "Timeout"))
+		}
+		neighbour := w.text("m3", "US.3")
+		neighbour.Line, neighbour.PhoneNumberID = "line-b", "15550000002"
+		d := &store.Delivery{App: app, Messages: []store.InboundMessage{neighbour}, Statuses: []store.Status{
+			{Line: line, PhoneNumberID: number, WAMID: "wamid.out", Kind: store.StatusSent, CallbackData: first.ID},
+			{Line: line, PhoneNumberID: number, WAMID: "wamid.out", Kind: store.StatusDelivered, CallbackData: second.ID},
+			{Line: line, PhoneNumberID: number, WAMID: "m1", Kind: store.StatusDelivered, CallbackData: second.ID},
+		}}
+		w.equal(store.Receipt{New: 4}, w.deliver(d), "who signs such a thing stops nobody")
+		w.equal(store.Receipt{Duplicates: 4}, w.deliver(d), "and no copy of it does")
+		w.equal([]any{store.SendAccepted, "wamid.out", store.StatusDelivered}, []any{w.row(0).State, w.row(0).WAMID, w.row(0).Status}, "one of them it is")
+		w.equal([]any{store.SendUnknown, ""}, []any{w.row(1).State, w.row(1).WAMID}, "of the other it tells nothing")
+		w.reply("m4", "US.4", "r4")
+		w.must(w.store.MarkAccepted(w.Context(), w.claimSend(), "wamid.out"))
+		w.equal([]any{store.SendAccepted, ""}, []any{w.row(2).State, w.row(2).WAMID}, "nor does it stop a worker who is told the same")
+	},
 	"a status overtakes the queued repetition": func(w *world) {
 		w.reply("m1", "US.1", "r1")
 		s := w.claimSend()
