@@ -3,7 +3,6 @@ package sqlite
 import (
 	"database/sql"
 	"fmt"
-	"io/fs"
 	"math"
 	"path/filepath"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/pressly/goose/v3"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -171,14 +169,7 @@ func TestExpireFollowsSpans(t *testing.T) {
 // TestMigrateMessageSpans opens a file of the version before.
 func TestMigrateMessageSpans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	before := rawDB(t, path, "journal_mode(WAL)")
-	provider, err := goose.NewProvider(goose.DialectSQLite3, before, mustSub(t), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), 121); err != nil {
-		t.Fatal(err)
-	}
+	before := migratedTo(t, path, 121)
 	for _, query := range []string{
 		`INSERT INTO conversations (id, line, phone_number_id, bsuid, created_at) VALUES (1, 'line', '1555', 'US.1', 1), (2, 'line', '1555', 'US.2', 1), (3, 'line', '1555', 'US.3', 1)`,
 		`INSERT INTO identities (line, bsuid, conversation_id) VALUES ('line', 'US.1', 1), ('line', 'US.2', 2), ('line', 'US.3', 3)`,
@@ -204,15 +195,6 @@ func TestMigrateMessageSpans(t *testing.T) {
 	if n, err := s.CheckThreads(t.Context()); n != 2 || err != nil {
 		t.Errorf("%d conversations are remembered, want 2: %v", n, err)
 	}
-}
-
-func mustSub(t *testing.T) fs.FS {
-	t.Helper()
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // TestReleasedTestMessageIsReached has a test message join a thread that its batch goes on with.

@@ -174,6 +174,33 @@ var ingestCases = map[string]func(*world){
 		w.must(err)
 		w.equal(0, len(waiting), "it is gone after the replay")
 	},
+	"what is looked at beside the others' work": func(w *world) {
+		// Who looks at a row holds its id while it may go and another one come.
+		quarantined := func() int64 {
+			w.must(w.store.Quarantine(w.Context(), &store.QuarantineEntry{App: app, Body: []byte("x")}))
+			got, err := w.store.QuarantineEntries(w.Context(), app, 0, 2)
+			w.must(err)
+			w.equal(1, len(got), "bodies that wait")
+			return got[0].ID
+		}
+		unclaimed := func(waba string) int64 {
+			w.deliver(&store.Delivery{App: app, Unclaimed: []store.UnclaimedChange{{App: app, WABAID: waba, PhoneNumberID: "1555", Field: "messages", Raw: []byte(`{}`)}}})
+			got, err := w.store.Unclaimed(w.Context(), 0, 2)
+			w.must(err)
+			w.equal(1, len(got), "changes that wait")
+			return got[0].ID
+		}
+		body, change := quarantined(), unclaimed("waba-1")
+		w.must(w.store.DeleteQuarantine(w.Context(), body))
+		w.must(w.store.DeleteUnclaimed(w.Context(), change))
+		nextBody, nextChange := quarantined(), unclaimed("waba-2")
+		w.must(w.store.DeleteQuarantine(w.Context(), body))
+		w.must(w.store.DeleteUnclaimed(w.Context(), change))
+		st, err := w.store.Stats(w.Context())
+		w.must(err)
+		w.equal([]int64{1, 1}, []int64{st.UnclaimedChanges, min(1, st.QuarantineBytes)}, "what came since is still there")
+		w.equal(true, nextBody > body && nextChange > change, "no id is given twice")
+	},
 	"the ingress's dead letters": func(w *world) {
 		r := w.deliver(&store.Delivery{App: app, DeadLetters: []store.DeadLetter{{App: app, Kind: "change", Reason: "two numbers", Raw: []byte("x")}}})
 		w.equal(store.Receipt{}, r, "they are no news")
