@@ -17,24 +17,27 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/storetest"
 )
 
-// TestImageOfOursIsUploadedOnce lets the first send of an image be refused for a while.
-func TestImageOfOursIsUploadedOnce(t *testing.T) {
-	w := newWorld(t)
+// replyWithImage lets a customer write and an image of ours be the reply.
+func (w *world) replyWithImage() store.OutboxDraft {
+	w.Helper()
 	w.arrive("image/png", []byte("like this?"), nil)
 	w.advance(store.ReplyDebounce)
 	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}))
 	w.must(err)
 	draft, err := Outgoing{Store: w.store, Blobs: w.blobs}.Draft(w.Context(), "line-a", "image/png", []byte("an image"), "yours")
 	w.must(err)
-	key := draft.BlobKey
 	w.must(w.store.CommitReply(w.Context(), turn, []store.OutboxDraft{draft}, store.Outcome{Kind: store.OutcomeAnswered}))
-	_, err = w.sim.AddFault(metasim.Fault{Call: "send", Action: metasim.ActionGraphError, Error: &metasim.FaultError{HTTP: 500, Code: 131057}})
-	w.must(err)
+	return draft
+}
 
+// send delivers until the test ends. uploaded is called after each upload.
+func (w *world) send(uploaded func()) {
+	w.Helper()
 	b, err := outbox.New(outbox.Options{
 		Store: w.store, Snapshot: w.snapshot, Blobs: w.blobs, Owner: "test", Workers: 2, Poll: 2 * time.Millisecond, Now: w.clock,
 		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) {
-			return meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version})
+			client, err := meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version})
+			return uploader{client, uploaded}, err
 		},
 		Log: logr.Discard(), Metrics: prometheus.NewRegistry(),
 	})
@@ -42,10 +45,31 @@ func TestImageOfOursIsUploadedOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
-	defer func() {
+	w.Cleanup(func() {
 		cancel()
 		w.must(<-done)
-	}()
+	})
+}
+
+// uploader lets something happen while an image is uploaded.
+type uploader struct {
+	outbox.Sender
+	uploaded func()
+}
+
+func (u uploader) UploadMedia(ctx context.Context, cred meta.Credential, phoneNumberID string, m meta.MediaUpload) (meta.ID, error) {
+	id, err := u.Sender.UploadMedia(ctx, cred, phoneNumberID, m)
+	u.uploaded()
+	return id, err
+}
+
+// TestImageOfOursIsUploadedOnce lets the first send of an image be refused for a while.
+func TestImageOfOursIsUploadedOnce(t *testing.T) {
+	w := newWorld(t)
+	key := w.replyWithImage().BlobKey
+	_, err := w.sim.AddFault(metasim.Fault{Call: "send", Action: metasim.ActionGraphError, Error: &metasim.FaultError{HTTP: 500, Code: 131057}})
+	w.must(err)
+	w.send(func() {})
 	for end := time.Now().Add(patience); w.sim.Counters().Sends[metasim.DemoDirectPhone] == 0; w.advance(time.Second) {
 		if time.Now().After(end) {
 			t.Fatalf("it is never sent: %+v", w.sim.Counters().Calls)
@@ -63,6 +87,40 @@ func TestImageOfOursIsUploadedOnce(t *testing.T) {
 	w.must(w.fetcher().sweep(w.Context()))
 	if content := w.blob(key); content != "an image" {
 		t.Error("the blob of a message that is kept is gone")
+	}
+}
+
+func TestNobodyIsInterruptedByAnImageThatWasBeingUploaded(t *testing.T) {
+	for want, meanwhile := range map[string]func(*world){
+		store.ReasonPersonAnswers: func(w *world) {
+			_, err := w.store.Ingest(w.Context(), &store.Delivery{App: metasim.DemoDirectAppID, Messages: []store.InboundMessage{{
+				Line: "line-a", PhoneNumberID: metasim.DemoDirectPhone, WAMID: "wamid.echo", From: store.Identity{Phone: metasim.DemoCustomer},
+				Source: store.SourceEcho, Type: "text", Text: "Petra here.", ByBusiness: true, EventTime: w.clock(), Raw: []byte("{}"),
+			}}})
+			w.must(err)
+		},
+		store.ReasonWindowClosed: func(w *world) { w.advance(store.WindowLength) },
+		"NumberMoved":            func(w *world) { w.serve("line-of-another-tenant") },
+	} {
+		t.Run(want, func(t *testing.T) {
+			w := newWorld(t)
+			w.replyWithImage()
+			w.send(func() { meanwhile(w) })
+			reason := func() string {
+				rows, err := w.store.OutboxRows(w.Context(), "line-a", 0, 10)
+				w.must(err)
+				return rows[0].Reason
+			}
+			for end := time.Now().Add(patience); reason() != want; {
+				if time.Now().After(end) {
+					t.Fatalf("the image is never given up: %s", reason())
+				}
+				<-time.After(2 * time.Millisecond)
+			}
+			if c := w.sim.Counters().Calls; c["upload_media"] != 1 || c["send"] != 0 {
+				t.Errorf("%d uploads and %d sends", c["upload_media"], c["send"])
+			}
+		})
 	}
 }
 

@@ -26,6 +26,7 @@ const (
 	reasonLeaseTooShort = "LeaseTooShort"
 	reasonBlobMissing   = "ImageMissing"
 	reasonBlobStore     = "BlobStoreUnavailable"
+	reasonUploaded      = "ImageUploaded"
 )
 
 const (
@@ -111,17 +112,15 @@ func (b *Outbox) attempt(ctx context.Context, send *store.Send, claimed time.Tim
 		b.log.Error(err, "The Graph API can't be called for a line", "line", send.Line)
 		return pending(reasonClient, maxBackoff)
 	}
+	if image := content.blob(); image != nil && send.MediaID == "" {
+		return b.upload(ctx, client, CredentialOf(snapshot, ch), ch, send, image)
+	}
 	wait, ok := b.pace.take(ch.LineID, ch.MessagesPerSecond)
 	if !ok {
 		return pending(reasonThroughput, wait)
 	}
 	if !sleep(ctx, wait) {
 		return pending(reasonStopping, 0)
-	}
-	if image := content.blob(); image != nil && send.MediaID == "" {
-		if r, ok := b.upload(ctx, client, CredentialOf(snapshot, ch), ch, send, image); !ok {
-			return r
-		}
 	}
 	left := lease - leaseMargin - b.now().Sub(claimed)
 	if left < callTimeout {

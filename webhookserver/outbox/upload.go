@@ -19,17 +19,18 @@ const MaxImageBytes = 5 << 20
 // errImage means that the image can't be sent at all.
 var errImage = errors.New("the image is missing or too large")
 
-// upload hands a blob to Meta and notes its id, so that a send that is repeated uploads nothing again. It reports whether
-// the send may go on. An upload that was lost costs nothing: nobody has seen it, and Meta forgets it after 30 days.
-func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential, ch *runtimeconfig.Channel, send *store.Send, image *Image) (result, bool) {
+// upload hands a blob to Meta and notes its id, so that a send that is repeated uploads nothing again. The send is then claimed
+// anew: an upload takes its time, in which a person may have taken over or the number may have moved. One that was lost costs
+// nothing: nobody has seen it, and Meta forgets it after 30 days.
+func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential, ch *runtimeconfig.Channel, send *store.Send, image *Image) result {
 	content, err := b.read(ctx, image.Blob)
 	switch {
 	case errors.Is(err, errImage):
 		b.log.Error(err, "An image can't be sent", "line", send.Line, "send", send.ID)
-		return failed(reasonBlobMissing, 0), false
+		return failed(reasonBlobMissing, 0)
 	case err != nil:
 		b.log.Error(err, "An image could not be read", "line", send.Line, "send", send.ID)
-		return pending(reasonBlobStore, backoff(send.Attempt, 2, maxBackoff)), false
+		return pending(reasonBlobStore, backoff(send.Attempt, 2, maxBackoff))
 	}
 	callCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	callCtx, span := tracing.Child(callCtx, "graph media upload", trace.SpanKindClient)
@@ -38,18 +39,22 @@ func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential
 	cancel()
 	if err != nil {
 		b.log.Info("An image could not be uploaded", "line", send.Line, "send", send.ID, "error", err.Error(), "attempt", send.Attempt)
-		r := b.judge(ctx, ch, send, err)
+		upload := *send
+		upload.Routed = false // it is into no thread, so no other responder's
+		r := b.judge(ctx, ch, &upload, err)
 		if r.state == store.SendUnknown { // of the upload, not of the message
 			r = pending(r.reason, backoff(send.Attempt, 2, maxBackoff))
 		}
-		return r, false
+		return r
 	}
-	send.MediaID = string(id)
-	// If this fails the image may be uploaded once more.
-	if err := b.store.SetUploaded(ctx, send, send.MediaID); err != nil && ctx.Err() == nil {
+	// Detached: what was uploaded need not be uploaded again, also if the process is told to stop.
+	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := b.store.SetUploaded(ctx, send, string(id)); err != nil {
 		b.log.Error(err, "The id of an uploaded image could not be written down", "line", send.Line, "send", send.ID)
+		return pending(reasonUploaded, backoff(send.Attempt, 2, maxBackoff))
 	}
-	return result{}, true
+	return pending(reasonUploaded, 0)
 }
 
 // read loads an image. Only a blob that is not there is errImage, as the rest may pass.

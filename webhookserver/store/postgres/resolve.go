@@ -30,7 +30,7 @@ func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
 			return r, err
 		}
 	}
-	sends, err := list(ctx, s, scanUnknown, unknownSends+` WHERE state = 'unknown' AND state_at <= `+clockNow+` - $2 ORDER BY sequence`,
+	sends, err := list(ctx, s, scanUnknown, unknownSends+` WHERE state = 'unknown' AND state_at <= `+clockNow+` - $2 ORDER BY state_at, sequence`,
 		s.clockOverride(), store.ResendAfter.Milliseconds())
 	if err != nil {
 		return r, err

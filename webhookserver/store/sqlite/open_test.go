@@ -171,7 +171,7 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 	// among them. What walks through spans ends with what it has found.
 	small := regexp.MustCompile(`CONSTANT ROW|json_each|parked_lines|_(due|pending|leased|sending)$|^SCAN (w|s|spans|walk|\(subquery-\d+\))$`)
 	for name, query := range map[string]string{
-		"claimable": claimable, "sendable": sendable, "fetchable": fetchable, "garbage": garbage, "witness": witnessOf, "by BSUID": threadByBSUID, "by phone": threadByPhone,
+		"claimable": claimable, "sendable": sendable, "fetchable": fetchable, "garbage": garbage, "unknown": unknownSends, "witness": witnessOf, "by BSUID": threadByBSUID, "by phone": threadByPhone,
 		"unanswered": messagesQuery + newestOf(unanswered), "history": messagesQuery + newestOf(history), "page": messagesQuery + `WHERE m.id IN (` + pageBefore + `)`,
 		"all": allMessages, "later": messagesOnceUnanswered, "oldest": oldestMessages,
 	} {

@@ -49,10 +49,16 @@ func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
 	return r, err
 }
 
+// unknownSends selects those whose status had its time to come, the oldest first.
+// Its parameter is since when. In the order of their sequence all sends would be
+// read.
+const unknownSends = `
+	SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends FROM outbox WHERE state = 'unknown' AND state_at <= ?
+	ORDER BY state_at, sequence`
+
 func (t *tx) unknownSends() ([]unknownSend, error) {
 	var sends []unknownSend
-	err := t.each(`
-		SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends FROM outbox WHERE state = 'unknown' AND state_at <= ? ORDER BY sequence`,
+	err := t.each(unknownSends,
 		[]any{t.now - store.ResendAfter.Milliseconds()}, func(rows *sql.Rows) error {
 			var u unknownSend
 			if err := rows.Scan(&u.sequence, &u.conversation, &u.stateAt, &u.sentAt, &u.number, &u.id, &u.resends); err != nil {
