@@ -14,29 +14,46 @@ import (
 // deliveries may wait for its locks.
 const eraseBatch = 200
 
-// Erase implements store.Eraser. The marks are laid first: what comes meanwhile
-// is either seen by the search that follows, or dropped by them.
+// Erase implements store.Eraser. What names him goes first, since only his threads
+// tell by which ids: whoever repeats an erasure that was cut off still finds them.
+// Then the marks are laid: what came meanwhile is seen by the search that follows,
+// and what comes later is dropped by them.
 func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error) {
 	var done store.Erased
 	if err := record.CheckErasure(e); err != nil {
 		return done, err
 	}
-	var ids []string
-	err := s.write(ctx, func(t *tx) (err error) {
-		done = store.Erased{}
+	ids, err := s.idsOf(ctx, e)
+	if err != nil {
+		return done, err
+	}
+	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
+		return done, err
+	}
+	before := done
+	err = s.write(ctx, func(t *tx) (err error) {
+		done = before
 		ids, err = t.eraseThreads(e, &done)
 		return err
 	})
 	if err != nil {
 		return done, err
 	}
-	for _, m := range mentioning {
-		if err := s.eraseMentions(ctx, m, e, ids, &done); err != nil {
-			return done, err
-		}
+	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
+		return done, err
 	}
 	err = s.eraseQuarantined(ctx, e, ids, &done)
 	return done, err
+}
+
+// eraseMentioning goes through all tables whose rows may name the person.
+func (s *Store) eraseMentioning(ctx context.Context, e store.Erasure, ids []string, done *store.Erased) error {
+	for _, m := range mentioning {
+		if err := s.eraseMentions(ctx, m, e, ids, done); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mentions is a table whose rows may name a person.
@@ -75,28 +92,45 @@ var mentioning = []mentions{
 
 func changeMark(m *record.Marker, _ store.Erasure, key []byte) string { return m.Change(key) }
 
+// knownAs selects by which ids the threads of $1 are known.
+const knownAs = `SELECT bsuid FROM identities WHERE conversation_id = ANY ($1) UNION SELECT phone FROM conversations WHERE id = ANY ($1)`
+
+// threadsOf selects a person's threads: $1 is the line, $2 his phone, $3 his BSUID.
+const threadsOf = `
+	SELECT id FROM conversations WHERE line = $1 AND phone = $2 AND phone <> ''
+	UNION SELECT conversation_id FROM identities WHERE line = $1 AND bsuid = $3`
+
+// idsOf returns all ids that the person is known by.
+func (s *Store) idsOf(ctx context.Context, e store.Erasure) ([]string, error) {
+	threads, err := list(ctx, s, pgx.RowTo[int64], threadsOf, e.Line, e.Phone, e.BSUID)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := list(ctx, s, pgx.RowTo[string], knownAs, threads)
+	return record.KnownAs(e, ids), err
+}
+
 // eraseThreads removes what hangs on the person's threads, and returns all ids
 // that he is known by. No delivery may be under way: it would not see the marks.
 func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, err error) {
 	if err := t.lock(lockDeliveries); err != nil {
 		return nil, err
 	}
-	threads, err := rowsOf(t, pgx.RowTo[int64], `
-		SELECT id FROM conversations WHERE id IN (
-		  SELECT id FROM conversations WHERE line = $1 AND phone = $2 AND phone <> ''
-		  UNION SELECT conversation_id FROM identities WHERE line = $1 AND bsuid = $3) ORDER BY id FOR UPDATE`, e.Line, e.Phone, e.BSUID)
+	threads, err := rowsOf(t, pgx.RowTo[int64], `SELECT id FROM conversations WHERE id IN (`+threadsOf+`) ORDER BY id FOR UPDATE`, e.Line, e.Phone, e.BSUID)
 	if err != nil {
 		return nil, err
 	}
-	ids, err = rowsOf(t, pgx.RowTo[string], `
-		SELECT bsuid FROM identities WHERE conversation_id = ANY ($1) UNION SELECT phone FROM conversations WHERE id = ANY ($1)`, threads)
+	ids, err = rowsOf(t, pgx.RowTo[string], knownAs, threads)
 	if err != nil {
 		return nil, err
 	}
-	ids = append(ids, e.Phone, e.BSUID)
-	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	ids = record.KnownAs(e, ids)
 	wamids, err := rowsOf(t, pgx.RowTo[string], `SELECT wamid FROM messages WHERE conversation_id = ANY ($1) AND wamid IS NOT NULL ORDER BY id`, threads)
+	if err != nil {
+		return nil, err
+	}
+	sends, err := rowsOf(t, pgx.RowTo[string], `
+		SELECT o.id FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.conversation_id = ANY ($1) AND o.attempts > 0 AND m.wamid IS NULL`, threads)
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +138,15 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 	if err != nil {
 		return nil, err
 	}
-	marks := make([]string, 0, len(ids)+len(wamids))
+	marks := make([]string, 0, len(ids)+len(wamids)+len(sends))
 	for _, id := range ids {
 		marks = append(marks, m.Person(e.Line, id))
 	}
 	for _, wamid := range wamids {
 		marks = append(marks, m.Message(e.PhoneNumberID, wamid))
+	}
+	for _, send := range sends {
+		marks = append(marks, m.Send(e.PhoneNumberID, send))
 	}
 	if err := t.addMarks(marks); err != nil {
 		return nil, err
@@ -139,13 +176,17 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 	return ids, nil
 }
 
-// eraseMentions searches first, and then deletes in short transactions.
+// eraseMentions searches first, and then deletes in short transactions. No delivery
+// may be under way then: a copy would wait for the row to go, and not see its mark.
 func (s *Store) eraseMentions(ctx context.Context, m mentions, e store.Erasure, ids []string, done *store.Erased) error {
 	found, err := s.mentioned(ctx, `SELECT id FROM `+m.table+` WHERE `+m.place+` AND position($4::bytea IN `+m.body+`) > 0`, e, ids)
 	if err != nil {
 		return err
 	}
 	return s.eraseRows(ctx, found, m.count(done), func(t *tx, id int64) (bool, error) {
+		if err := t.lock(lockDeliveries); err != nil {
+			return false, err
+		}
 		var key, body []byte
 		found, err := t.found(`SELECT `+m.key+`, `+m.body+` FROM `+m.table+` WHERE id = $1`, []any{id}, &key, &body)
 		if err != nil || !found {
@@ -229,67 +270,4 @@ func (s *Store) eraseRows(ctx context.Context, ids []int64, count *int, erase fu
 		*count += gone
 	}
 	return nil
-}
-
-// marker returns that of the store, with a new key if nothing is marked.
-func (t *tx) marker() (*record.Marker, error) {
-	_, err := t.exec(`INSERT INTO erasure_key (id, key) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, record.NewMarkerKey())
-	if err != nil {
-		return nil, err
-	}
-	var key []byte
-	err = t.row(`SELECT key FROM erasure_key FOR SHARE`, nil, &key)
-	return record.NewMarker(key), err
-}
-
-func (t *tx) addMarks(marks []string) error {
-	slices.Sort(marks)
-	_, err := t.exec(`
-		INSERT INTO erasures (mark, erased_at) SELECT DISTINCT u.mark, $2::bigint FROM unnest($1::bytea[]) u (mark) ORDER BY 1
-		ON CONFLICT (mark) DO UPDATE SET erased_at = excluded.erased_at`, asBytes(marks), t.now)
-	return err
-}
-
-func asBytes(marks []string) [][]byte {
-	out := make([][]byte, len(marks))
-	for i, mark := range marks {
-		out[i] = []byte(mark)
-	}
-	return out
-}
-
-// dropErased leaves out what belongs to somebody who was erased. The key was
-// read as the transaction began, under the lock that an erasure has alone.
-func (t *tx) dropErased(items []*record.Item) ([]*record.Item, error) {
-	m := record.NewMarker(t.erasureKey)
-	if m == nil {
-		return items, nil
-	}
-	return m.DropErased(items, func(marks []string) (map[string]int64, error) {
-		type made struct {
-			mark []byte
-			at   int64
-		}
-		found, err := rowsOf(t, func(row pgx.CollectableRow) (m made, err error) {
-			err = row.Scan(&m.mark, &m.at)
-			return m, err
-		}, `SELECT mark, erased_at FROM erasures WHERE mark = ANY ($1)`, asBytes(marks))
-		at := make(map[string]int64, len(found))
-		for _, m := range found {
-			at[string(m.mark)] = m.at
-		}
-		return at, err
-	})
-}
-
-// expireMarks forgets what can't come again, and the key with the last of it.
-func (t *tx) expireMarks(batch int) (int, error) {
-	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < $1 ORDER BY mark LIMIT $2 FOR UPDATE)`,
-		t.now-store.MinRetention.Milliseconds(), batch)
-	if err != nil || n == 0 {
-		return int(n), err
-	}
-	// An erasure under way holds the key.
-	_, err = t.exec(`DELETE FROM erasure_key WHERE id IN (SELECT id FROM erasure_key FOR UPDATE SKIP LOCKED) AND NOT EXISTS (SELECT 1 FROM erasures)`)
-	return int(n), err
 }

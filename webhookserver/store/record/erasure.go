@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
@@ -40,6 +41,9 @@ func (m *Marker) Person(line, id string) string { return m.mark("person", line, 
 // Message is the mark of a message of a number.
 func (m *Marker) Message(number, wamid string) string { return m.mark("message", number, wamid) }
 
+// Send is the mark of a message of ours that had no id at Meta yet, by that of its send.
+func (m *Marker) Send(number, outboxID string) string { return m.mark("send", number, outboxID) }
+
 // Change is the mark of a raw or unclaimed change, by its digest.
 func (m *Marker) Change(digest []byte) string { return m.mark("change", "", string(digest)) }
 
@@ -49,8 +53,9 @@ func (m *Marker) Letter(raw []byte) string {
 	return m.mark("letter", "", string(sum[:]))
 }
 
-// Of lists the marks that tell whether an item was erased: the first of them
-// by being there, the others, which are a person's, for what is older.
+// Of lists the marks that tell whether an item was erased: the first of them,
+// and all of a status, by being there, the others, which are a person's, for what
+// is older.
 func (m *Marker) Of(it *Item) []string {
 	switch {
 	case it.Move != nil:
@@ -62,7 +67,12 @@ func (m *Marker) Of(it *Item) []string {
 		msg := it.Message
 		return []string{m.Message(msg.PhoneNumberID, msg.WAMID), m.Person(msg.Line, msg.From.BSUID), m.Person(msg.Line, msg.From.Phone)}
 	case it.Status != nil:
-		return []string{m.Message(it.Status.PhoneNumberID, it.Status.WAMID)}
+		s := it.Status
+		marks := []string{m.Message(s.PhoneNumberID, s.WAMID)}
+		if s.CallbackData != "" {
+			marks = append(marks, m.Send(s.PhoneNumberID, s.CallbackData))
+		}
+		return marks
 	case it.Contact != nil:
 		return []string{"", m.Person(it.Contact.Line, it.Contact.Phone)}
 	case it.Raw != nil, it.Unclaimed != nil:
@@ -120,11 +130,19 @@ func erased(it *Item, marks []string, erasedAt map[string]int64) bool {
 	happened := it.eventAt()
 	for _, mark := range marks[1:] {
 		// Whoever writes anew after the erasure is a new contact.
-		if at, gone := erasedAt[mark]; gone && happened > 0 && happened <= at {
+		if at, gone := erasedAt[mark]; gone && (it.Status != nil || happened > 0 && happened <= at) {
 			return true
 		}
 	}
 	return false
+}
+
+// KnownAs are the ids of a person: those that an erasure names, and those that
+// his threads tell.
+func KnownAs(e store.Erasure, told []string) []string {
+	ids := append(slices.Clone(told), e.Phone, e.BSUID)
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
 }
 
 // Mentions are the forms in which a JSON text names the ids: quoted, and a phone

@@ -114,7 +114,8 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 	}
 	for i := range d.Statuses {
 		m := &d.Statuses[i]
-		add(Item{Status: m}, within(maxWAMID, m.WAMID) && within(maxKind, string(m.Kind)), m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
+		fits := within(maxWAMID, m.WAMID) && within(maxKind, string(m.Kind)) && len(m.Participant) <= maxUserID
+		add(Item{Status: m}, fits, m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
 	}
 	for i := range d.Raw {
 		c := &d.Raw[i]

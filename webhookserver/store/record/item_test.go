@@ -37,6 +37,7 @@ func TestWhatTheSchemaRefusesNeverReachesTheWriter(t *testing.T) {
 		{"a sound status", store.Delivery{Statuses: []store.Status{{PhoneNumberID: "1", WAMID: "w", Kind: store.StatusSent}}}, sound},
 		{"a long kind of status", store.Delivery{Statuses: []store.Status{{PhoneNumberID: "1", WAMID: "w", Kind: store.StatusKind(long)}}}, reasonConstraint},
 		{"a long wamid of a status", store.Delivery{Statuses: []store.Status{{PhoneNumberID: "1", WAMID: long, Kind: store.StatusSent}}}, reasonConstraint},
+		{"a long participant of a status", store.Delivery{Statuses: []store.Status{{PhoneNumberID: "1", WAMID: "w", Kind: store.StatusSent, Participant: long}}}, reasonConstraint},
 		{"a change without a field", store.Delivery{Raw: []store.RawChange{{}}}, reasonConstraint},
 		{"a long field", store.Delivery{Unclaimed: []store.UnclaimedChange{{Field: long}}}, reasonConstraint},
 		{"half a change of identity", store.Delivery{IdentityMoves: []store.IdentityMove{{Line: "l", PhoneNumberID: "1", BSUID: "US.1"}}}, reasonConstraint},

@@ -15,29 +15,46 @@ import (
 // deliveries wait for it.
 const eraseBatch = 200
 
-// Erase implements store.Eraser. The marks are laid first: what comes meanwhile
-// is either seen by the search that follows, or dropped by them.
+// Erase implements store.Eraser. What names him goes first, since only his threads
+// tell by which ids: whoever repeats an erasure that was cut off still finds them.
+// Then the marks are laid: what came meanwhile is seen by the search that follows,
+// and what comes later is dropped by them.
 func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error) {
 	var done store.Erased
 	if err := record.CheckErasure(e); err != nil {
 		return done, err
 	}
-	var ids []string
-	err := s.write(ctx, func(t *tx) (err error) {
-		done = store.Erased{}
+	ids, err := s.idsOf(ctx, e)
+	if err != nil {
+		return done, err
+	}
+	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
+		return done, err
+	}
+	before := done
+	err = s.write(ctx, func(t *tx) (err error) {
+		done = before
 		ids, err = t.eraseThreads(e, &done)
 		return err
 	})
 	if err != nil {
 		return done, err
 	}
-	for _, m := range mentioning {
-		if err := s.eraseMentions(ctx, m, e, ids, &done); err != nil {
-			return done, err
-		}
+	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
+		return done, err
 	}
 	err = s.eraseQuarantined(ctx, e, ids, &done)
 	return done, err
+}
+
+// eraseMentioning goes through all tables whose rows may name the person.
+func (s *Store) eraseMentioning(ctx context.Context, e store.Erasure, ids []string, done *store.Erased) error {
+	for _, m := range mentioning {
+		if err := s.eraseMentions(ctx, m, e, ids, done); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // mentions is a table whose rows may name a person.
@@ -76,6 +93,39 @@ var mentioning = []mentions{
 
 func changeMark(m *record.Marker, _ store.Erasure, key []byte) string { return m.Change(key) }
 
+// knownAs selects by which ids the thread ?1 is known.
+const knownAs = `SELECT bsuid FROM identities WHERE conversation_id = ?1 UNION SELECT phone FROM conversations WHERE id = ?1`
+
+// threadsOf selects a person's threads: ?1 is the line, ?2 his phone, ?3 his BSUID.
+const threadsOf = `
+	SELECT id FROM conversations WHERE line = ?1 AND phone = ?2 AND ?2 <> ''
+	UNION SELECT conversation_id FROM identities WHERE line = ?1 AND bsuid = ?3`
+
+// idsOf returns all ids that the person is known by.
+func (s *Store) idsOf(ctx context.Context, e store.Erasure) ([]string, error) {
+	threads, err := list(ctx, s, func(rows *sql.Rows) (id int64, err error) {
+		err = rows.Scan(&id)
+		return id, err
+	}, threadsOf, e.Line, e.Phone, e.BSUID)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, thread := range threads {
+		known, err := list(ctx, s, scanText, knownAs, thread)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, known...)
+	}
+	return record.KnownAs(e, ids), nil
+}
+
+func scanText(rows *sql.Rows) (text string, err error) {
+	err = rows.Scan(&text)
+	return text, err
+}
+
 // eraseThreads removes what hangs on the person's threads, and returns all ids
 // that he is known by.
 func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, err error) {
@@ -83,30 +133,27 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 	if err != nil {
 		return nil, err
 	}
-	ids = []string{e.Phone, e.BSUID}
-	collect := func(rows *sql.Rows) error {
-		var id string
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}
-	var wamids []string
+	var wamids, sends []string
 	for _, id := range threads {
-		if err := t.each(`SELECT bsuid FROM identities WHERE conversation_id = ?1 UNION SELECT phone FROM conversations WHERE id = ?1`, []any{id}, collect); err != nil {
-			return nil, err
-		}
-		err := t.each(`SELECT wamid FROM messages WHERE wamid IS NOT NULL AND id IN (`+allMessages+`)`, []any{id}, func(rows *sql.Rows) error {
-			var wamid string
-			err := rows.Scan(&wamid)
-			wamids = append(wamids, wamid)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		for _, of := range []struct {
+			query string
+			into  *[]string
+		}{
+			{knownAs, &ids},
+			{`SELECT wamid FROM messages WHERE wamid IS NOT NULL AND id IN (` + allMessages + `)`, &wamids},
+			{`SELECT o.id FROM outbox o JOIN messages m ON m.id = o.message_id WHERE o.conversation_id = ?1 AND o.attempts > 0 AND m.wamid IS NULL`, &sends},
+		} {
+			err := t.each(of.query, []any{id}, func(rows *sql.Rows) error {
+				text, err := scanText(rows)
+				*of.into = append(*of.into, text)
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 	}
-	slices.Sort(ids)
-	ids = slices.DeleteFunc(slices.Compact(ids), func(id string) bool { return id == "" })
+	ids = record.KnownAs(e, ids)
 	m, err := t.marker()
 	if err != nil {
 		return nil, err
@@ -121,13 +168,16 @@ func (t *tx) eraseThreads(e store.Erasure, done *store.Erased) (ids []string, er
 			return nil, err
 		}
 	}
+	for _, send := range sends {
+		if err := t.addMark(m.Send(e.PhoneNumberID, send)); err != nil {
+			return nil, err
+		}
+	}
 	return ids, t.deleteThreads(e, threads, ids, wamids, done)
 }
 
 func (t *tx) threadsOf(e store.Erasure) (threads []int64, err error) {
-	err = t.each(`
-		SELECT id FROM conversations WHERE line = ?1 AND phone = ?2 AND ?2 <> ''
-		UNION SELECT conversation_id FROM identities WHERE line = ?1 AND bsuid = ?3`, []any{e.Line, e.Phone, e.BSUID}, func(rows *sql.Rows) error {
+	err = t.each(threadsOf, []any{e.Line, e.Phone, e.BSUID}, func(rows *sql.Rows) error {
 		var id int64
 		err := rows.Scan(&id)
 		threads = append(threads, id)
@@ -289,70 +339,4 @@ func (s *Store) eraseRows(ctx context.Context, ids []int64, count *int, erase fu
 		*count += gone
 	}
 	return nil
-}
-
-// marker returns that of the store, with a new key if nothing is marked.
-func (t *tx) marker() (*record.Marker, error) {
-	var key []byte
-	if found, err := t.found(`SELECT key FROM erasure_key`, nil, &key); err != nil {
-		return nil, err
-	} else if !found {
-		key = record.NewMarkerKey()
-		if _, err := t.exec(`INSERT INTO erasure_key (id, key) VALUES (1, ?)`, key); err != nil {
-			return nil, err
-		}
-	}
-	m := record.NewMarker(key)
-	w := t.w
-	t.afterCommit = append(t.afterCommit, func() { w.marker = m })
-	return m, nil
-}
-
-func (t *tx) addMark(mark string) error {
-	_, err := t.exec(`INSERT INTO erasures (mark, erased_at) VALUES (?, ?) ON CONFLICT (mark) DO UPDATE SET erased_at = excluded.erased_at`, []byte(mark), t.now)
-	return err
-}
-
-// loadMarker is for the start.
-func (w *writer) loadMarker() error {
-	var key []byte
-	err := w.conn.QueryRowContext(w.ctx, `SELECT (SELECT key FROM erasure_key)`).Scan(&key)
-	w.marker = record.NewMarker(key)
-	return err
-}
-
-// dropErased leaves out what belongs to somebody who was erased.
-func (t *tx) dropErased(items []*record.Item) ([]*record.Item, error) {
-	if t.w.marker == nil {
-		return items, nil
-	}
-	return t.w.marker.DropErased(items, func(marks []string) (map[string]int64, error) {
-		at := map[string]int64{}
-		for _, mark := range marks {
-			var erasedAt int64
-			found, err := t.found(`SELECT erased_at FROM erasures WHERE mark = ?`, []any{[]byte(mark)}, &erasedAt)
-			if err != nil {
-				return nil, err
-			}
-			if found {
-				at[mark] = erasedAt
-			}
-		}
-		return at, nil
-	})
-}
-
-// expireMarks forgets what can't come again, and the key with the last of it.
-func (t *tx) expireMarks(batch int) (int, error) {
-	n, err := t.exec(`DELETE FROM erasures WHERE mark IN (SELECT mark FROM erasures WHERE erased_at < ? LIMIT +?)`,
-		t.now-store.MinRetention.Milliseconds(), batch)
-	if err != nil || n == 0 {
-		return int(n), err
-	}
-	keys, err := t.exec(`DELETE FROM erasure_key WHERE NOT EXISTS (SELECT 1 FROM erasures)`)
-	if err == nil && keys > 0 {
-		w := t.w
-		t.afterCommit = append(t.afterCommit, func() { w.marker = nil })
-	}
-	return int(n), err
 }

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +18,7 @@ var eraseCases = map[string]func(*world){
 	"a turn and a send under way are over":               eraseUnderWay,
 	"a turn under way is not the next customer's":        eraseMakesNoRoom,
 	"a person without messages is marked, too":           eraseStranger,
+	"an erasure that was cut off can be repeated":        eraseCutOff,
 	"an erasure that names nobody is refused":            eraseRefuses,
 }
 
@@ -184,6 +187,46 @@ func eraseUnderWay(w *world) {
 	w.wantErr(w.store.CommitReply(w.Context(), turn, drafts("too late"), answered()), store.ErrLeaseLost, "the turn")
 	w.wantErr(w.store.MarkAccepted(w.Context(), send, "wamid.3"), store.ErrLeaseLost, "the send")
 	w.nothingToSend("after the erasure")
+	told := store.Status{Line: line, PhoneNumberID: number, WAMID: "wamid.3", Kind: store.StatusSent, CallbackData: send.ID, EventTime: w.clock(), Raw: naming(erasedPhone)}
+	w.equal(store.Receipt{Duplicates: 1}, w.deliver(&store.Delivery{App: app, Statuses: []store.Status{told}}), "what Meta tells of the send")
+	told.CallbackData = "another"
+	w.equal(store.Receipt{New: 1}, w.deliver(&store.Delivery{App: app, Statuses: []store.Status{told}}), "and of others")
+}
+
+// eraseCutOff has the caller give up once the erasure has begun to write.
+func eraseCutOff(w *world) {
+	m := w.text("wamid.1", erasedUser)
+	m.From.Phone = erasedPhone
+	w.deliver(&store.Delivery{App: app, Messages: []store.InboundMessage{m}, Raw: []store.RawChange{
+		{App: app, Line: line, PhoneNumberID: number, Field: "history", Raw: naming(erasedUser)},
+	}})
+	e := store.Erasure{Line: line, PhoneNumberID: number, Phone: erasedPhone}
+	ends := 0
+	for done := false; !done; ends++ {
+		if ends > 50 {
+			w.Fatal("the erasure does not come to an end")
+		}
+		ctx, giveUp := context.WithCancel(w.Context())
+		left := ends
+		w.mu.Lock()
+		w.asked = func() {
+			if left--; left < 0 {
+				giveUp()
+			}
+		}
+		w.mu.Unlock()
+		_, err := w.store.Erase(ctx, e)
+		w.mu.Lock()
+		w.asked = nil
+		w.mu.Unlock()
+		giveUp()
+		if done = err == nil; !done && !errors.Is(err, context.Canceled) {
+			w.must(err)
+		}
+	}
+	if left := w.everything(); ends < 2 || strings.Contains(left, erasedUser) {
+		w.Errorf("left after %d erasures, of which the last one came to its end:\n%s", ends, left)
+	}
 }
 
 func eraseMakesNoRoom(w *world) {

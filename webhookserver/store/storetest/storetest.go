@@ -72,6 +72,8 @@ type world struct {
 
 	mu  sync.Mutex
 	now time.Time
+	// asked, if set, is called when the store asks for the time.
+	asked func()
 }
 
 func newWorld(t *testing.T, open Open) *world {
@@ -91,6 +93,9 @@ func newWorld(t *testing.T, open Open) *world {
 func (w *world) clock() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.asked != nil {
+		w.asked()
+	}
 	return w.now
 }
 
