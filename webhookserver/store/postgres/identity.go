@@ -338,7 +338,15 @@ func (b *batch) merge(from, into *thread) error {
 	q.Queue(`UPDATE orders SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE tool_calls SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
 	q.Queue(`UPDATE identities SET conversation_id = $1 WHERE conversation_id = $2`, into.ID, from.ID)
-	q.Queue(`UPDATE conversations SET discarded_through = 0 WHERE id = $1`, into.ID)
+	// What Absorb does not know of: why it waits for a person and since when, and what limits are counted by.
+	q.Queue(`
+		UPDATE conversations c SET discarded_through = 0,
+		       waiting_reason = CASE c.waiting_reason WHEN '' THEN f.waiting_reason ELSE c.waiting_reason END, waiting_at = greatest(c.waiting_at, f.waiting_at),
+		       skipped_reason = CASE c.skipped_reason WHEN '' THEN f.skipped_reason ELSE c.skipped_reason END,
+		       ai_until = greatest(c.ai_until, f.ai_until), pair_next_at = greatest(c.pair_next_at, f.pair_next_at),
+		       rate_hour = greatest(c.rate_hour, f.rate_hour),
+		       rate_count = CASE WHEN c.rate_hour >= f.rate_hour THEN c.rate_count ELSE 0 END + CASE WHEN f.rate_hour >= c.rate_hour THEN f.rate_count ELSE 0 END
+		FROM conversations f WHERE c.id = $1 AND f.id = $2`, into.ID, from.ID)
 	q.Queue(`DELETE FROM conversations WHERE id = $1`, from.ID)
 	if err := b.t.send(q); err != nil {
 		return err

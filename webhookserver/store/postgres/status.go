@@ -228,21 +228,7 @@ func (t *tx) resolveByCallback(list []*news) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	type send struct {
-		id, number, line string
-		state            store.SendState
-		message          int64
-		attempts         int
-	}
-	if _, err := t.exec(`
-		SELECT m.id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE o.id = ANY ($1) ORDER BY m.id FOR UPDATE OF m`, ids); err != nil {
-		return err
-	}
-	// The locks wait for a worker who is telling the store the same.
-	sends, err := rowsOf(t, func(row pgx.CollectableRow) (s send, err error) {
-		err = row.Scan(&s.id, &s.number, &s.line, &s.state, &s.message, &s.attempts)
-		return s, err
-	}, `SELECT id, phone_number_id, line, state, message_id, attempts FROM outbox WHERE id = ANY ($1) ORDER BY sequence FOR UPDATE`, ids)
+	sends, err := t.lockSends(ids)
 	if err != nil {
 		return err
 	}
@@ -268,6 +254,27 @@ func (t *tx) resolveByCallback(list []*news) error {
 		}
 	}
 	return nil
+}
+
+// settled is what is known of a send that a status may settle.
+type settled struct {
+	id, number, line string
+	state            store.SendState
+	message          int64
+	attempts         int
+}
+
+// lockSends locks sends after their messages. The locks wait for a worker who is
+// telling the store the same.
+func (t *tx) lockSends(ids []string) ([]settled, error) {
+	if _, err := t.exec(`
+		SELECT m.id FROM messages m JOIN outbox o ON o.message_id = m.id WHERE o.id = ANY ($1) ORDER BY m.id FOR UPDATE OF m`, ids); err != nil {
+		return nil, err
+	}
+	return rowsOf(t, func(row pgx.CollectableRow) (s settled, err error) {
+		err = row.Scan(&s.id, &s.number, &s.line, &s.state, &s.message, &s.attempts)
+		return s, err
+	}, `SELECT id, phone_number_id, line, state, message_id, attempts FROM outbox WHERE id = ANY ($1) ORDER BY sequence FOR UPDATE`, ids)
 }
 
 func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) error {

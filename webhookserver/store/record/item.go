@@ -63,6 +63,12 @@ func identified(id store.Identity) bool {
 	return len(id.BSUID) <= maxUserID && len(id.Phone) <= maxNumber && id.BSUID+id.Phone != ""
 }
 
+// storableStatus tells whether a status is within the bounds. Its participant is
+// part of an index.
+func storableStatus(s *store.Status) bool {
+	return within(maxWAMID, s.WAMID) && within(maxKind, string(s.Kind)) && len(s.Participant) <= maxUserID
+}
+
 // textsOf are what a message brings into text columns.
 func textsOf(m *store.InboundMessage) []string {
 	texts := []string{
@@ -114,8 +120,7 @@ func Flatten(d *store.Delivery) (items []Item, bytes int64) {
 	}
 	for i := range d.Statuses {
 		m := &d.Statuses[i]
-		fits := within(maxWAMID, m.WAMID) && within(maxKind, string(m.Kind)) && len(m.Participant) <= maxUserID
-		add(Item{Status: m}, fits, m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
+		add(Item{Status: m}, storableStatus(m), m.Raw, m.Line, kindStatus, m.Line, m.PhoneNumberID, m.WAMID, string(m.Kind), m.Participant, m.CallbackData)
 	}
 	for i := range d.Raw {
 		c := &d.Raw[i]

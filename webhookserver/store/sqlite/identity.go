@@ -197,6 +197,14 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 		{`UPDATE orders SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE tool_calls SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
 		{`UPDATE identities SET conversation_id = ? WHERE conversation_id = ?`, []any{into.ID, from.ID}},
+		// What Absorb does not know of: why it waits for a person and since when, and what limits are counted by.
+		{`UPDATE conversations AS c SET discarded_through = 0,
+		       waiting_reason = CASE c.waiting_reason WHEN '' THEN f.waiting_reason ELSE c.waiting_reason END, waiting_at = max(c.waiting_at, f.waiting_at),
+		       skipped_reason = CASE c.skipped_reason WHEN '' THEN f.skipped_reason ELSE c.skipped_reason END,
+		       ai_until = max(c.ai_until, f.ai_until), pair_next_at = max(c.pair_next_at, f.pair_next_at),
+		       rate_hour = max(c.rate_hour, f.rate_hour),
+		       rate_count = CASE WHEN c.rate_hour >= f.rate_hour THEN c.rate_count ELSE 0 END + CASE WHEN f.rate_hour >= c.rate_hour THEN f.rate_count ELSE 0 END
+		  FROM conversations AS f WHERE c.id = ? AND f.id = ?`, []any{into.ID, from.ID}},
 		{`DELETE FROM conversations WHERE id = ?`, []any{from.ID}},
 	} {
 		if _, err := b.t.exec(step.query, step.args...); err != nil {
@@ -205,7 +213,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 	}
 	into.Absorb(&from.Thread)
 	into.extend(from.reach)
-	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ?, discarded_through = 0 WHERE id = ?`, string(into.State), into.Phone, into.ID)
+	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ? WHERE id = ?`, string(into.State), into.Phone, into.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -210,7 +210,8 @@ func eraseCutOff(w *world) {
 		left := ends
 		w.mu.Lock()
 		w.asked = func() {
-			if left--; left < 0 {
+			left--
+			if left < 0 {
 				giveUp()
 			}
 		}

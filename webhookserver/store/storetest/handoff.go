@@ -52,4 +52,24 @@ var handOffCases = map[string]func(*world){
 		w.equal([]string{"text of m2"}, textsOf(w.claim().Unanswered), "who answers what nobody has seen")
 		w.equal(store.ConversationWaiting, w.conversations("line-b")[0].State, "a line that doesn't ask for it keeps waiting")
 	},
+	"a thread that waits for a person is joined to another": func(w *world) {
+		w.ingest(w.from("m1", "", "49151", w.clock()))
+		q := store.Quota{CustomerMessagesPerHour: new(int64(1)), ConversationsPerMonth: new(int64(1))}
+		asked := charged(q)
+		asked.Kind, asked.Reason = store.OutcomeHandOff, "asked"
+		w.must(w.store.CommitReply(w.Context(), w.claim(), drafts("a person comes"), asked))
+		w.ingest(w.text("m2", "US.1"))
+		w.must(w.store.CommitReply(w.Context(), w.claim(), nil, answered()))
+		w.ingest(w.from("m3", "US.1", "49151", w.clock()))
+		c := w.conversation()
+		w.equal([]any{store.ConversationWaiting, "asked"}, []any{c.State, c.WaitingReason}, "it still waits, and says why")
+		n, err := w.store.ResumeIdle(w.Context(), map[string]time.Duration{line: time.Hour})
+		w.must(err)
+		w.equal(0, n, "somebody has time to look at it")
+		w.must(w.store.Resume(w.Context(), line, c.ID))
+		w.ingest(w.text("m4", "US.1"))
+		turn := w.claim()
+		w.wantLimit(w.store.CommitReply(w.Context(), turn, drafts("more"), charged(q)), store.LimitCustomer, "he has had a message within the hour")
+		w.must(w.store.CommitReply(w.Context(), turn, drafts("more"), charged(store.Quota{ConversationsPerMonth: q.ConversationsPerMonth})))
+	},
 }
