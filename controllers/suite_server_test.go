@@ -106,7 +106,7 @@ func (s *serverStub) handshake(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "", http.StatusServiceUnavailable)
 		return
 	}
-	if _, ok := runtimeconfig.Load(objects).Handshaker(r.FormValue("hub.verify_token")); !ok {
+	if len(runtimeconfig.Load(objects).Handshakers(r.FormValue("hub.verify_token"))) == 0 {
 		http.Error(w, "", http.StatusForbidden)
 		return
 	}

@@ -20,7 +20,7 @@ type Snapshot struct {
 	sortedApps   []*App                // by app id
 	tombstones   map[string]*Tombstone // by phone number id
 	deadWABAs    map[string]bool       // accounts that only tombstones have
-	verifyTokens map[[sha256.Size]byte]Handshaker
+	verifyTokens map[[sha256.Size]byte][]Handshaker
 	bearerToken  redact.Secret
 	problems     []Problem
 }
@@ -48,7 +48,7 @@ func Load(objects []Object) *Snapshot {
 		signups:      map[string]*Signup{},
 		tombstones:   map[string]*Tombstone{},
 		deadWABAs:    map[string]bool{},
-		verifyTokens: map[[sha256.Size]byte]Handshaker{},
+		verifyTokens: map[[sha256.Size]byte][]Handshaker{},
 	}
 	contents := map[string]*Content{}
 	for _, object := range objects {
@@ -181,7 +181,8 @@ func (s *Snapshot) addApp(object Object, raw []byte) error {
 
 func (s *Snapshot) addVerifyToken(token redact.Secret, h Handshaker) {
 	if !token.IsZero() {
-		s.verifyTokens[sha256.Sum256([]byte(token.Reveal()))] = h
+		digest := sha256.Sum256([]byte(token.Reveal()))
+		s.verifyTokens[digest] = append(s.verifyTokens[digest], h)
 	}
 }
 
@@ -221,10 +222,10 @@ func (s *Snapshot) Tombstone(phoneNumberID string) (*Tombstone, bool) {
 // TombstonedWABA says whether an account has tombstones and no channel.
 func (s *Snapshot) TombstonedWABA(wabaID string) bool { return s.deadWABAs[wabaID] }
 
-// Handshaker returns whose verify token this is. It compares digests, so the time it takes tells nothing of other tokens.
-func (s *Snapshot) Handshaker(verifyToken string) (Handshaker, bool) {
-	h, ok := s.verifyTokens[sha256.Sum256([]byte(verifyToken))]
-	return h, ok
+// Handshakers returns whose verify token this is, in no order: tenants who choose theirs may choose the same one. It compares digests,
+// so the time it takes tells nothing of other tokens.
+func (s *Snapshot) Handshakers(verifyToken string) []Handshaker {
+	return s.verifyTokens[sha256.Sum256([]byte(verifyToken))]
 }
 
 // BearerToken is the credential of the internal API; empty when none was projected, in which case nobody may use it.

@@ -85,13 +85,13 @@ func TestRoundTrip(t *testing.T) {
 	if !s.BearerToken().Equal(internal.BearerToken) {
 		t.Error("bearer token changed on its way")
 	}
-	if h, ok := s.Handshaker("pv_app"); !ok || h.App != gotApp {
+	if h := s.Handshakers("pv_app"); len(h) != 1 || h[0].App != gotApp {
 		t.Error("the app's verify token must lead to the app")
 	}
-	if h, ok := s.Handshaker("pv_106540352242922"); !ok || h.Channel != got {
+	if h := s.Handshakers("pv_106540352242922"); len(h) != 1 || h[0].Channel != got {
 		t.Error("the channel's verify token must lead to the channel")
 	}
-	if _, ok := s.Handshaker(""); ok {
+	if h := s.Handshakers(""); len(h) > 0 {
 		t.Error("an empty verify token must lead nowhere")
 	}
 }

@@ -45,6 +45,44 @@ func TestHandshakesDontFloodTheReports(t *testing.T) {
 	told(2, "and once")
 }
 
+// A tenant may choose another's verify token, which he has guessed or read in the same example. It must not cost the other his handshake.
+func TestTheSameVerifyTokenOfTwoTenants(t *testing.T) {
+	other := channelD
+	other.Namespace, other.Name, other.LineID, other.PhoneNumberID, other.WABAID, other.AppID = "m", "m", "line-m", "209", "309", "1010"
+	w := newWorld(t, append(everything(), &other), nil)
+	lines := func() map[string]bool {
+		t.Helper()
+		if err := w.handler.observer.flush(t.Context(), w.store, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		told := map[string]bool{}
+		for _, r := range w.reports(serverapi.KindWebhookVerified) {
+			told[r.Line] = true
+		}
+		return told
+	}
+	for _, path := range []string{ChannelPath + "204", AppPath + "1009"} {
+		w.at(path)
+		if status, _, _ := w.shake(handshakeQuery("subscribe", "pv_direct_d", "1")); status != 200 {
+			t.Errorf("on %s: answered %d", path, status)
+		}
+		if got := lines(); !got["line-d"] || got["line-m"] {
+			t.Errorf("on %s: told of %v, want its own line", path, got)
+		}
+	}
+	w.at(Path)
+	if status, _, _ := w.shake(handshakeQuery("subscribe", "pv_direct_d", "1")); status != 200 {
+		t.Errorf("answered %d", status)
+	}
+	if got := lines(); !got["line-d"] || !got["line-m"] {
+		t.Errorf("on the shared path it can't be told whose it is, got %v", got)
+	}
+	w.at(ChannelPath + "201")
+	if status, _, _ := w.shake(handshakeQuery("subscribe", "pv_direct_d", "1")); status != 403 {
+		t.Errorf("on the path of neither: answered %d", status)
+	}
+}
+
 // Whoever signs with his own app can announce account events as fast as he likes; the manager reads all reports in order.
 func TestAccountEventsOfADirectAppDontFloodTheReports(t *testing.T) {
 	w := newWorld(t, everything(), nil)

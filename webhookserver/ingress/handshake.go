@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+
+	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 )
 
 // challenge is what may be echoed: digits as Meta sends them, or a word. Nothing that a browser could take for markup.
@@ -26,13 +28,20 @@ func (h *Handler) handshake(w http.ResponseWriter, r *http.Request, within scope
 	wellFormed = wellFormed && len(echo) <= maxChallenge && challenge.MatchString(echo)
 	mode, _ := single(query, "hub.mode")
 	token, _ := single(query, "hub.verify_token")
-	with, known := loaded.Snapshot.Handshaker(token)
-	known = known && within.greets(loaded.Snapshot, with)
-	if !known || !wellFormed || mode != "subscribe" {
-		h.refuseHandshake(w, !known)
+	var with []runtimeconfig.Handshaker
+	for _, owner := range loaded.Snapshot.Handshakers(token) {
+		if within.greets(loaded.Snapshot, owner) {
+			with = append(with, owner)
+		}
+	}
+	if len(with) == 0 || !wellFormed || mode != "subscribe" {
+		h.refuseHandshake(w, len(with) == 0)
 		return
 	}
-	h.observer.shaken(with, h.now())
+	// Of several with one token it can't be told who it is. Nobody may keep another from being told by choosing the same one.
+	for _, owner := range with {
+		h.observer.shaken(owner, h.now())
+	}
 	h.metrics.handshakes.WithLabelValues("verified").Inc()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

@@ -3,7 +3,6 @@ package ingress
 import (
 	"context"
 	"crypto/sha256"
-	"slices"
 	"sync"
 	"time"
 
@@ -53,9 +52,25 @@ func (k *keeper) notice(s *runtimeconfig.Snapshot) {
 	now := digests(s)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for key, digest := range now {
-		if old, ok := k.secrets[key]; !ok || old != digest {
+	changed := func(key string) bool {
+		old, ok := k.secrets[key]
+		return !ok || old != now[key]
+	}
+	apps := map[string]bool{}
+	for _, c := range s.Channels() {
+		if c.Direct && changed(ownerOf(c).key) {
+			apps[c.AppID] = true
+		}
+	}
+	for key := range now {
+		if changed(key) {
 			k.due[key] = true
+		}
+	}
+	// A body for many lines of one app is kept under some of them only, for all.
+	for _, c := range s.Channels() {
+		if c.Direct && c.AppID != "" && apps[c.AppID] {
+			k.due[ownerOf(c).key] = true
 		}
 	}
 	k.secrets = now
@@ -149,9 +164,8 @@ func (h *Handler) reverifyOwner(ctx context.Context, key string) error {
 					return err
 				}
 			}
-			waits := v.retry || slices.ContainsFunc(v.quarantine, func(o owner) bool { return o.key == key })
-			if waits {
-				continue
+			if v.retry || len(v.quarantine) > 0 {
+				continue // somebody's secret is yet to come
 			}
 			// A crash before this line makes the body come again; its rows are known as copies then.
 			if err := h.store.DeleteQuarantine(ctx, e.ID); err != nil {

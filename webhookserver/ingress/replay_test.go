@@ -1,6 +1,8 @@
 package ingress
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -210,5 +212,45 @@ func TestWhatTheManagerIsTold(t *testing.T) {
 	}
 	if len(w.handler.observer.counts) != 0 {
 		t.Error("the security event was not handed to the store")
+	}
+}
+
+// TestManyDirectChannelsOfOneAppRotate: each has a copy of the app's secret, and a body is kept under a few of them only. Nobody's
+// message may go when those have been judged.
+func TestManyDirectChannelsOfOneAppRotate(t *testing.T) {
+	const n = maxQuarantinedUnder + 3
+	channels := make([]runtimeconfig.Channel, n)
+	var entries []string
+	for i := range channels {
+		c := channelD
+		c.Name, c.LineID, c.PhoneNumberID, c.WABAID = fmt.Sprint("m", i), fmt.Sprint("line-m", i), fmt.Sprint(500+i), fmt.Sprint(600+i)
+		channels[i] = c
+		entries = append(entries, entry(c.WABAID, messages(c.PhoneNumberID, text(fmt.Sprint(i), "49151", c.Name))))
+	}
+	served := func() (parts []encoder) {
+		for i := range channels {
+			c := channels[i]
+			parts = append(parts, &c)
+		}
+		return parts
+	}
+	w := newWorld(t, served(), nil)
+	w.run()
+	if status, _ := w.post(secretNew, body(entries...)); status != 200 {
+		t.Fatalf("answered %d", status)
+	}
+	for _, i := range []int{3, 0, 6, 1, 4, 2, 5} {
+		channels[i].AppSecret = redact.New(secretNew)
+		w.serve(served())
+		line := channels[i].LineID
+		w.eventually(line+" gets its own", func() bool { return len(w.texts(line)) == 1 })
+	}
+	w.eventually("nothing is left", func() bool {
+		return !slices.ContainsFunc(channels, func(c runtimeconfig.Channel) bool { return len(w.quarantined(lineOwner+c.LineID)) > 0 })
+	})
+	for i := range channels {
+		if got := w.texts(channels[i].LineID); len(got) != 1 || got[0] != channels[i].Name {
+			t.Errorf("%s has %q", channels[i].LineID, got)
+		}
 	}
 }

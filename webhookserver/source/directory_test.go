@@ -105,7 +105,7 @@ func TestDocumentedDirectory(t *testing.T) {
 		len(c.Handoff.Keywords) != 2 || *c.Limits.MessagesPerMonth != 10000 || c.MessagesPerSecond != 80 {
 		t.Errorf("settings were not read as written: %+v", c)
 	}
-	if h, ok := l.Snapshot.Handshaker(c.VerifyToken.Reveal()); !ok || h.Channel != c {
+	if h := l.Snapshot.Handshakers(c.VerifyToken.Reveal()); len(h) != 1 || h[0].Channel != c {
 		t.Error("the verify token does not lead to the channel")
 	}
 	if _, ok := l.Snapshot.App("815273940716253"); !ok || l.Snapshot.BearerToken().IsZero() {
