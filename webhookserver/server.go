@@ -110,7 +110,7 @@ func (s *Server) listen(ctx context.Context) error {
 		if s.o.Roles.Signup {
 			mux.Handle(signup.Path, s.o.Signup)
 		}
-		if err := s.open(ctx, publicName, s.o.PublicAddr, mux); err != nil {
+		if err := s.open(ctx, publicName, s.o.PublicAddr, s.ending(mux)); err != nil {
 			return err
 		}
 	}
@@ -264,15 +264,21 @@ func (w whenSynced) Run(ctx context.Context) error {
 	}
 }
 
+// ending lets each connection end with its next answer while the server drains. SetKeepAlivesEnabled would close idle ones at once,
+// perhaps under a request that is on its way.
+func (s *Server) ending(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // drainDelay makes the server unready and lets load balancers notice while it still accepts.
 func (s *Server) drainDelay(failed context.Context) {
 	s.o.Log.Info("Draining", "delay", s.o.DrainDelay.String())
 	s.draining.Store(true)
-	for _, l := range s.listeners {
-		if l.name == publicName {
-			l.http.SetKeepAlivesEnabled(false) // each connection ends with its next answer rather than under a request
-		}
-	}
 	timer := time.NewTimer(s.o.DrainDelay)
 	defer timer.Stop()
 	select {
