@@ -169,17 +169,23 @@ func get(t *testing.T, url string) (status int, text string) {
 	return res.StatusCode, string(raw)
 }
 
-// deliver posts a customer's text and returns the status; 0 if there was no answer.
-func deliver(s *Server, id, text string) int {
-	body := fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"301","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",`+
+// signed is a webhook with a customer's text, and its signature.
+func signed(id, text string) (body []byte, signature string) {
+	body = fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"301","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",`+
 		`"metadata":{"phone_number_id":"201"},"contacts":[{"wa_id":"4915112345678","profile":{"name":"Ana"}}],"messages":[{"from":"4915112345678","id":"wamid.%s",`+
 		`"timestamp":"%d","type":"text","text":{"body":%q}}]}}]}]}`, id, time.Now().Unix(), text)
+	return body, webhook.Sign([]byte(appSecret), body)
+}
+
+// deliver posts a customer's text and returns the status; 0 if there was no answer.
+func deliver(s *Server, id, text string) int {
+	body, signature := signed(id, text)
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.URL()+ingress.Path, bytes.NewReader(body))
 	if err != nil {
 		return 0
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(webhook.SignatureHeader, webhook.Sign([]byte(appSecret), body))
+	req.Header.Set(webhook.SignatureHeader, signature)
 	res, err := client.Do(req)
 	if err != nil {
 		return 0

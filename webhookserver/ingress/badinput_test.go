@@ -54,7 +54,7 @@ func TestBadInput(t *testing.T) {
 	for _, tc := range []struct {
 		reason      string
 		body        string
-		contentType string // empty for JSON
+		contentType string // empty for JSON; an encoding after a comma
 		signature   string // empty for a genuine one of app A
 		status      int
 		// beside tells that the neighbour in the same body gets his message, texts what the number itself gets.
@@ -68,6 +68,8 @@ func TestBadInput(t *testing.T) {
 		{"deep nesting inside one message", of(rawMessage("1", at+`"from":"49151","type":"text","text":`+strings.Repeat("[", 9000)+strings.Repeat("]", 9000))), "", "", 200, true, nil,
 			map[string]float64{"posts stored": 1, "untrusted Unreadable": 1, "items dead_letter": 1, "items new": 1}},
 		{"a wrong content type", good, "text/plain", "", 415, false, nil, map[string]float64{"posts wrong_media_type": 1}},
+		{"a compressed body", good, "application/json,gzip", "", 415, false, nil, map[string]float64{"posts wrong_media_type": 1}},
+		{"an encoding that is none", good, "application/json,identity", "", 200, true, []string{"x"}, map[string]float64{"posts stored": 1, "items new": 2}},
 		{"duplicate keys", strings.Replace(good, `"phone_number_id":"201"`, `"phone_number_id":"203","phone_number_id":"201"`, 1), "", "", 200, true, nil,
 			map[string]float64{"posts stored": 1, "untrusted DuplicateKeys": 1, "items dead_letter": 1, "items new": 1}},
 		{"duplicate keys around the changes", strings.Replace(good, `"id":"301"`, `"id":"303","id":"301"`, 1), "", "", 200, false, nil,
@@ -96,7 +98,7 @@ func TestBadInput(t *testing.T) {
 			w := newWorld(t, everything(), nil)
 			header := map[string]string{"Content-Type": "application/json", webhook.SignatureHeader: webhook.Sign([]byte(secretA), []byte(tc.body))}
 			if tc.contentType != "" {
-				header["Content-Type"] = tc.contentType
+				header["Content-Type"], header["Content-Encoding"], _ = strings.Cut(tc.contentType, ",")
 			}
 			if tc.signature != "" {
 				header[webhook.SignatureHeader] = tc.signature

@@ -107,7 +107,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // post receives a webhook and returns the status to answer.
 func (h *Handler) post(r *http.Request, within scope) (status int, how result) {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+	// What somebody on the way has compressed is not what was signed; refused, it comes again when that is mended.
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if encoding := r.Header.Get("Content-Encoding"); err != nil || media != "application/json" || encoding != "" && encoding != "identity" {
 		return http.StatusUnsupportedMediaType, resultMediaType
 	}
 	loaded := h.view.Load()
