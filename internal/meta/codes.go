@@ -65,10 +65,10 @@ var codeTable = map[int]verdict{
 
 	80007: throttled(ClassRateLimited, "the WhatsApp Business Account reached its call limit"),
 
-	130403: rejected(ClassUndeliverable, "the business has blocked this user"),
-	130429: throttled(ClassRateLimited, "the throughput of the number was reached"),
-	130472: rejected(ClassUndeliverable, "the user is part of an experiment"),
-	130497: rejected(ClassAccountRestricted, "the account may not message users of this country"),
+	130403:         rejected(ClassUndeliverable, "the business has blocked this user"),
+	codeThroughput: throttled(ClassRateLimited, "the throughput of the number was reached"),
+	130472:         rejected(ClassUndeliverable, "the user is part of an experiment"),
+	130497:         rejected(ClassAccountRestricted, "the account may not message users of this country"),
 
 	131000: ambiguous(ClassAmbiguous, "something went wrong at WhatsApp"),
 	131005: rejected(ClassPermissionDenied, "access is denied"),
@@ -134,6 +134,9 @@ var codeTable = map[int]verdict{
 	2593108: rejected(ClassSyncTooLate, "the synchronisation window of 24 hours is over"),
 	2593109: rejected(ClassSyncDeclined, "the owner declined to share the history"),
 }
+
+// codeThroughput is that of too many messages of a number.
+const codeThroughput = 130429
 
 // Subcodes that change the meaning of their code.
 const (

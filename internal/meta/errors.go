@@ -96,7 +96,8 @@ func failure(cl *call, a *answer) *Error {
 		HTTPStatus: a.status, RetryAfter: v.wait, meaning: v.meaning, traceID: graph.TraceID,
 	}
 	if e.Outcome == Throttled {
-		if hint := retryHint(a.header); hint > 0 {
+		// What is counted in messages has nothing to do with how many calls are left.
+		if hint := retryHint(a.header, v.class == ClassRateLimited && graph.Code != codeThroughput); hint > 0 {
 			e.RetryAfter = hint
 		}
 	}
@@ -112,7 +113,7 @@ func statusFailure(cl *call, a *answer) *Error {
 		return nil
 	case a.status == http.StatusTooManyRequests:
 		e.Outcome, e.Class, e.meaning = Throttled, ClassRateLimited, "too many calls"
-		e.RetryAfter = retryHint(a.header)
+		e.RetryAfter = retryHint(a.header, true)
 	case a.status >= 300 && a.status < 400:
 		e.meaning = "the server answered with a redirect, which is not followed"
 	case a.status >= 500 || a.status == http.StatusRequestTimeout || cl.action == actionExchangeCode:
@@ -168,9 +169,13 @@ func sanitise(s string, secrets ...string) string {
 // maxRetryAfter bounds what a header may ask for; Meta's longest lock-out is 72 hours.
 const maxRetryAfter = 72 * time.Hour
 
-// retryHint reads how long the answer asks to wait: the longer of Retry-After and the business use case header.
-func retryHint(h http.Header) time.Duration {
-	wait := readUsage(h).wait
+// retryHint reads how long the answer asks to wait: Retry-After or, if calls are what there were too many of, the business use
+// case header if that is longer.
+func retryHint(h http.Header, calls bool) time.Duration {
+	var wait time.Duration
+	if calls {
+		wait = readUsage(h).wait
+	}
 	if after, err := strconv.ParseUint(strings.TrimSpace(h.Get("Retry-After")), 10, 31); err == nil {
 		wait = max(wait, time.Duration(after)*time.Second)
 	} else if at, err := http.ParseTime(h.Get("Retry-After")); err == nil {

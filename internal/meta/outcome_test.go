@@ -72,6 +72,10 @@ func TestOutcomeOfAnswers(t *testing.T) {
 		{"a redirect", 302, http.Header{"Location": {testRedirect}}, "", verdictOf{Unknown, ClassBadResponse, 0, true}},
 		{"a timeout of a proxy", 408, nil, "", verdictOf{Unknown, ClassBadResponse, 0, true}},
 		{"throttling as 400, with a hint", 400, usage, envelope(4, 0, ""), verdictOf{Throttled, ClassRateLimited, 7 * time.Minute, true}},
+		{"too many messages of a number, while there are no calls left", 400, usage, envelope(130429, 0, ""), verdictOf{Throttled, ClassRateLimited, 0, true}},
+		{"too many messages to a user, likewise", 400, usage, envelope(131056, 0, ""), verdictOf{Throttled, ClassPairRateLimit, 0, true}},
+		{"maintenance, likewise", 500, usage, envelope(131057, 0, ""), verdictOf{Throttled, ClassMaintenance, waitMaintenance, true}},
+		{"too many messages of a number, with a time", 429, http.Header{"Retry-After": {"9"}}, envelope(130429, 0, ""), verdictOf{Throttled, ClassRateLimited, 9 * time.Second, true}},
 		{"throttling as 403", 403, nil, envelope(613, 0, ""), verdictOf{Throttled, ClassRateLimited, 0, true}},
 		{"throttling as 429 with a foreign code", 429, http.Header{"Retry-After": {"30"}}, envelope(999999, 0, ""), verdictOf{Throttled, ClassRateLimited, 30 * time.Second, true}},
 		{"throttling as 429 without a Graph error", 429, http.Header{"Retry-After": {"5"}}, "slow down", verdictOf{Throttled, ClassRateLimited, 5 * time.Second, true}},
@@ -241,7 +245,7 @@ func TestSlowSendIsAwaited(t *testing.T) {
 			if err == nil {
 				_, err = io.Copy(io.Discard, request.Body)
 			}
-			time.Sleep(15 * time.Second)
+			<-time.After(15 * time.Second)
 			if err == nil {
 				_, err = io.WriteString(theirs, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"+`{"messages":[{"id":"wamid.1"}]}`)
 			}
