@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -85,6 +86,8 @@ type writer struct {
 	*blob.Writer
 	cancel context.CancelFunc
 	file   *os.File // nil unless it is one
+	// depth is in how many directories of the store it lies, the outermost included.
+	depth int
 }
 
 func (b *Blobs) create(ctx context.Context, key, contentType string) (*writer, error) {
@@ -92,7 +95,7 @@ func (b *Blobs) create(ctx context.Context, key, contentType string) (*writer, e
 		contentType = "application/octet-stream"
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &writer{cancel: cancel}
+	w := &writer{cancel: cancel, depth: 1 + strings.Count(key, "/")}
 	var err error
 	w.Writer, err = b.bucket.NewWriter(ctx, key, &blob.WriterOptions{
 		ContentType: contentType, DisableContentTypeDetection: true, MaxConcurrency: 1, // which bounds the memory of a transfer to S3
@@ -123,7 +126,27 @@ func (w *writer) commit() error {
 		}
 	}
 	defer w.cancel()
-	return failure(w.Close())
+	if err := w.Close(); err != nil || w.file == nil {
+		return failure(err)
+	}
+	return failure(w.syncDirectories())
+}
+
+// syncDirectories makes the blob's name durable, which it got when it was complete, and those of the directories that it lies in: they may
+// be new.
+func (w *writer) syncDirectories() error {
+	dir := w.file.Name()
+	for range w.depth {
+		dir = filepath.Dir(dir)
+		d, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // discard leaves nothing behind: closing a writer whose context was cancelled drops what was written.

@@ -90,6 +90,51 @@ func TestImageOfOursIsUploadedOnce(t *testing.T) {
 	}
 }
 
+// TestImageThatCouldNotBeUploaded: an upload is no send, so it may be repeated whatever became of it.
+func TestImageThatCouldNotBeUploaded(t *testing.T) {
+	for reason, fault := range map[string]metasim.Fault{
+		"the answer was lost": {Action: metasim.ActionResetAfter},
+		"Meta was not there":  {Action: metasim.ActionHTTPStatus, Status: 503},
+		"Meta does not know":  {Action: metasim.ActionGraphError, Error: &metasim.FaultError{HTTP: 500, Code: 131000}},
+		"too many calls":      {Action: metasim.ActionGraphError, Error: &metasim.FaultError{HTTP: 400, Code: 130429}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			w := newWorld(t)
+			w.replyWithImage()
+			fault.Call = "upload_media"
+			_, err := w.sim.AddFault(fault)
+			w.must(err)
+			w.send(func() {})
+			for end := time.Now().Add(patience); w.sim.Counters().Sends[metasim.DemoDirectPhone] == 0; w.advance(time.Second) {
+				if time.Now().After(end) {
+					t.Fatalf("it is never sent: %+v", w.sim.Counters().Calls)
+				}
+				<-time.After(5 * time.Millisecond)
+			}
+			if c := w.sim.Counters().Calls; c["upload_media"] != 2 || c["send"] != 1 {
+				t.Errorf("%d uploads and %d sends", c["upload_media"], c["send"])
+			}
+		})
+	}
+}
+
+func TestImageThatIsGoneIsNotSent(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.blobs.Delete(w.Context(), w.replyWithImage().BlobKey))
+	w.send(func() {})
+	for end := time.Now().Add(patience); ; {
+		rows, err := w.store.OutboxRows(w.Context(), "line-a", 0, 10)
+		w.must(err)
+		if rows[0].State == store.SendFailed && rows[0].Reason == "ImageMissing" {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the row is %s %s", rows[0].State, rows[0].Reason)
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+}
+
 func TestNobodyIsInterruptedByAnImageThatWasBeingUploaded(t *testing.T) {
 	for want, meanwhile := range map[string]func(*world){
 		store.ReasonPersonAnswers: func(w *world) {
