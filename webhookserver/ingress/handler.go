@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -93,7 +94,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.handshake(w, r, within)
 	case http.MethodPost:
 		start := h.now()
-		status, result := h.post(r, within)
+		status, result := h.guarded(r, within)
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", retryAfter)
 		}
@@ -103,6 +104,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "GET, POST")
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
+}
+
+var errPanicked = errors.New("ingress: a webhook was too much for the program")
+
+// guarded is post, but tells of a panic, which net/http would keep to those who debug. That is a mistake of ours, so the webhook comes again.
+func (h *Handler) guarded(r *http.Request, within scope) (status int, how result) {
+	defer func() {
+		if recover() != nil { // its text might quote the webhook, the stack doesn't
+			h.log.Error(errPanicked, "Please report this; Meta will deliver the webhook again", "stack", string(debug.Stack()))
+			status, how = http.StatusServiceUnavailable, resultPanicked
+		}
+	}()
+	return h.post(r, within)
 }
 
 // post receives a webhook and returns the status to answer.

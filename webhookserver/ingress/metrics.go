@@ -23,12 +23,13 @@ const (
 	resultAborted     result = "aborted"
 	resultMediaType   result = "wrong_media_type"
 	resultLimited     result = "rate_limited"
+	resultPanicked    result = "panicked"
 )
 
 // results are all of them.
 var results = []result{
 	resultStored, resultNothing, resultQuarantined, resultIgnored, resultRetry, resultUnsynced, resultOverloaded, resultStoreFailed,
-	resultTooLarge, resultAborted, resultMediaType, resultLimited,
+	resultTooLarge, resultAborted, resultMediaType, resultLimited, resultPanicked,
 }
 
 // metrics tell rates and times; what they are about is in the reports.

@@ -16,6 +16,30 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 )
 
+// mistaken is a store that panics with what it is given.
+type mistaken struct{ Store }
+
+func (mistaken) Ingest(_ context.Context, d *store.Delivery) (store.Receipt, error) {
+	panic(d.Messages[0].Text)
+}
+
+// TestAPanicIsTold: it ends one request, is counted and logged with its place, and the log quotes nothing.
+func TestAPanicIsTold(t *testing.T) {
+	w := newWorld(t, everything(), func(s Store) Store { return mistaken{s} })
+	if status, answer := w.post(secretA, body(entry("301", messages("201", text("1", "49151", "a-word-of-hers"))))); status != 503 || answer != "" {
+		t.Errorf("answered %d %q", status, answer)
+	}
+	if got := w.counted(); got["posts panicked"] != 1 || len(got) != 1 {
+		t.Errorf("counted %v", got)
+	}
+	if logs := w.logs.String(); !strings.Contains(logs, "mistaken.Ingest") || strings.Contains(logs, "a-word-of-hers") || strings.Contains(logs, "wamid") {
+		t.Errorf("the log tells: %s", logs)
+	}
+	if !w.handler.budget.free.TryAcquire(MaxInFlight) {
+		t.Error("its memory is not given back")
+	}
+}
+
 // brokenStore fails while told to.
 type brokenStore struct {
 	Store
