@@ -117,7 +117,7 @@ func TestNewerMessageStopsTheAssistant(t *testing.T) {
 	w.receive(started, "the first turn")
 	w.writes("wamid.2", "one more thing", 0)
 	w.until("both are answered at once", func() bool {
-		w.advance(100 * time.Millisecond)
+		w.untilDue()
 		return w.replies() == "re: hi+one more thing"
 	})
 	if got := w.asked.Load(); got != 2 {

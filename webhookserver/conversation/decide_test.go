@@ -142,9 +142,10 @@ func TestCommittedTellsTheDecision(t *testing.T) {
 	}))
 	w.writes("wamid.1", "order", 0)
 	w.settled()
+	w.until("the first turn is told of", func() bool { return len(decided) == 1 })
 	w.taps("wamid.2", "order:confirm:o1", "Confirm")
 	w.settled()
-	w.until("two turns are told of", func() bool { return len(decided) == 2 })
+	w.until("the second turn is told of", func() bool { return len(decided) == 2 })
 	if first, second := <-decided, <-decided; first != "" || second != store.OrderConfirmed {
 		t.Errorf("told of %q and %q, want nothing and the confirmed order", first, second)
 	}

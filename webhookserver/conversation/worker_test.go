@@ -199,7 +199,7 @@ func TestSupersede(t *testing.T) {
 	w.writes("wamid.2", "red ones?", 0)
 	close(release)
 	w.until("the answer to both", func() bool {
-		w.advance(100 * time.Millisecond)
+		w.untilDue()
 		return w.replies() != ""
 	})
 	if got := w.replies(); got != "re: do you have+red ones?" {
@@ -221,7 +221,8 @@ func TestFailuresEndWithAPerson(t *testing.T) {
 		w := newWorld(t)
 		w.answer = func(context.Context, assistant.Turn) (assistant.Reply, error) { return tc.reply, tc.err }
 		w.writes("wamid.1", "hi", 0)
-		w.run(w.worker())
+		// However slow the machine is, the lease does not run out while the time is let pass.
+		w.run(w.worker(func(o *Options) { o.Lease = 30 * time.Minute }))
 		w.until("the conversation waits", func() bool {
 			w.advance(time.Second)
 			return w.conversation().State == store.ConversationWaiting

@@ -86,6 +86,14 @@ func (w *world) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
+// untilDue lets the time pass until a reply is due. None passes while one is made: its lease would run out.
+func (w *world) untilDue() {
+	w.Helper()
+	if wait := w.conversation().ReplyDueAt.Sub(w.clock()); wait > 0 {
+		w.advance(wait)
+	}
+}
+
 // serve replaces what is served by one changed channel.
 func (w *world) serve(change ...func(*runtimeconfig.Channel)) {
 	w.Helper()
