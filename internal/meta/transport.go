@@ -23,7 +23,7 @@ const (
 	// connection that is just being closed has an unknown outcome.
 	idleTimeout = 30 * time.Second
 	// maxIdlePerHost suits a server that sends for many numbers at once; everything goes to one host.
-	maxIdlePerHost = 64
+	maxIdlePerHost = 128
 	// maxHeaderBytes bounds the head of an answer; Meta's have a few KiB.
 	maxHeaderBytes = 64 << 10
 )

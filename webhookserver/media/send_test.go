@@ -3,6 +3,8 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +23,22 @@ import (
 func (w *world) replyWithImage() store.OutboxDraft {
 	w.Helper()
 	w.arrive("image/png", []byte("like this?"), nil)
+	return w.answerWithImage()
+}
+
+// replyWithImageTo is replyWithImage for a customer of whom Meta knows nothing: whatever is sent to him is refused.
+func (w *world) replyWithImageTo(customer string) {
+	w.Helper()
+	_, err := w.store.Ingest(w.Context(), &store.Delivery{App: "app", Messages: []store.InboundMessage{{
+		Line: "line-a", PhoneNumberID: metasim.DemoDirectPhone, WAMID: "wamid.of." + customer, From: store.Identity{Phone: customer}, Source: store.SourceMessages,
+		Type: "text", Text: "how does it look?", EventTime: w.clock(), ReplyWorthy: true, OpensWindow: true, Raw: []byte("{}"),
+	}}})
+	w.must(err)
+	w.answerWithImage()
+}
+
+func (w *world) answerWithImage() store.OutboxDraft {
+	w.Helper()
 	w.advance(store.ReplyDebounce)
 	turn, err := storetest.One(w.store.ClaimConversations(w.Context(), store.ClaimRequest{Owner: "test", Lease: time.Minute, PerLineLimit: 10}))
 	w.must(err)
@@ -33,11 +51,17 @@ func (w *world) replyWithImage() store.OutboxDraft {
 // send delivers until the test ends. uploaded is called after each upload.
 func (w *world) send(uploaded func()) {
 	w.Helper()
+	w.sendWith(2, func() {}, uploaded)
+}
+
+// sendWith is send with so many workers; uploading is called before each upload.
+func (w *world) sendWith(workers int, uploading, uploaded func()) {
+	w.Helper()
 	b, err := outbox.New(outbox.Options{
-		Store: w.store, Snapshot: w.snapshot, Blobs: w.blobs, Owner: "test", Workers: 2, Poll: 2 * time.Millisecond, Now: w.clock,
+		Store: w.store, Snapshot: w.snapshot, Blobs: w.blobs, Owner: "test", Workers: workers, Poll: 2 * time.Millisecond, Now: w.clock,
 		Client: func(g runtimeconfig.Graph) (outbox.Sender, error) {
 			client, err := meta.New(meta.Config{BaseURL: g.BaseURL, Version: g.Version})
-			return uploader{client, uploaded}, err
+			return uploader{client, uploading, uploaded}, err
 		},
 		Log: logr.Discard(), Metrics: prometheus.NewRegistry(),
 	})
@@ -54,13 +78,53 @@ func (w *world) send(uploaded func()) {
 // uploader lets something happen while an image is uploaded.
 type uploader struct {
 	outbox.Sender
-	uploaded func()
+	uploading, uploaded func()
 }
 
 func (u uploader) UploadMedia(ctx context.Context, cred meta.Credential, phoneNumberID string, m meta.MediaUpload) (meta.ID, error) {
+	u.uploading()
 	id, err := u.Sender.UploadMedia(ctx, cred, phoneNumberID, m)
 	u.uploaded()
 	return id, err
+}
+
+// TestUploadsAreFew: each holds its image in memory.
+func TestUploadsAreFew(t *testing.T) {
+	const images, together = 20, 8
+	w := newWorld(t)
+	for i := range images {
+		w.replyWithImageTo(fmt.Sprintf("49110%04d", i))
+	}
+	var mu sync.Mutex
+	now, most, done := 0, 0, 0
+	full := make(chan struct{})
+	w.sendWith(images, func() {
+		mu.Lock()
+		now++
+		if most = max(most, now); now == together && done == 0 {
+			close(full)
+		}
+		mu.Unlock()
+		select {
+		case <-full:
+		case <-time.After(patience):
+			t.Error("there are never as many as may be")
+		}
+	}, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		now, done = now-1, done+1
+	})
+	for end := time.Now().Add(patience); w.sim.Counters().Calls["upload_media"] < images; <-time.After(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d images are uploaded", w.sim.Counters().Calls["upload_media"], images)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if most != together {
+		t.Errorf("%d were uploaded at once, want %d", most, together)
+	}
 }
 
 // TestImageOfOursIsUploadedOnce lets the first send of an image be refused for a while.

@@ -27,6 +27,7 @@ const (
 	reasonBlobMissing   = "ImageMissing"
 	reasonBlobStore     = "BlobStoreUnavailable"
 	reasonUploaded      = "ImageUploaded"
+	reasonUploads       = "UploadsBusy"
 )
 
 const (

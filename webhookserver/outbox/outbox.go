@@ -49,12 +49,15 @@ const (
 	leaseMargin = 15 * time.Second
 	// writeTimeout bounds writing a result down, also during a shutdown.
 	writeTimeout = 10 * time.Second
-	// perLine is how many sends of one line are under way at a time, so that a slow one doesn't take all workers.
-	perLine = 8
+	// perLine is how many sends of one line are under way at a time, over all replicas, so that a slow one doesn't take all
+	// workers. It is enough for the 80 messages a second of an ordinary number at 0.8 seconds per call.
+	perLine = 64
 	// together is how many sends are claimed at once.
 	together = 16
-	// defaultWorkers is enough for 80 messages a second at half a second per call.
-	defaultWorkers = 48
+	// defaultWorkers lets two lines at their limit send. A worker that waits for Meta costs some kilobytes.
+	defaultWorkers = 128
+	// uploadsTogether is how many images are uploaded at a time: each is held in memory, with up to MaxImageBytes.
+	uploadsTogether = 8
 	// defaultPoll is the truth about what is due.
 	defaultPoll = time.Second
 	// tendInterval is how often unknown outcomes and parked lines are looked at.
@@ -98,8 +101,10 @@ type Outbox struct {
 	log      logr.Logger
 	pace     *pace
 	loop     *dispatch.Loop
-	metrics  *metrics
-	tracer   *tracing.Tracer
+	// uploads has a place for each upload that may be under way.
+	uploads chan struct{}
+	metrics *metrics
+	tracer  *tracing.Tracer
 	// served is the line that was claimed last, empty if nothing else could be sent. Only claim uses it.
 	served string
 	// failuresSeen is the newest failed status that was acted on. Only tend uses it.
@@ -123,7 +128,7 @@ func New(o Options) (*Outbox, error) {
 	}
 	b := &Outbox{
 		store: o.Store, snapshot: o.Snapshot, client: o.Client, blobs: o.Blobs, owner: o.Owner, now: o.Now, log: o.Log,
-		pace: newPace(o.Now), metrics: m, tracer: o.Tracer,
+		pace: newPace(o.Now), uploads: make(chan struct{}, uploadsTogether), metrics: m, tracer: o.Tracer,
 	}
 	b.loop = dispatch.New(o.Workers, together, o.Poll, b.claim, func(err error) {
 		b.log.Error(err, "No send could be claimed")

@@ -3,6 +3,7 @@ package outbox
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -294,6 +295,30 @@ func TestSendsWaitForARotatedAppSecret(t *testing.T) {
 	w.eventually("line-a", "pending AppSecretProofInvalid")
 	w.advance(maxSecretBackoff)
 	w.eventually("line-a", "accepted")
+}
+
+// TestNumberReachesItsRate: Meta takes half a second for a send, and an ordinary number may send 80 in a second.
+func TestNumberReachesItsRate(t *testing.T) {
+	const together = 40
+	w := newWorld(t)
+	for i := range together {
+		w.enqueue("1555", "line-a", fmt.Sprintf("49110%04d", i), "hello")
+	}
+	var calls atomic.Int32
+	all := make(chan struct{})
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if calls.Add(1) == together {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-time.After(deadline):
+			t.Errorf("%d sends are under way, want %d", calls.Load(), together)
+		}
+		return accept(n, s)
+	})
+	w.run(w.outboxOf(0))
+	w.eventually("line-a", strings.Repeat("accepted, ", together-1)+"accepted")
 }
 
 func TestBusyLineDoesNotStarveOthers(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -16,6 +17,10 @@ import (
 // MaxImageBytes is the size of an image that may be sent, WhatsApp's limit, see developers.facebook.com/docs/whatsapp/cloud-api/reference/media.
 const MaxImageBytes = 5 << 20
 
+// uploadPatience is how long an image waits for others that are uploaded; then its worker does something else. It leaves enough
+// of the lease for the upload.
+const uploadPatience = 10 * time.Second
+
 // errImage means that the image can't be sent at all.
 var errImage = errors.New("the image is missing or too large")
 
@@ -23,6 +28,17 @@ var errImage = errors.New("the image is missing or too large")
 // anew: an upload takes its time, in which a person may have taken over or the number may have moved. One that was lost costs
 // nothing: nobody has seen it, and Meta forgets it after 30 days.
 func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential, ch *runtimeconfig.Channel, send *store.Send, image *Image) result {
+	places, cancelPlaces := context.WithTimeout(ctx, uploadPatience)
+	defer cancelPlaces()
+	select {
+	case b.uploads <- struct{}{}:
+		defer func() { <-b.uploads }()
+	case <-places.Done():
+		if ctx.Err() != nil {
+			return pending(reasonStopping, 0)
+		}
+		return pending(reasonUploads, uploadPatience)
+	}
 	content, err := b.read(ctx, image.Blob)
 	switch {
 	case errors.Is(err, errImage):

@@ -124,8 +124,14 @@ func (w *world) log() logr.Logger {
 
 func (w *world) outbox() *Outbox {
 	w.Helper()
+	return w.outboxOf(4)
+}
+
+// outboxOf is one with so many workers; 0 for as many as in production.
+func (w *world) outboxOf(workers int) *Outbox {
+	w.Helper()
 	b, err := New(Options{
-		Store: w.store, Snapshot: w.snapshot, Client: w.client, Owner: "test", Workers: 4, Poll: 2 * time.Millisecond,
+		Store: w.store, Snapshot: w.snapshot, Client: w.client, Owner: "test", Workers: workers, Poll: 2 * time.Millisecond,
 		Now: func() time.Time { return w.clock().Add(w.ahead) }, Log: w.log(), Metrics: prometheus.NewRegistry(),
 	})
 	w.must(err)
