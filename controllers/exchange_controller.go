@@ -65,8 +65,8 @@ func (r *ExchangeReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	x.sending = leave
 	after, err := r.exchange(ctx, x)
 	switch {
-	case errors.Is(err, vault.ErrConflict):
-		// Another replica is at it. What it did is read afresh.
+	case errors.Is(err, vault.ErrConflict), errors.Is(err, errRequestGone):
+		// Another replica is at it, or the cache lags. What became of it is read afresh.
 		return ctrl.Result{RequeueAfter: jitter(secretInterval)}, nil
 	case errors.Is(err, vault.ErrOccupied), errors.Is(err, vault.ErrSpent):
 		return r.lookAgain(ctx, request, err)

@@ -71,10 +71,12 @@ func nextCodeLook(request *v1alpha1.OnboardingRequest, now time.Time) time.Durat
 
 // readyCode is a code that may be spent, with what spending it takes.
 type readyCode struct {
-	app  *graphApp
-	code redact.Secret
-	hash string
-	key  vault.Key
+	// request is whose code it is, perhaps from a cache.
+	request *v1alpha1.OnboardingRequest
+	app     *graphApp
+	code    redact.Secret
+	hash    string
+	key     vault.Key
 	// entry is what was just read of the vault; nil means that it must be read.
 	entry *vault.Entry
 	// sending is called when the code is about to be sent; may be nil.
@@ -131,7 +133,7 @@ func (g *exchangeGate) check(ctx context.Context, request *v1alpha1.OnboardingRe
 	if err != nil {
 		return nil, err
 	}
-	return &readyCode{app: app, code: code, hash: vault.CodeHash(code), key: key}, nil
+	return &readyCode{request: request, app: app, code: code, hash: vault.CodeHash(code), key: key}, nil
 }
 
 // key names the vault entry of a request. The namespace's UID keeps a later tenant from inheriting it, so it is read live: a cache

@@ -3,8 +3,11 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/whatsapp-operator/whatsapp-operator/api/v1alpha1"
@@ -60,6 +63,11 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 		// The process was told to stop: a code is better left to the next one than begun here.
 		return err
 	}
+	if entry.Fresh() {
+		if err := r.stands(ctx, x, entry); err != nil {
+			return err
+		}
+	}
 	// Intent. A crash before this write has sent nothing. A crash after it leaves phase Sending with this attempt counted, so
 	// whoever comes next assumes that Meta has seen the code.
 	entry, err := r.vault.BeginSend(ctx, x.key, entry)
@@ -82,6 +90,27 @@ func (r *ExchangeReconciler) send(ctx context.Context, x *readyCode, entry *vaul
 	// A crash before this write is read as "outcome unknown", which is true of every outcome.
 	_, err = r.vault.Settle(ctx, x.key, entry, settlementOf(err, entry, r.clock.Now()))
 	return err
+}
+
+// errRequestGone means that the request was deleted before its code was sent, and that the code was left alone.
+var errRequestGone = errors.New("the OnboardingRequest was deleted")
+
+// stands makes sure that the request of a new entry was not deleted meanwhile. A deletion reads the vault to learn what there is to undo, and
+// may have done so just before the entry was made; nobody would ever undo what came of it. Whoever deletes later finds the entry.
+func (r *ExchangeReconciler) stands(ctx context.Context, x *readyCode, entry *vault.Entry) error {
+	var now v1alpha1.OnboardingRequest
+	err := r.gate.live.Get(ctx, client.ObjectKeyFromObject(x.request), &now)
+	switch {
+	case apierrors.IsNotFound(err):
+	case err != nil:
+		return fmt.Errorf("read the OnboardingRequest: %w", err)
+	case now.UID == x.request.UID && now.DeletionTimestamp.IsZero():
+		return nil
+	}
+	if err := r.vault.Forget(ctx, entry); err != nil {
+		return err
+	}
+	return errRequestGone
 }
 
 // keep stores the token.

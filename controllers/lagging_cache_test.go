@@ -98,3 +98,52 @@ func TestLaggingCache(t *testing.T) {
 		})
 	}
 }
+
+// TestDeletedBeforeTheSend deletes a request while the exchange still sees it in its cache: the deletion has looked for a vault entry before
+// there was one, so none may be left, and the code must not be spent.
+func TestDeletedBeforeTheSend(t *testing.T) {
+	for name, deletion := range map[string]func(t *testing.T, w *exchangeWorld){
+		"gone": func(t *testing.T, w *exchangeWorld) {
+			t.Helper()
+			if err := w.objects.Delete(t.Context(), w.request.DeepCopy()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"made again": func(t *testing.T, w *exchangeWorld) {
+			t.Helper()
+			if err := w.objects.Delete(t.Context(), w.request.DeepCopy()); err != nil {
+				t.Fatal(err)
+			}
+			again := w.request.DeepCopy()
+			again.UID, again.ResourceVersion = "request-2", ""
+			if err := w.objects.Create(t.Context(), again); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"held by a finalizer": func(t *testing.T, w *exchangeWorld) {
+			t.Helper()
+			held := w.request.DeepCopy()
+			controllerutil.AddFinalizer(held, v1alpha1.Finalizer)
+			if err := w.objects.Update(t.Context(), held); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.objects.Delete(t.Context(), held); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newExchangeWorld(t)
+			if err := w.objects.Get(t.Context(), client.ObjectKeyFromObject(w.request), w.request); err != nil {
+				t.Fatal(err)
+			}
+			r := w.process(admin)
+			r.client = &behind{Client: w.objects, shown: w.request.DeepCopy()}
+			deletion(t, w)
+			w.reconcile(r)
+			if w.entry().Exists() || w.sends() != 0 {
+				t.Errorf("an entry is left: %t; the code was sent %d times", w.entry().Exists(), w.sends())
+			}
+		})
+	}
+}

@@ -129,11 +129,14 @@ func (r *SignupReconciler) spend(ctx context.Context, d *delivery) (time.Duratio
 		return handoverInterval, nil
 	}
 	claims := d.handover.Claims
-	x := &readyCode{app: app, code: d.handover.Code, hash: vault.CodeHash(d.handover.Code), key: d.key, entry: d.entry, origin: vault.Origin{
+	x := &readyCode{request: d.request, app: app, code: d.handover.Code, hash: vault.CodeHash(d.handover.Code), key: d.key, entry: d.entry, origin: vault.Origin{
 		LinkID: d.link.ID, WABAID: claims.WABAID, PhoneNumberID: claims.PhoneNumberID, Coexistence: claims.Event == coexistenceEvent,
 	}}
 	after, err := r.exchange.exchange(ctx, x)
 	d.kept = x.kept
+	if errors.Is(err, errRequestGone) {
+		return 0, refused("Its OnboardingRequest was deleted meanwhile; the code was not spent.")
+	}
 	if errors.Is(err, vault.ErrOccupied) || errors.Is(err, vault.ErrSpent) {
 		return 0, refused("The place for its token is taken; the OnboardingRequest says more.")
 	}

@@ -77,6 +77,8 @@ type numberSource struct {
 	token                        redact.Secret
 	// appSecret signs proofs. ownAppSecret and previousAppSecret are projected: a channel with an app of its own.
 	appSecret, ownAppSecret, previousAppSecret, verifyToken redact.Secret
+	// unsigned says that the app secret of a channel with an app of its own is not there; nil if it is, or if the app is a MetaApp's.
+	unsigned error
 	// app is nil for a channel with an app of its own.
 	app         *graphApp
 	client      *meta.Client
@@ -148,6 +150,11 @@ func (r *WhatsAppChannelReconciler) resolve(ctx context.Context, s *channelScope
 
 // look asks Meta, and serves the number once access to it is proven.
 func (r *WhatsAppChannelReconciler) look(ctx context.Context, s *channelScope) {
+	if unsigned := s.number.unsigned; unsigned != nil {
+		r.reserve(ctx, s)
+		s.progress.run(ctx, v1alpha1.ConditionCredentialsValid, func(context.Context) error { return unsigned })
+		return
+	}
 	if !s.progress.run(ctx, v1alpha1.ConditionCredentialsValid, bind(s, r.proveCredentials)) {
 		return
 	}
@@ -161,6 +168,22 @@ func (r *WhatsAppChannelReconciler) look(ctx context.Context, s *channelScope) {
 	s.progress.run(ctx, v1alpha1.ConditionAccepted, bind(s, r.namePayer))
 	if s.progress.run(ctx, v1alpha1.ConditionPhoneConnected, bind(s, r.connected)) {
 		s.progress.run(ctx, v1alpha1.ConditionWebhookSubscribed, bind(s, r.keepSubscription))
+	}
+}
+
+// reserve takes the place of a number whose app secret is missing, once its token has proven it: without a secret the webhook-server can't tell
+// what is genuine, and lets Meta deliver again what comes meanwhile instead of not knowing the number. A place that is taken stays as it is, so
+// that a channel which loses its app secret goes on with the one it had.
+func (r *WhatsAppChannelReconciler) reserve(ctx context.Context, s *channelScope) {
+	if s.projection != nil {
+		if _, released := releasedAt(s.projection); !released {
+			return
+		}
+	}
+	if s.progress.run(ctx, v1alpha1.ConditionCredentialsValid, bind(s, r.proveCredentials)) &&
+		s.progress.run(ctx, v1alpha1.ConditionPhoneConnected, bind(s, r.proveNumber)) &&
+		s.progress.run(ctx, v1alpha1.ConditionAccepted, bind(s, r.serve)) {
+		s.progress.run(ctx, v1alpha1.ConditionPhoneConnected, bind(s, r.connected))
 	}
 }
 

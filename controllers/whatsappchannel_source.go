@@ -158,10 +158,13 @@ func (r *WhatsAppChannelReconciler) readDirectSecret(ctx context.Context, s *cha
 	if n.app != nil {
 		return nil
 	}
-	if n.ownAppSecret, err = secretValue(secret, fieldCredentials, v1alpha1.SecretKeyAppSecret); err != nil {
-		if missing := (*missingSecretError)(nil); errors.As(err, &missing) {
-			missing.why, missing.remedy = v1alpha1.ReasonAppSecretNotConfigured, "copy the app secret into it from the App Dashboard (App settings, Basic, Show)"
-		}
+	n.ownAppSecret, err = secretValue(secret, fieldCredentials, v1alpha1.SecretKeyAppSecret)
+	if missing := (*missingSecretError)(nil); errors.As(err, &missing) {
+		missing.why, missing.remedy = v1alpha1.ReasonAppSecretNotConfigured, "copy the app secret into it from the App Dashboard (App settings, Basic, Show)"
+		n.unsigned = missing
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	n.appSecret = n.ownAppSecret

@@ -42,7 +42,7 @@ func NewStats(ctx context.Context, s store.Reader, log logr.Logger) *Stats {
 		unclaimed:   desc("unclaimed_changes", "Genuine changes for numbers that no channel claims."),
 		parked:      desc("parked_lines", "Lines whose sends are on hold because Meta refuses their credential or account."),
 		blobs:       desc("blob_bytes", "Bytes of the files of all messages in the blob store."),
-		outbox:      desc("outbox_rows", "Rows of the outbox by state.", "state"),
+		outbox:      desc("outbox_rows", "Sends that are not settled yet, by state.", "state"),
 	}
 }
 

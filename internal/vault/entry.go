@@ -205,6 +205,11 @@ type Entry struct {
 // Exists reports whether there is an entry.
 func (e *Entry) Exists() bool { return e.secret != nil }
 
+// Fresh reports whether nothing has come of the entry yet: it has a code that was never sent, and no other before it.
+func (e *Entry) Fresh() bool {
+	return e.Exists() && e.Phase == PhaseReserved && e.Attempt == 0 && e.LastOutcome == "" && len(e.Spent) == 0 && e.Token.IsZero() && e.Next.IsZero()
+}
+
 // Current returns the token to work with next: the newest one, and whether it still has to be proven.
 func (e *Entry) Current() (token redact.Secret, proven bool) {
 	if !e.Next.IsZero() {

@@ -559,7 +559,7 @@ type Stats struct {
 	// DueConversations wait for a worker; OldestDueAt is zero if none.
 	DueConversations int64
 	OldestDueAt      time.Time
-	// Outbox counts rows by state.
+	// Outbox counts the sends that are not settled, by state: pending, sending and unknown.
 	Outbox map[SendState]int64
 	// WaitingConversations wait for a person.
 	WaitingConversations int64

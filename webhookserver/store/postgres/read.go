@@ -143,7 +143,7 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]stor
 
 // Stats implements store.Reader.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
-	st := store.Stats{Outbox: map[store.SendState]int64{}}
+	st := store.Stats{Outbox: map[store.SendState]int64{store.SendPending: 0, store.SendSending: 0, store.SendUnknown: 0}}
 	var oldest int64
 	err := s.read(ctx, func(ctx context.Context) error {
 		return s.pool.QueryRow(ctx, `
@@ -168,7 +168,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	counts, err := list(ctx, s, func(row pgx.CollectableRow) (c count, err error) {
 		err = row.Scan(&c.state, &c.n)
 		return c, err
-	}, `SELECT state, count(*) FROM outbox GROUP BY state`)
+	}, `SELECT state, count(*) FROM outbox WHERE state IN ('pending', 'sending', 'unknown') GROUP BY state`)
 	for _, c := range counts {
 		st.Outbox[c.state] = c.n
 	}

@@ -387,6 +387,15 @@ func (s *Store) Resume(ctx context.Context, line string, id int64) error {
 	})
 }
 
+// silent are the conversations in which the assistant keeps silent, in the words of the index conversations_silent: SQLite compares
+// words, not meanings.
+const silent = `conversations c INDEXED BY conversations_silent WHERE (c.state = 'Waiting' OR c.person_at > c.resumed_at)`
+
+// idleConversations takes the period of each line as JSON, and the present.
+var idleConversations = `
+	SELECT c.id FROM json_each(?) p JOIN ` + silent + ` AND c.line = p.key AND NOT ` + ownedElsewhere + `
+	  AND max(c.waiting_at, c.person_at) <= ? - p.value LIMIT 500`
+
 // ResumeIdle implements store.Turns.
 func (s *Store) ResumeIdle(ctx context.Context, after map[string]time.Duration) (int, error) {
 	periods := make(map[string]int64, len(after))
@@ -397,11 +406,7 @@ func (s *Store) ResumeIdle(ctx context.Context, after map[string]time.Duration) 
 	if err != nil {
 		return 0, fmt.Errorf("%w: periods: %w", store.ErrInvalid, err)
 	}
-	idle := `
-		SELECT c.id FROM json_each(?) p JOIN conversations c ON c.line = p.key
-		WHERE (c.state = 'Waiting' OR c.person_at > c.resumed_at) AND NOT ` + ownedElsewhere + `
-		  AND max(c.waiting_at, c.person_at) <= ? - p.value LIMIT 500`
-	if due, err := s.anyRow(ctx, idle, []any{string(encoded), s.clock().UnixMilli()}); err != nil || !due {
+	if due, err := s.anyRow(ctx, idleConversations, []any{string(encoded), s.clock().UnixMilli()}); err != nil || !due {
 		return 0, err
 	}
 	var n int64
@@ -410,7 +415,7 @@ func (s *Store) ResumeIdle(ctx context.Context, after map[string]time.Duration) 
 			UPDATE conversations SET state = 'Active', waiting_reason = '', waiting_at = 0, retry_at = 0, attempts = 0, superseded = 0,
 			       resumed_at = max(resumed_at, person_at, ?),
 			       reply_due_at = CASE WHEN last_seq > answered_seq AND first_unanswered_id <> 0 THEN ? ELSE 0 END
-			WHERE id IN (`+idle+`)`, t.now-record.ResumeSlack, t.now, string(encoded), t.now)
+			WHERE id IN (`+idleConversations+`)`, t.now-record.ResumeSlack, t.now, string(encoded), t.now)
 		return err
 	})
 	return int(n), err

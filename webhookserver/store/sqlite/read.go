@@ -149,14 +149,20 @@ func (s *Store) DeadLetters(ctx context.Context, after int64, limit int) ([]stor
 	}, `SELECT id, app, line, kind, reason, received_at, raw FROM dead_letters WHERE id > ? ORDER BY id LIMIT +?`, after, limit)
 }
 
+// waitingConversations counts those that wait for a person.
+const waitingConversations = `SELECT count(*) FROM ` + silent + ` AND c.state = 'Waiting'`
+
+// unsettledSends counts by state what the index outbox_unfinished holds.
+const unsettledSends = `SELECT state, count(*) FROM outbox WHERE state IN ('pending', 'sending', 'unknown') GROUP BY state`
+
 // Stats implements store.Reader.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
-	st := store.Stats{Outbox: map[store.SendState]int64{}}
+	st := store.Stats{Outbox: map[store.SendState]int64{store.SendPending: 0, store.SendSending: 0, store.SendUnknown: 0}}
 	var oldest int64
 	err := s.reader.QueryRowContext(ctx, `
 		SELECT (SELECT count(*) FROM conversations WHERE reply_due_at > 0 AND reply_due_at <= ?),
 		       (SELECT coalesce(min(reply_due_at), 0) FROM conversations WHERE reply_due_at > 0),
-		       (SELECT count(*) FROM conversations WHERE state = 'Waiting'),
+		       (`+waitingConversations+`),
 		       (SELECT count(*) FROM dead_letters),
 		       (SELECT coalesce(sum(bytes), 0) FROM quarantine_usage),
 		       (SELECT count(*) FROM unclaimed_changes),
@@ -167,7 +173,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		return st, classify(err)
 	}
 	st.OldestDueAt = record.Instant(oldest)
-	rows, err := s.reader.QueryContext(ctx, `SELECT state, count(*) FROM outbox GROUP BY state`)
+	rows, err := s.reader.QueryContext(ctx, unsettledSends)
 	if err != nil {
 		return st, classify(err)
 	}

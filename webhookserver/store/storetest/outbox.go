@@ -44,6 +44,28 @@ var outboxCases = map[string]func(*world){
 		w.equal([]any{store.SendAccepted, "wamid.out"}, []any{r.State, r.WAMID}, "the row knows its wamid")
 		w.nothingToSend("nothing is left")
 	},
+	"the figures count what is not settled": func(w *world) {
+		figures := func(pending, sending, unknown, waiting int64) {
+			w.Helper()
+			st, err := w.store.Stats(w.Context())
+			w.must(err)
+			w.equal(map[store.SendState]int64{store.SendPending: pending, store.SendSending: sending, store.SendUnknown: unknown}, st.Outbox, "what is settled costs nothing")
+			w.equal(waiting, st.WaitingConversations, "the conversations that wait")
+		}
+		figures(0, 0, 0, 0)
+		w.reply("m1", "US.1", "r1", "r2")
+		w.must(w.store.CommitReply(w.Context(), w.asks("m2", "US.2"), drafts("a person comes"), store.Outcome{Kind: store.OutcomeHandOff, Reason: "asked"}))
+		figures(3, 0, 0, 1)
+		s := w.claimSend()
+		figures(2, 1, 0, 1)
+		w.must(w.store.MarkUnknown(w.Context(), s, "Timeout"))
+		figures(2, 0, 1, 1)
+		w.must(w.store.MarkAccepted(w.Context(), s, "wamid.out"))
+		figures(2, 0, 0, 1)
+		_, err := w.store.EnqueuePersonReply(w.Context(), line, w.conversations(line)[0].ID, drafts("hello")[0])
+		w.must(err)
+		figures(3, 0, 0, 1)
+	},
 	"order within a conversation": func(w *world) {
 		w.reply("m1", "US.1", "r1", "r2")
 		w.reply("m2", "US.2", "other")

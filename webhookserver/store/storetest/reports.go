@@ -190,7 +190,7 @@ var reportCases = map[string]func(*world){
 		w.must(err)
 		w.equal(store.Stats{
 			DueConversations: 1, OldestDueAt: due, ParkedLines: 1,
-			Outbox: map[store.SendState]int64{store.SendPending: 1, store.SendSending: 1},
+			Outbox: map[store.SendState]int64{store.SendPending: 1, store.SendSending: 1, store.SendUnknown: 0},
 		}, st, "counts of what waits")
 	},
 }
