@@ -80,13 +80,16 @@ func (p *pace) take(line string, perSecond int) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// spend counts messages that came in: Meta counts both directions. It can't be refused, only be paid later.
+// spend counts messages that came in: Meta counts both directions. It can't be refused, only be paid later, and no more than a
+// second's worth: Meta's rate is of seconds, and what comes after the server was away, or out of quarantine, was counted long ago.
+// Paid in full, an hour's backlog would keep a line from answering for the next one.
 func (p *pace) spend(line string, perSecond, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.of(line, perSecond)
-	for ; n > 0; n -= l.bucket.Burst() {
-		l.bucket.ReserveN(p.now(), min(n, l.bucket.Burst()))
+	now, bucket := p.now(), p.of(line, perSecond).bucket
+	n = min(n, int(bucket.TokensAt(now))+bucket.Burst())
+	for ; n > 0; n -= bucket.Burst() {
+		bucket.ReserveN(now, min(n, bucket.Burst()))
 	}
 }
 

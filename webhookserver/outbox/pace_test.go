@@ -39,6 +39,23 @@ func TestPaceCountsBothDirections(t *testing.T) {
 	}
 }
 
+// TestPaceForgetsWhatCameInLongAgo lets a backlog come in at once: what Meta delivers after the server was away, or what was in
+// quarantine. Meta counted it when it was written.
+func TestPaceForgetsWhatCameInLongAgo(t *testing.T) {
+	now := time.Unix(1000, 0)
+	p := newPace(func() time.Time { return now })
+	for range 50 {
+		p.spend("a", 10, 1000)
+	}
+	if diff := cmp.Diff([]string{"a"}, p.blocked()); diff != "" {
+		t.Errorf("a line that has just received as much as it may (-want +got):\n%s", diff)
+	}
+	now = now.Add(2 * time.Second)
+	if wait, ok := p.take("a", 10); !ok || wait > 0 || len(p.blocked()) != 0 {
+		t.Errorf("after 2 seconds the line waits %s", wait)
+	}
+}
+
 func TestPaceFollowsTheChannel(t *testing.T) {
 	now := time.Unix(1000, 0)
 	p := newPace(func() time.Time { return now })
