@@ -1,7 +1,10 @@
 package outbox
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,5 +130,68 @@ func TestProcessThatWasHeldUpDoesNotSend(t *testing.T) {
 	}
 	if got := w.states("line-a"); got != "pending LeaseTooShort" {
 		t.Errorf("the row is %s", got)
+	}
+}
+
+// away is a store that is away when the result of a send is written down, as often as the counter says; of the first attempt only the
+// answer is lost if late is set.
+type away struct {
+	Store
+	left *atomic.Int32
+	late bool
+}
+
+func (s away) write(fn func() error) error {
+	if s.left.Add(-1) < 0 {
+		return fn()
+	}
+	if s.late {
+		if err := fn(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: it restarts", store.ErrUnavailable)
+}
+
+func (s away) MarkAccepted(ctx context.Context, send *store.Send, wamid string) error {
+	return s.write(func() error { return s.Store.MarkAccepted(ctx, send, wamid) })
+}
+
+func (s away) MarkFailed(ctx context.Context, send *store.Send, code int, reason string) error {
+	return s.write(func() error { return s.Store.MarkFailed(ctx, send, code, reason) })
+}
+
+func (s away) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
+	return s.write(func() error { return s.Store.MarkPendingAgain(ctx, send, retryAt, reason) })
+}
+
+func TestStoreThatIsAwayForAMomentForgetsNoResult(t *testing.T) {
+	for _, tc := range []struct {
+		reason string
+		answer func(int, sent) (int, string)
+		want   string
+	}{
+		{"taken", accept, "accepted"},
+		{"refused", refuse(400, 131026), "failed Undeliverable"},
+		{"to be sent later", refuse(400, 131056), "pending PairRateLimit"},
+	} {
+		for _, late := range []bool{false, true} {
+			w := newWorld(t)
+			w.graph.answers(tc.answer)
+			w.enqueue("1555", "line-a", "4911", "one")
+			b := w.outbox()
+			var left atomic.Int32
+			left.Store(2)
+			if late {
+				left.Store(1)
+			}
+			b.store = away{b.store, &left, late}
+			stop := w.run(b)
+			w.until("the result is written down", func() bool { return left.Load() < 0 && w.states("line-a") == tc.want }, func() string { return w.states("line-a") })
+			stop()
+			if n := len(w.graph.all()); n != 1 {
+				t.Errorf("%s: %d calls", tc.reason, n)
+			}
+		}
 	}
 }

@@ -68,28 +68,41 @@ func (b *Outbox) deliver(ctx context.Context, send *store.Send, claimed time.Tim
 	// Detached: what Meta has answered must be written down although the process is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	var err error
-	switch r.state {
-	case store.SendAccepted:
-		err = b.store.MarkAccepted(ctx, send, r.wamid)
-	case store.SendFailed:
-		err = b.store.MarkFailed(ctx, send, r.code, r.reason)
-	case store.SendUnknown:
-		err = b.store.MarkUnknown(ctx, send, r.reason)
-	default:
-		// By the store's clock, of which we know the reading at the claim.
-		retryAt := send.ClaimedAt
-		if r.delay > 0 {
-			retryAt = retryAt.Add(b.now().Sub(claimed) + r.delay)
-		}
-		err = b.store.MarkPendingAgain(ctx, send, retryAt, r.reason)
+	// By the store's clock, of which we know the reading at the claim.
+	retryAt := send.ClaimedAt
+	if r.delay > 0 {
+		retryAt = retryAt.Add(b.now().Sub(claimed) + r.delay)
 	}
+	err := persist(ctx, func() error {
+		switch r.state {
+		case store.SendAccepted:
+			return b.store.MarkAccepted(ctx, send, r.wamid)
+		case store.SendFailed:
+			return b.store.MarkFailed(ctx, send, r.code, r.reason)
+		case store.SendUnknown:
+			return b.store.MarkUnknown(ctx, send, r.reason)
+		default:
+			return b.store.MarkPendingAgain(ctx, send, retryAt, r.reason)
+		}
+	})
 	switch {
 	case errors.Is(err, store.ErrLeaseLost):
 		b.log.Info("A send took longer than its lease; its outcome is resolved by its status", "line", send.Line, "send", send.ID)
 	case err != nil:
 		// The row stays sending; when the lease ends it becomes unknown, which is what it is now.
 		b.log.Error(err, "The result of a send could not be written down", "line", send.Line, "send", send.ID, "result", r.state)
+	}
+}
+
+// persist writes a result down while ctx lasts, also if the store is away for a moment: the outcome of each send under way would be
+// unknown for it, and what Meta has refused would wait for a status that never comes. If a write took effect although it failed, the
+// next one changes nothing.
+func persist(ctx context.Context, write func() error) error {
+	for {
+		err := write()
+		if !errors.Is(err, store.ErrUnavailable) || !sleep(ctx, persistAgain) {
+			return err
+		}
 	}
 }
 

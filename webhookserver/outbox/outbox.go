@@ -49,6 +49,8 @@ const (
 	leaseMargin = 15 * time.Second
 	// writeTimeout bounds writing a result down, also during a shutdown.
 	writeTimeout = 10 * time.Second
+	// persistAgain is how often a result is tried to be written down meanwhile.
+	persistAgain = 250 * time.Millisecond
 	// perLine is how many sends of one line are under way at a time, over all replicas, so that a slow one doesn't take all
 	// workers. It is enough for the 80 messages a second of an ordinary number at 0.8 seconds per call.
 	perLine = 64
