@@ -74,9 +74,6 @@ func (w *Worker) rows(ctx context.Context, ch *runtimeconfig.Channel, parts []as
 				out = append(out, row)
 				continue
 			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
 			w.opts.Log.Error(err, "An image that was made can't be sent", "line", ch.LineID)
 		}
 		if ok {

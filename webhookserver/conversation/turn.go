@@ -63,7 +63,11 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 // take answers a turn that is to be answered, and returns the result.
 func (w *Worker) take(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch *runtimeconfig.Channel, turn *store.Turn,
 	unanswered []store.Message) string {
-	p, err := w.decide(ctx, ch, turn, unanswered)
+	// Detached: on a shutdown the turn goes on, and what a break-off leaves of opening a call is that nobody knows whether it was made. The
+	// lease is not extended yet.
+	deciding, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.opts.Lease)
+	p, err := w.decide(deciding, ch, turn, unanswered)
+	cancel()
 	if errors.Is(err, store.ErrLeaseLost) {
 		return resultLost
 	}
@@ -267,7 +271,10 @@ func (w *Worker) markRead(ctx context.Context, snapshot *runtimeconfig.Snapshot,
 // commit ends the turn with its reply.
 func (w *Worker) commit(ctx context.Context, ch *runtimeconfig.Channel, turn *store.Turn, unanswered []store.Message, p *plan,
 	reply assistant.Reply) string {
-	rows, err := w.rows(ctx, ch, reply.Parts)
+	// Detached: what was written in the time that a shutdown leaves must not be written again.
+	keeping, done := detached(ctx)
+	rows, err := w.rows(keeping, ch, reply.Parts)
+	done()
 	if err == nil && len(rows) == 0 && !reply.HandOff {
 		err = errNoReply // nothing of it could be shown
 	}
