@@ -82,9 +82,13 @@ func (f *Fallback) withoutModel(ctx context.Context, turn Turn) (Reply, error) {
 	if turn.Done == nil {
 		return f.builtin.Answer(ctx, turn)
 	}
-	words := f.builtin.Words(turn)
-	if turn.Done.Failed {
-		return Reply{Parts: []Part{Text{Body: words.ActionFailed}}, HandOff: true, Reason: "ToolFailed"}, nil
+	return turn.Done.Tell(f.builtin.Words(turn)), nil
+}
+
+// Tell is the answer in the server's own words.
+func (d *Done) Tell(words *Words) Reply {
+	if d.Failed {
+		return Reply{Parts: []Part{Text{Body: words.ActionFailed}}, HandOff: true, Reason: "ToolFailed"}
 	}
-	return Reply{Parts: []Part{Text{Body: words.ActionDone}}}, nil
+	return Reply{Parts: []Part{Text{Body: words.ActionDone}}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/assistant"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/outbox"
@@ -88,5 +89,42 @@ func TestShutdownLetsAnImageThatWasMadeBeKept(t *testing.T) {
 	w.must(err)
 	if len(rows) != 1 || w.conversation().AnsweredSeq != 1 {
 		t.Errorf("%d messages are sent; conversation %+v", len(rows), w.conversation())
+	}
+}
+
+// TestShutdownAfterACall: what is known of a call must not be lost with the answer to it.
+func TestShutdownAfterACall(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err   error
+		state store.ToolCallState
+		want  string
+	}{
+		"done":    {nil, store.ToolCallDone, "Done."},
+		"refused": {&assistant.ToolError{Text: "no such day"}, store.ToolCallFailed, "A person will look after it"},
+	} {
+		w := newWorld(t)
+		w.asking()
+		asking := w.answer
+		told := make(chan struct{})
+		w.answer = func(ctx context.Context, turn assistant.Turn) (assistant.Reply, error) {
+			if turn.Done == nil {
+				return asking(ctx, turn)
+			}
+			close(told)
+			<-ctx.Done() // a model that is slow
+			return assistant.Reply{}, ctx.Err()
+		}
+		act := &acting{do: func(context.Context) (string, error) { return "booked", tc.err }}
+		stop := w.run(w.worker(func(o *Options) { o.Actions, o.Drain = act, 10*time.Millisecond }))
+		w.writes("wamid.1", "book", 0)
+		w.settled()
+		w.taps("wamid.2", "action:do:k1", "Yes")
+		w.receive(told, "the call's result is told to the assistant")
+		stop()
+		w.run(w.worker(func(o *Options) { o.Actions = act }))
+		c := w.settled()
+		if w.callState() != tc.state || act.calls.Load() != 1 || !strings.Contains(w.replies(), tc.want) || c.WaitingReason == reasonToolOutcomeUnknown {
+			t.Errorf("%s: the call is %s and was made %d times; replies %q, conversation %+v", name, w.callState(), act.calls.Load(), w.replies(), c)
+		}
 	}
 }

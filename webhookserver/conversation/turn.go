@@ -166,8 +166,13 @@ func (w *Worker) perform(ctx context.Context, ch *runtimeconfig.Channel, turn *s
 	var reply assistant.Reply
 	if p.handOff == "" && len(p.rest) > 0 {
 		var err error
-		if reply, err = w.reply(ctx, ch, turn, p.rest, done); err != nil {
+		if reply, err = w.reply(ctx, ch, turn, p.rest, done); err != nil && done == nil {
 			return reply, err
+		}
+		if err != nil {
+			// Another attempt would only find that the call was opened, and tell the customer that it did not work.
+			w.opts.Log.Error(err, "What became of a call is told without the assistant", "line", turn.Line, "conversation", turn.ConversationID)
+			reply = done.Tell(words)
 		}
 	}
 	if p.order != nil {
