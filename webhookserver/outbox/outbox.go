@@ -56,8 +56,9 @@ const (
 	perLine = 64
 	// together is how many sends are claimed at once.
 	together = 16
-	// defaultWorkers lets two lines at their limit send. A worker that waits for Meta costs some kilobytes.
-	defaultWorkers = 128
+	// defaultWorkers lets many lines at their limit send: a call can take all its time, as while Meta fetches the image of a link, and a
+	// few lines whose calls do must not hold up the others. A worker that waits for Meta costs some kilobytes.
+	defaultWorkers = 1024
 	// uploadsTogether is how many images are uploaded at a time: each is held in memory, with up to MaxImageBytes.
 	uploadsTogether = 8
 	// defaultPoll is the truth about what is due.

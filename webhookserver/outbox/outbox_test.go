@@ -349,6 +349,45 @@ func TestBusyLineDoesNotStarveOthers(t *testing.T) {
 	}
 }
 
+// TestSlowCallsOfSomeLinesDoNotHoldUpOthers lets each call of some lines take as long as a call may, as one does while Meta waits for
+// the image of a link.
+func TestSlowCallsOfSomeLinesDoNotHoldUpOthers(t *testing.T) {
+	const slow = 3
+	w := newWorld(t)
+	var held atomic.Int32
+	release := make(chan struct{})
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if s.Path != "/v25.0/1555/messages" {
+			held.Add(1)
+			<-release
+		}
+		return accept(n, s)
+	})
+	for i := range slow {
+		number, line := fmt.Sprintf("166%d", i), fmt.Sprintf("line-slow-%d", i)
+		w.serve(number, line)
+		for customer := range perLine {
+			w.enqueue(number, line, fmt.Sprintf("49110%04d", customer), "slow")
+		}
+	}
+	stop := w.run(w.outboxOf(0))
+	w.until("the slow lines have all that they may", func() bool { return held.Load() >= min(slow*perLine, defaultWorkers) }, func() string {
+		return fmt.Sprint(held.Load())
+	})
+	w.enqueue("1555", "line-a", "4911", "quick")
+	for range 500 {
+		if w.states("line-a") == "accepted" {
+			break
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+	if got := w.states("line-a"); got != "accepted" {
+		t.Errorf("while others' calls are slow it is %s", got)
+	}
+	close(release)
+	stop()
+}
+
 func TestThrottledLineWaitsAsLongAsTold(t *testing.T) {
 	w := newWorld(t)
 	w.serve("1666", "line-b")
