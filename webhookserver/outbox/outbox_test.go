@@ -1,7 +1,10 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -463,6 +466,38 @@ func TestImageThatMetaCouldNotFetchIsSentOnceMore(t *testing.T) {
 			t.Errorf("%s: %d calls, want %d", tc.reason, n, tc.calls)
 		}
 	}
+}
+
+// hanging is a blob store that does not answer.
+type hanging struct{ asked chan time.Duration }
+
+// Get implements Blobs.
+func (h hanging) Get(ctx context.Context, _ string) (io.ReadCloser, int64, error) {
+	left := time.Duration(math.MaxInt64)
+	if end, ok := ctx.Deadline(); ok {
+		left = time.Until(end)
+	}
+	h.asked <- left
+	return nil, 0, context.DeadlineExceeded
+}
+
+// TestBlobStoreThatHangsIsNotAwaitedForever: a send whose lease runs out while its image is read counts as one that Meta may have, and
+// nobody else's image is uploaded while enough of them wait.
+func TestBlobStoreThatHangsIsNotAwaitedForever(t *testing.T) {
+	payload, err := Content{Image: &Image{Blob: "sent/1", MIMEType: "image/png"}}.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.enqueueDrafts("1555", "line-a", "4911", store.OutboxDraft{Type: "image", Payload: payload, BlobKey: "sent/1", BlobBytes: 1})
+	b := w.outbox()
+	h := hanging{make(chan time.Duration, 100)}
+	b.blobs = h
+	w.run(b)
+	if left := <-h.asked; left > lease-leaseMargin-uploadPatience-callTimeout {
+		t.Errorf("the blob store may take %s", left)
+	}
+	w.eventually("line-a", "pending BlobStoreUnavailable")
 }
 
 func TestNumberThatMoved(t *testing.T) {

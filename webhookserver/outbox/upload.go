@@ -21,6 +21,10 @@ const MaxImageBytes = 5 << 20
 // of the lease for the upload.
 const uploadPatience = 10 * time.Second
 
+// blobTimeout bounds reading an image. Together with uploadPatience and the call it leaves enough of the lease: when that runs out, a
+// send counts as one that Meta may have.
+const blobTimeout = 10 * time.Second
+
 // errImage means that the image can't be sent at all.
 var errImage = errors.New("the image is missing or too large")
 
@@ -78,6 +82,8 @@ func (b *Outbox) read(ctx context.Context, key string) (content []byte, err erro
 	if b.blobs == nil {
 		return nil, errImage
 	}
+	ctx, cancel := context.WithTimeout(ctx, blobTimeout)
+	defer cancel()
 	r, size, err := b.blobs.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) || (err == nil && size > MaxImageBytes) {
 		if r != nil {
