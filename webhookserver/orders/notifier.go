@@ -104,7 +104,10 @@ func (n *Notifier) claim(ctx context.Context) (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { n.tell(ctx, notice) }, nil
+	return func() {
+		n.tell(ctx, notice)
+		n.loop.Hint() // the next one of its line may have waited for it
+	}, nil
 }
 
 // tell makes one attempt and writes down what became of it.

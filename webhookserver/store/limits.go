@@ -76,6 +76,12 @@ const (
 	// of a tool. Prices and what a call is for change.
 	DecideWithin = 24 * time.Hour
 
+	// NoticesTogether is of how many orders of one line its shop is told at a
+	// time, over all processes: one that is slow to answer must not keep the
+	// workers from those of others. Processes that claim in the same moment may
+	// exceed it.
+	NoticesTogether = 2
+
 	// QuarantineBytes is what one app may keep in quarantine.
 	QuarantineBytes = 64 << 20
 	// QuarantineTotalBytes is what all apps together may keep there: unverified

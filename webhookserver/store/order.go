@@ -97,7 +97,8 @@ type Orders interface {
 	// Orders returns up to limit orders of a line with a Sequence above after, oldest first.
 	Orders(ctx context.Context, line string, after int64, limit int) ([]Order, error)
 
-	// ClaimOrderNotice leases the notice that has been due longest. Errors: ErrNothingDue.
+	// ClaimOrderNotice leases the notice that has been due longest, of a line that has less than NoticesTogether under way. Errors:
+	// ErrNothingDue.
 	ClaimOrderNotice(ctx context.Context, owner string, lease time.Duration) (*OrderNotice, error)
 
 	// EndOrderNotice records that the shop was told (NoticeSent), that it is to be told again at retryAt (NoticePending), or that it

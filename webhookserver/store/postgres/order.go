@@ -91,8 +91,12 @@ func (s *Store) Orders(ctx context.Context, line string, after int64, limit int)
 	return s.orders(ctx, `WHERE o.line = $1 AND o.sequence > $2 ORDER BY o.sequence LIMIT $3`, line, after, limit)
 }
 
-// noticeDue picks the notice that has been due longest.
-const noticeDue = `SELECT sequence FROM orders WHERE notice = 'pending' AND notice_at <= $1 AND lease_until <= $1 ORDER BY notice_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED`
+// noticeDue picks the notice that has been due longest. Its parameters: now, and
+// how many a line may have under way.
+const noticeDue = `
+	SELECT sequence FROM orders WHERE notice = 'pending' AND notice_at <= $1 AND lease_until <= $1
+	  AND line NOT IN (SELECT line FROM orders WHERE notice = 'pending' AND lease_until > $1 GROUP BY line HAVING count(*) >= $2)
+	ORDER BY notice_at, sequence LIMIT 1 FOR UPDATE SKIP LOCKED`
 
 // ClaimOrderNotice implements store.Orders.
 func (s *Store) ClaimOrderNotice(ctx context.Context, owner string, lease time.Duration) (*store.OrderNotice, error) {
@@ -100,7 +104,7 @@ func (s *Store) ClaimOrderNotice(ctx context.Context, owner string, lease time.D
 	var sequence int64
 	err := s.write(ctx, func(t *tx) error {
 		n = nil
-		if found, err := t.found(noticeDue, []any{t.now}, &sequence); err != nil || !found {
+		if found, err := t.found(noticeDue, []any{t.now, store.NoticesTogether}, &sequence); err != nil || !found {
 			return err
 		}
 		until := t.now + lease.Milliseconds()

@@ -89,20 +89,24 @@ func (s *Store) Orders(ctx context.Context, line string, after int64, limit int)
 	return s.orders(ctx, `WHERE o.line = ? AND o.sequence > ? ORDER BY o.sequence LIMIT +?`, line, after, limit)
 }
 
-// noticeDue picks the notice that has been due longest.
-const noticeDue = `SELECT sequence FROM orders WHERE notice = 'pending' AND notice_at <= ? AND lease_until <= ? ORDER BY notice_at, sequence LIMIT 1`
+// noticeDue picks the notice that has been due longest. Its parameters: now, and
+// how many a line may have under way.
+const noticeDue = `
+	SELECT sequence FROM orders WHERE notice = 'pending' AND notice_at <= ?1 AND lease_until <= ?1
+	  AND line NOT IN (SELECT line FROM orders WHERE notice = 'pending' AND lease_until > ?1 GROUP BY line HAVING count(*) >= ?2)
+	ORDER BY notice_at, sequence LIMIT 1`
 
 // ClaimOrderNotice implements store.Orders.
 func (s *Store) ClaimOrderNotice(ctx context.Context, owner string, lease time.Duration) (*store.OrderNotice, error) {
 	now := s.clock().UnixMilli()
-	if due, err := s.anyRow(ctx, noticeDue, []any{now, now}); err != nil || !due {
+	if due, err := s.anyRow(ctx, noticeDue, []any{now, store.NoticesTogether}); err != nil || !due {
 		return nil, cmpErr(err, store.ErrNothingDue)
 	}
 	var n *store.OrderNotice
 	var sequence int64
 	err := s.write(ctx, func(t *tx) error {
 		n = nil
-		if found, err := t.found(noticeDue, []any{t.now, t.now}, &sequence); err != nil || !found {
+		if found, err := t.found(noticeDue, []any{t.now, store.NoticesTogether}, &sequence); err != nil || !found {
 			return err
 		}
 		until := t.now + lease.Milliseconds()

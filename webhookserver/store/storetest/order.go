@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
@@ -30,6 +32,18 @@ func (w *world) decide(wamid string, d store.OrderDecision) error {
 		w.must(w.store.SkipTurn(w.Context(), turn, "decided"))
 	}
 	return err
+}
+
+// ordered lets a customer of the line of textOn confirm an order of which its shop is to be told.
+func (w *world) ordered(n int, id string) {
+	w.Helper()
+	for step, o := range []store.Outcome{
+		{Kind: store.OutcomeAnswered, Draft: &store.OrderDraftRow{ID: id, Items: []byte("[]"), Total: "1 USD"}},
+		{Kind: store.OutcomeAnswered, Decision: &store.OrderDecision{ID: id, State: store.OrderConfirmed, Notify: true}},
+	} {
+		w.ingest(w.textOn(n, fmt.Sprintf("m%d-%s", step, id), "US."+id))
+		w.must(w.store.CommitReply(w.Context(), w.claim(), drafts("ok"), o))
+	}
 }
 
 var orderCases = map[string]func(*world){
@@ -71,6 +85,28 @@ var orderCases = map[string]func(*world){
 		if len(letters) != 1 || letters[0].Kind != "order" || letters[0].Line != line {
 			w.Errorf("dead letters %+v", letters)
 		}
+	},
+	"notices of a line leave workers for those of others": func(w *world) {
+		// A shop that is slow to answer has many orders, which were due before another one's.
+		for i := range 20 {
+			w.ordered(0, fmt.Sprintf("slow-%d", i))
+		}
+		w.advance(time.Second)
+		w.ordered(1, "quick")
+		claimed := map[string]int{}
+		for {
+			n, err := w.store.ClaimOrderNotice(w.Context(), "w", time.Minute)
+			if errors.Is(err, store.ErrNothingDue) {
+				break
+			}
+			w.must(err)
+			claimed[n.Order.Line]++
+		}
+		w.equal(map[string]int{line: store.NoticesTogether, "line-b": 1}, claimed, "under way at a time")
+		w.advance(time.Minute)
+		n, err := w.store.ClaimOrderNotice(w.Context(), "w", time.Minute)
+		w.must(err)
+		w.equal(line, n.Order.Line, "a lease that ran out makes room")
 	},
 	"a new draft replaces the old one": func(w *world) {
 		w.draft("m1", "o1")
