@@ -15,6 +15,8 @@ type unknownSend struct {
 	sequence, conversation, stateAt, sentAt int64
 	number, id                              string
 	resends                                 int
+	// age is how long it has been unknown.
+	age int64
 }
 
 // ResolveUnknown implements store.Outbox. Each send is a transaction of its own
@@ -35,10 +37,19 @@ func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
 	if err != nil {
 		return r, err
 	}
+	witnesses, err := s.witnesses(ctx, sends)
+	if err != nil {
+		return r, err
+	}
 	for i := range sends {
+		u := &sends[i]
+		witness := witnesses[u.number] > u.sentAt
+		if u.resends == 0 && !witness && u.age < store.UnconfirmedAfter.Milliseconds() {
+			continue
+		}
 		var one store.Resolution
 		err := s.write(ctx, func(t *tx) (err error) {
-			one, err = t.resolve(&sends[i])
+			one, err = t.resolve(u, witness)
 			return err
 		})
 		if err != nil {
@@ -61,39 +72,56 @@ func (s *Store) expireSends(ctx context.Context) (int, error) {
 	return int(n), err
 }
 
-const unknownSends = `SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends FROM outbox`
+// unknownSends begins a query of sends. Its first parameter is the clock.
+const unknownSends = `SELECT sequence, conversation_id, state_at, sent_at, phone_number_id, id, resends, ` + clockNow + ` - state_at FROM outbox`
 
 func scanUnknown(row pgx.CollectableRow) (u unknownSend, err error) {
-	err = row.Scan(&u.sequence, &u.conversation, &u.stateAt, &u.sentAt, &u.number, &u.id, &u.resends)
+	err = row.Scan(&u.sequence, &u.conversation, &u.stateAt, &u.sentAt, &u.number, &u.id, &u.resends, &u.age)
 	return u, err
 }
 
-// witnessOf finds a send of the number, later than the given time, of which a
-// status has told.
+// witnessOf finds when the newest send of the number, later than the given time,
+// was sent of which a status has told.
 const witnessOf = `
-	SELECT 1 FROM outbox o JOIN messages m ON m.id = o.message_id
-	WHERE o.phone_number_id = $1 AND o.sent_at > $2 AND m.status_rank > 0 LIMIT 1`
+	SELECT o.sent_at FROM outbox o JOIN messages m ON m.id = o.message_id
+	WHERE o.phone_number_id = $1 AND o.sent_at > $2 AND m.status_rank > 0 ORDER BY o.sent_at DESC LIMIT 1`
+
+// witnesses are the times of witnessOf by number. Each number is looked at once:
+// while no status comes all of its later sends are read for it, which must not be
+// done for each of thousands.
+func (s *Store) witnesses(ctx context.Context, sends []unknownSend) (map[string]int64, error) {
+	newest := map[string]int64{}
+	for i := range sends {
+		u := &sends[i]
+		if since, known := newest[u.number]; u.resends == 0 && (!known || u.sentAt < since) {
+			newest[u.number] = u.sentAt
+		}
+	}
+	for number, since := range newest {
+		at, err := list(ctx, s, pgx.RowTo[int64], witnessOf, number, since)
+		if err != nil {
+			return nil, err
+		}
+		newest[number] = append(at, 0)[0]
+	}
+	return newest, nil
+}
 
 // resolve decides on one send whose status had its time to come. A status for
 // a later send of the same number is the witness that Meta's webhooks do come
 // through, so that the silence about this one means that it was not taken.
-func (t *tx) resolve(seen *unknownSend) (r store.Resolution, err error) {
+func (t *tx) resolve(seen *unknownSend, witness bool) (r store.Resolution, err error) {
 	if _, err := t.exec(`SELECT 1 FROM conversations WHERE id = $1 FOR UPDATE`, seen.conversation); err != nil {
 		return r, err
 	}
 	// What was seen may be settled, or even sent again, by now.
-	found, err := rowsOf(t, scanUnknown, unknownSends+` WHERE sequence = $1 AND conversation_id = $2 AND state = 'unknown' AND state_at = $3 FOR UPDATE`,
-		seen.sequence, seen.conversation, seen.stateAt)
+	found, err := rowsOf(t, scanUnknown, unknownSends+` WHERE sequence = $2 AND conversation_id = $3 AND state = 'unknown' AND state_at = $4 FOR UPDATE`,
+		t.now, seen.sequence, seen.conversation, seen.stateAt)
 	if err != nil || len(found) == 0 {
 		return r, err
 	}
 	u := &found[0]
 	if u.resends == 0 {
-		var one int
-		witness, err := t.found(witnessOf, []any{u.number, u.sentAt}, &one)
-		if err != nil {
-			return r, err
-		}
 		if witness {
 			r.Resent++
 			return r, t.exec1(`UPDATE outbox SET state = 'pending', resends = 1, not_before = 0, state_at = $1 WHERE sequence = $2`, t.now, u.sequence)

@@ -39,8 +39,13 @@ func (s *Store) ResolveUnknown(ctx context.Context) (store.Resolution, error) {
 		if err != nil {
 			return err
 		}
+		witnesses, err := t.witnesses(sends)
+		if err != nil {
+			return err
+		}
 		for i := range sends {
-			if err := t.resolve(&sends[i], &r); err != nil {
+			u := &sends[i]
+			if err := t.resolve(u, witnesses[u.number] > u.sentAt, &r); err != nil {
 				return err
 			}
 		}
@@ -70,22 +75,38 @@ func (t *tx) unknownSends() ([]unknownSend, error) {
 	return sends, err
 }
 
-// witnessOf finds a send of the number, later than the given time, of which a
-// status has told.
+// witnessOf finds when the newest send of the number, later than the given time,
+// was sent of which a status has told.
 const witnessOf = `
-	SELECT 1 FROM outbox o JOIN messages m ON m.id = o.message_id
-	WHERE o.phone_number_id = ? AND o.sent_at > ? AND m.status_rank > 0 LIMIT 1`
+	SELECT o.sent_at FROM outbox o JOIN messages m ON m.id = o.message_id
+	WHERE o.phone_number_id = ? AND o.sent_at > ? AND m.status_rank > 0 ORDER BY o.sent_at DESC LIMIT 1`
+
+// witnesses are the times of witnessOf by number. Each number is looked at once:
+// while no status comes all of its later sends are read for it, which must not be
+// done for each of thousands while nothing else can be written.
+func (t *tx) witnesses(sends []unknownSend) (map[string]int64, error) {
+	newest := map[string]int64{}
+	for i := range sends {
+		u := &sends[i]
+		if since, known := newest[u.number]; u.resends == 0 && (!known || u.sentAt < since) {
+			newest[u.number] = u.sentAt
+		}
+	}
+	for number, since := range newest {
+		var at int64
+		if _, err := t.found(witnessOf, []any{number, since}, &at); err != nil {
+			return nil, err
+		}
+		newest[number] = at
+	}
+	return newest, nil
+}
 
 // resolve decides on one send whose status had its time to come. A status for
 // a later send of the same number is the witness that Meta's webhooks do come
 // through, so that the silence about this one means that it was not taken.
-func (t *tx) resolve(u *unknownSend, r *store.Resolution) error {
+func (t *tx) resolve(u *unknownSend, witness bool, r *store.Resolution) error {
 	if u.resends == 0 {
-		var one int
-		witness, err := t.found(witnessOf, []any{u.number, u.sentAt}, &one)
-		if err != nil {
-			return err
-		}
 		if witness {
 			r.Resent++
 			return t.exec1(`UPDATE outbox SET state = 'pending', resends = 1, not_before = 0, state_at = ? WHERE sequence = ?`, t.now, u.sequence)
