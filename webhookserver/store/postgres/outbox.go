@@ -156,7 +156,12 @@ func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string
 		if c.state == store.SendAccepted {
 			return nil // a status was faster
 		}
-		t.later().Queue(`UPDATE outbox SET state = 'accepted', reason = '', state_at = $1, lease_until = 0 WHERE id = $2`, t.now, send.ID)
+		t.later().Queue(`UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = $1, lease_until = 0 WHERE id = $2`, t.now, send.ID)
+		if c.state == store.SendFailed {
+			if err := t.recount(send.ID); err != nil {
+				return err
+			}
+		}
 		if c.sentHour < t.hour() {
 			t.traffic = append(t.traffic, traffic{send.Line, sent})
 		}

@@ -156,13 +156,16 @@ func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err e
 	}
 	known = make(map[messageKey]bool, len(messages))
 	var ids, ranks, codes []int64
-	var kinds, outboxIDs []string
+	var kinds, outboxIDs, revived []string
 	for i := range messages {
 		m := &messages[i]
 		known[m.messageKey] = m.source != store.SourceEcho
 		if l := highest[m.messageKey]; int64(l.kind.Rank()) > m.rank {
 			ids, ranks, kinds = append(ids, m.id), append(ranks, int64(l.kind.Rank())), append(kinds, string(l.kind))
 			outboxIDs, codes = append(outboxIDs, m.outboxID), append(codes, int64(l.code))
+			if m.outboxID != "" && m.rank == int64(store.StatusFailed.Rank()) {
+				revived = append(revived, m.outboxID)
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -174,7 +177,21 @@ func (t *tx) lift(highest map[messageKey]lift) (known map[messageKey]bool, err e
 	if err != nil {
 		return nil, err
 	}
+	for _, id := range revived {
+		if err := t.revive(id); err != nil {
+			return nil, err
+		}
+	}
 	return known, t.tellSends(outboxIDs, kinds, codes)
+}
+
+// revive takes back what a failed status has said of a send that was delivered.
+func (t *tx) revive(outboxID string) error {
+	n, err := t.exec(`UPDATE outbox SET reason = '', error_code = 0 WHERE id = $1 AND reason = $2`, outboxID, store.ReasonStatusFailed)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.recount(outboxID)
 }
 
 // tellSends carries the statuses of our own messages over to their sends: why
@@ -212,19 +229,30 @@ func (t *tx) tellSends(outboxIDs, kinds []string, codes []int64) error {
 	return nil
 }
 
+// byCallback finds the statuses that may settle a send, by number and the send's
+// id: somebody else's number has no say. Of several the one counts that is not a
+// failure, which proves more.
+func byCallback(list []*news) (byID map[messageKey]*news, ids []string) {
+	byID = map[messageKey]*news{}
+	for _, s := range list {
+		if s.known || s.CallbackData == "" {
+			continue
+		}
+		key := messageKey{s.PhoneNumberID, s.CallbackData}
+		if first := byID[key]; first == nil || first.Kind == store.StatusFailed && s.Kind != store.StatusFailed {
+			byID[key] = s
+			ids = append(ids, s.CallbackData)
+		}
+	}
+	return byID, ids
+}
+
 // resolveByCallback settles sends of unknown outcome: a status that carries
 // their id proves that Meta took them, and tells under which wamid. It proves it
 // also of one that has failed since, because its repetition was refused or came
 // too late.
 func (t *tx) resolveByCallback(list []*news) error {
-	byID := map[string]*news{}
-	ids := make([]string, 0, len(list))
-	for _, s := range list {
-		if !s.known && s.CallbackData != "" && byID[s.CallbackData] == nil {
-			byID[s.CallbackData] = s
-			ids = append(ids, s.CallbackData)
-		}
-	}
+	byID, ids := byCallback(list)
 	if len(ids) == 0 {
 		return nil
 	}
@@ -235,10 +263,12 @@ func (t *tx) resolveByCallback(list []*news) error {
 	taken := map[messageKey]bool{}
 	for i := range sends {
 		o := &sends[i]
-		s := byID[o.id]
+		s := byID[messageKey{o.number, o.id}]
+		if s == nil {
+			continue
+		}
 		key := messageKey{s.PhoneNumberID, s.WAMID}
 		switch {
-		case o.number != s.PhoneNumberID: // somebody else's number has no say
 		case taken[key]: // it is the id of another send
 		case o.state == store.SendAccepted:
 			// The worker was faster, and could not see this status yet.
@@ -279,6 +309,9 @@ func (t *tx) lockSends(ids []string) ([]settled, error) {
 
 func (t *tx) acceptByStatus(id, line string, message int64, s *store.Status) error {
 	if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = $1, lease_until = 0 WHERE id = $2`, t.now, id); err != nil {
+		return err
+	}
+	if err := t.recount(id); err != nil {
 		return err
 	}
 	t.traffic = append(t.traffic, traffic{line, sent})

@@ -97,23 +97,26 @@ func (t *tx) count(line, period string, u store.Usage) error {
 }
 
 // refund gives a message back that was counted and is known not to be sent, and its price.
-func (t *tx) refund(outboxID string) error {
+func (t *tx) refund(outboxID string) error { return t.giveBack(outboxID, true, -1) }
+
+// recount counts a message again that was given back and was sent after all, and its price.
+func (t *tx) recount(outboxID string) error { return t.giveBack(outboxID, false, 1) }
+
+func (t *tx) giveBack(outboxID string, givenBack bool, n int64) error {
 	var line, month, day string
 	var priced record.Price
-	found, err := t.found(`SELECT line, month, day, priced FROM outbox WHERE id = $1 AND month <> ''`, []any{outboxID}, &line, &month, &day, &priced)
+	found, err := t.found(`UPDATE outbox SET given_back = $1 WHERE id = $2 AND month <> '' AND given_back <> $1 RETURNING line, month, day, priced`,
+		[]any{givenBack, outboxID}, &line, &month, &day, &priced)
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET month = '', day = '' WHERE id = $1`, outboxID); err != nil {
-		return err
-	}
 	// Meta bills what it delivers, whatever price it told before.
-	back := priced.Usage(-1)
-	back.Messages = -1
-	if err := t.count(line, month, back); err != nil {
+	u := priced.Usage(n)
+	u.Messages = n
+	if err := t.count(line, month, u); err != nil {
 		return err
 	}
-	return t.count(line, day, store.Usage{Messages: -1})
+	return t.count(line, day, store.Usage{Messages: n})
 }
 
 // price counts the price that Meta tells of a message, once.
@@ -123,14 +126,15 @@ func (t *tx) price(s *store.Status) error {
 		return nil
 	}
 	var id, line, month string
+	var givenBack bool
 	found, err := t.found(`
-		SELECT o.id, o.line, o.month FROM messages m JOIN outbox o ON o.id = m.outbox_id
+		SELECT o.id, o.line, o.month, o.given_back FROM messages m JOIN outbox o ON o.id = m.outbox_id
 		WHERE m.phone_number_id = $1 AND m.wamid = $2 AND o.month <> '' AND o.priced = 0`,
-		[]any{s.PhoneNumberID, s.WAMID}, &id, &line, &month)
+		[]any{s.PhoneNumberID, s.WAMID}, &id, &line, &month, &givenBack)
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET priced = $1 WHERE id = $2`, int64(price), id); err != nil {
+	if err := t.exec1(`UPDATE outbox SET priced = $1 WHERE id = $2`, int64(price), id); err != nil || givenBack {
 		return err
 	}
 	return t.count(line, month, price.Usage(1))
@@ -151,21 +155,25 @@ func (t *tx) priceAll(list []*news) error {
 	type priced struct {
 		line, month string
 		price       record.Price
+		givenBack   bool
 	}
 	all, err := rowsOf(t, func(row pgx.CollectableRow) (p priced, err error) {
-		err = row.Scan(&p.line, &p.month, &p.price)
+		err = row.Scan(&p.line, &p.month, &p.price, &p.givenBack)
 		return p, err
 	}, `
 		UPDATE outbox o SET priced = k.price
 		FROM unnest($1::text[], $2::text[], $3::bigint[]) k (number, wamid, price)
 		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid
-		WHERE o.id = m.outbox_id AND o.month <> '' AND o.priced = 0 RETURNING o.line, o.month, k.price`, numbers, wamids, prices)
+		WHERE o.id = m.outbox_id AND o.month <> '' AND o.priced = 0 RETURNING o.line, o.month, k.price, o.given_back`, numbers, wamids, prices)
 	if err != nil {
 		return err
 	}
 	// In one order, lest two replicas wait for each other.
 	slices.SortFunc(all, func(a, b priced) int { return strings.Compare(a.line+" "+a.month, b.line+" "+b.month) })
 	for _, p := range all {
+		if p.givenBack {
+			continue
+		}
 		if err := t.count(p.line, p.month, p.price.Usage(1)); err != nil {
 			return err
 		}

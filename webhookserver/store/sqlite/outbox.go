@@ -100,8 +100,13 @@ func (s *Store) MarkAccepted(ctx context.Context, send *store.Send, wamid string
 		if state == store.SendAccepted {
 			return nil // a status was faster
 		}
-		if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', state_at = ?, lease_until = 0 WHERE id = ?`, t.now, send.ID); err != nil {
+		if err := t.exec1(`UPDATE outbox SET state = 'accepted', reason = '', error_code = 0, state_at = ?, lease_until = 0 WHERE id = ?`, t.now, send.ID); err != nil {
 			return err
+		}
+		if state == store.SendFailed {
+			if err := t.recount(send.ID); err != nil {
+				return err
+			}
 		}
 		if err := t.noteSent(send.Line); err != nil {
 			return err

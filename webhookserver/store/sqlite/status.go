@@ -56,7 +56,21 @@ func (t *tx) liftStatus(number, wamid string, kind store.StatusKind, code int) (
 			return true, err
 		}
 	}
+	if kind.Rank() > store.StatusFailed.Rank() {
+		if err := t.revive(outboxID); err != nil {
+			return true, err
+		}
+	}
 	return true, t.advanceTestMessage(outboxID, kind, code)
+}
+
+// revive takes back what a failed status has said of a send that was delivered.
+func (t *tx) revive(outboxID string) error {
+	n, err := t.exec(`UPDATE outbox SET reason = '', error_code = 0 WHERE id = ? AND reason = ?`, outboxID, store.ReasonStatusFailed)
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.recount(outboxID)
 }
 
 // resolveByCallback settles a send of unknown outcome: a status that carries
@@ -72,6 +86,9 @@ func (t *tx) resolveByCallback(s *store.Status) error {
 		RETURNING message_id, line`,
 		[]any{t.now, s.CallbackData, s.PhoneNumberID, string(s.Kind), s.PhoneNumberID, s.WAMID}, &messageID, &line)
 	if err != nil || !found {
+		return err
+	}
+	if err := t.recount(s.CallbackData); err != nil {
 		return err
 	}
 	if err := t.noteSent(line); err != nil {

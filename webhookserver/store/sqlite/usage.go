@@ -82,23 +82,26 @@ func (t *tx) count(line, period string, u store.Usage) error {
 }
 
 // refund gives a message back that was counted and is known not to be sent, and its price.
-func (t *tx) refund(outboxID string) error {
+func (t *tx) refund(outboxID string) error { return t.giveBack(outboxID, true, -1) }
+
+// recount counts a message again that was given back and was sent after all, and its price.
+func (t *tx) recount(outboxID string) error { return t.giveBack(outboxID, false, 1) }
+
+func (t *tx) giveBack(outboxID string, givenBack bool, n int64) error {
 	var line, month, day string
 	var priced record.Price
-	found, err := t.found(`SELECT line, month, day, priced FROM outbox WHERE id = ? AND month <> ''`, []any{outboxID}, &line, &month, &day, &priced)
+	found, err := t.found(`UPDATE outbox SET given_back = ?1 WHERE id = ?2 AND month <> '' AND given_back <> ?1 RETURNING line, month, day, priced`,
+		[]any{givenBack, outboxID}, &line, &month, &day, &priced)
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET month = '', day = '' WHERE id = ?`, outboxID); err != nil {
-		return err
-	}
 	// Meta bills what it delivers, whatever price it told before.
-	back := priced.Usage(-1)
-	back.Messages = -1
-	if err := t.count(line, month, back); err != nil {
+	u := priced.Usage(n)
+	u.Messages = n
+	if err := t.count(line, month, u); err != nil {
 		return err
 	}
-	return t.count(line, day, store.Usage{Messages: -1})
+	return t.count(line, day, store.Usage{Messages: n})
 }
 
 // price counts the price that Meta tells of a message, once.
@@ -108,14 +111,15 @@ func (t *tx) price(s *store.Status) error {
 		return nil
 	}
 	var id, line, month string
+	var givenBack bool
 	found, err := t.found(`
-		SELECT o.id, o.line, o.month FROM messages m JOIN outbox o ON o.id = m.outbox_id
+		SELECT o.id, o.line, o.month, o.given_back FROM messages m JOIN outbox o ON o.id = m.outbox_id
 		WHERE m.phone_number_id = ? AND m.wamid = ? AND o.month <> '' AND o.priced = 0`,
-		[]any{s.PhoneNumberID, s.WAMID}, &id, &line, &month)
+		[]any{s.PhoneNumberID, s.WAMID}, &id, &line, &month, &givenBack)
 	if err != nil || !found {
 		return err
 	}
-	if err := t.exec1(`UPDATE outbox SET priced = ? WHERE id = ?`, int64(price), id); err != nil {
+	if err := t.exec1(`UPDATE outbox SET priced = ? WHERE id = ?`, int64(price), id); err != nil || givenBack {
 		return err
 	}
 	return t.count(line, month, price.Usage(1))

@@ -390,6 +390,18 @@ var outboxCases = map[string]func(*world){
 			w.equal([]any{store.SendAccepted, "", 0, store.StatusDelivered}, []any{r.State, r.Reason, r.ErrorCode, r.Status}, "the customer has what was sent first")
 		}
 	},
+	"statuses of a repetition that must not be, at once": func(w *world) {
+		w.reply("m1", "US.1", "r1")
+		s := w.claimSend()
+		w.must(w.store.MarkFailed(w.Context(), s, 131026, "Undeliverable"))
+		status := store.Status{Line: line, PhoneNumberID: number, WAMID: "wamid.out", CallbackData: s.ID, EventTime: w.clock()}
+		failed, sent, foreign := status, status, status
+		failed.Kind, failed.ErrorCode, sent.Kind = store.StatusFailed, 131049, store.StatusSent
+		foreign.Line, foreign.PhoneNumberID, foreign.Kind = "line-b", "0", store.StatusDelivered
+		w.deliver(&store.Delivery{App: app, Statuses: []store.Status{failed, sent, foreign}})
+		r := w.row(0)
+		w.equal([]any{store.SendAccepted, "wamid.out", store.StatusFailed, 131049}, []any{r.State, r.WAMID, r.Status, r.ErrorCode}, "the same as one after the other")
+	},
 	"a status of what was never sent": func(w *world) {
 		w.reply("m1", "US.1", "r1")
 		id := w.row(0).ID
@@ -459,5 +471,8 @@ var statusCases = map[string]func(*world){
 		}})
 		r := w.row(0)
 		w.equal([]any{store.SendAccepted, store.StatusFailed, 131047, store.ReasonStatusFailed}, []any{r.State, r.Status, r.ErrorCode, r.Reason}, "the row tells why")
+		w.status("wamid.out", store.StatusDelivered)
+		r = w.row(0)
+		w.equal([]any{store.SendAccepted, store.StatusDelivered, 0, ""}, []any{r.State, r.Status, r.ErrorCode, r.Reason}, "and no more when the customer has it after all")
 	},
 }

@@ -158,6 +158,26 @@ var usageCases = map[string]func(*world){
 		w.equal([5]int64{1, 2, 1, 1, 0}, w.usages()["2026-03"], "what failed is given back with its price")
 		w.equal([5]int64{0, 2, 0, 0, 0}, w.usages()["2026-03-01"], "and for the day")
 	},
+	"what was sent after all counts again, once": func(w *world) {
+		tells := func(kind store.StatusKind, callback, pricing string) {
+			w.Helper()
+			w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+				Line: line, PhoneNumberID: number, WAMID: "wamid.a", Kind: kind, CallbackData: callback, EventTime: w.clock(), Pricing: []byte(pricing), Raw: []byte(`{}`),
+			}}})
+		}
+		w.must(w.store.CommitReply(w.Context(), w.asks("m1", "US.1"), drafts("a"), charged(store.Quota{})))
+		send := w.claimSend()
+		w.must(w.store.MarkFailed(w.Context(), send, 131026, "Undeliverable"))
+		w.equal([5]int64{1, 0, 0, 0, 0}, w.usages()["2026-03"], "it was refused")
+		tells(store.StatusSent, send.ID, "")
+		w.equal([5]int64{1, 1, 0, 0, 0}, w.usages()["2026-03"], "no, Meta has it")
+		tells(store.StatusFailed, "", `{"type":"regular"}`)
+		w.equal([5]int64{1, 0, 0, 0, 0}, w.usages()["2026-03"], "and could not deliver it")
+		w.advance(24 * time.Hour)
+		tells(store.StatusDelivered, "", "")
+		tells(store.StatusRead, "", "")
+		w.equal(map[string][5]int64{"2026-03": {1, 1, 1, 0, 0}, "2026-03-01": {0, 1, 0, 0, 0}}, w.usages(), "but on another device of the customer it did, for its price")
+	},
 	"what is settled after midnight counts where it was reserved": func(w *world) {
 		w.advance(time.Date(2026, 4, 1, 3, 59, 0, 0, time.UTC).Sub(w.clock())) // a minute before April in New York, which has gone to summer time
 		q := store.Quota{TimeZone: "America/New_York", MessagesPerMonth: new(int64(2)), MessagesPerDay: new(int64(2))}
