@@ -351,7 +351,7 @@ func (b *batch) merge(from, into *thread) error {
 	if err := b.t.send(q); err != nil {
 		return err
 	}
-	into.Absorb(&from.Thread)
+	into.Absorb(&from.Thread, b.t.now)
 	into.told = true
 	b.rename(into)
 	delete(b.byID, from.ID)

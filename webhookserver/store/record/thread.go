@@ -115,8 +115,9 @@ func (h *Thread) TakeNames(id store.Identity, at int64) bool {
 }
 
 // Absorb combines the queue state of two threads of one customer: what is
-// unanswered in both stays unanswered.
-func (h *Thread) Absorb(from *Thread) {
+// unanswered in both stays unanswered, and is due if together they are ours to
+// answer, even if one of them alone was not.
+func (h *Thread) Absorb(from *Thread, now int64) {
 	h.LastSeq += from.LastSeq - from.AnsweredSeq
 	h.LastUserAt = max(h.LastUserAt, from.LastUserAt)
 	if from.Phone != "" && from.PhoneAt > h.PhoneAt {
@@ -130,9 +131,7 @@ func (h *Thread) Absorb(from *Thread) {
 	}
 	h.PersonAt, h.ResumedAt = max(h.PersonAt, from.PersonAt), max(h.ResumedAt, from.ResumedAt)
 	h.OtherAt, h.FreeAt, h.StandbyAt = max(h.OtherAt, from.OtherAt), max(h.FreeAt, from.FreeAt), max(h.StandbyAt, from.StandbyAt)
-	if h.Silent() {
-		h.ReplyDueAt = 0
-	}
+	h.Settle(now)
 }
 
 // minSet is the smaller one of two figures of which 0 means none.

@@ -64,6 +64,7 @@ func TestTakeNames(t *testing.T) {
 }
 
 func TestAbsorb(t *testing.T) {
+	const now = 1000
 	for _, tc := range []struct {
 		reason           string
 		into, from, want Thread
@@ -88,6 +89,10 @@ func TestAbsorb(t *testing.T) {
 			Thread{ID: 2, State: waiting},
 			Thread{ID: 1, State: active, LastSeq: 1, FirstUnansweredID: 20, FirstUnansweredAt: 200, ReplyDueAt: 350},
 			Thread{ID: 2, State: waiting, LastSeq: 1, FirstUnansweredID: 20, FirstUnansweredAt: 200}},
+		{"what waited for a person in the one is due, since the assistant was given the other later",
+			Thread{ID: 2, State: active, ResumedAt: 300},
+			Thread{ID: 1, State: active, LastSeq: 1, FirstUnansweredID: 20, FirstUnansweredAt: 200, PersonAt: 210},
+			Thread{ID: 2, State: active, LastSeq: 1, FirstUnansweredID: 20, FirstUnansweredAt: 200, ReplyDueAt: now + store.ReplyDebounce.Milliseconds(), PersonAt: 210, ResumedAt: 300}},
 		{"the later phone stays",
 			Thread{ID: 2, State: active, Phone: "1", PhoneAt: 10},
 			Thread{ID: 1, State: active, Phone: "2", PhoneAt: 20},
@@ -102,7 +107,7 @@ func TestAbsorb(t *testing.T) {
 			Thread{ID: 2, State: active, Phone: "1", PhoneAt: 10}},
 	} {
 		got := tc.into
-		got.Absorb(&tc.from)
+		got.Absorb(&tc.from, now)
 		if diff := cmp.Diff(tc.want, got); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 		}

@@ -211,7 +211,7 @@ func (b *batch) merge(from, into *thread) (*thread, error) {
 			return nil, err
 		}
 	}
-	into.Absorb(&from.Thread)
+	into.Absorb(&from.Thread, b.t.now)
 	into.extend(from.reach)
 	_, err := b.t.exec(`UPDATE conversations SET state = ?, phone = ? WHERE id = ?`, string(into.State), into.Phone, into.ID)
 	if err != nil {

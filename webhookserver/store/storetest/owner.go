@@ -157,4 +157,26 @@ var ownerCases = map[string]func(*world){
 		w.equal(store.ConversationHuman, w.conversation().State, "the person who answers the one answers both")
 		w.notDue("nothing of it is answered")
 	},
+	"two of one customer become one that is ours": func(w *world) {
+		w.ingest(w.text("m1", "US.1"))
+		w.handOver("US.1", store.OwnerOther, w.clock())
+		w.advance(time.Second)
+		w.handOver("US.2", store.OwnerNone, w.clock())
+		w.move("")
+		c := w.conversation()
+		w.equal([]any{store.ConversationActive, false}, []any{c.State, c.OwnedElsewhere}, "the newest handover counts, whichever id it named")
+		w.equal([]string{"text of m1"}, textsOf(w.claim().Unanswered), "so what waited for the other responder is answered")
+	},
+	"three of one customer become one that is ours": func(w *world) {
+		w.handOver("US.0", store.OwnerNone, w.clock())
+		w.handOver("US.1", store.OwnerOther, w.clock().Add(-time.Minute))
+		w.ingest(w.text("m1", "US.2"))
+		w.move("")
+		w.advance(store.ReplyDebounce)
+		w.nothingDue("the handover to another responder is known, that after it is not yet")
+		w.deliver(&store.Delivery{App: app, IdentityMoves: []store.IdentityMove{
+			{Line: line, PhoneNumberID: number, PreviousBSUID: "US.0", BSUID: "US.1", EventTime: w.clock(), Raw: []byte(`{}`)},
+		}})
+		w.equal([]string{"text of m1"}, textsOf(w.claim().Unanswered), "now it is")
+	},
 }
