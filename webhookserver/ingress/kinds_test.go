@@ -100,6 +100,26 @@ func TestIdentityMoves(t *testing.T) {
 	}
 }
 
+// TestAChangedNumber: the system message that tells of it still names the old number, which must not come back, nor begin a thread.
+func TestAChangedNumber(t *testing.T) {
+	at := time.Now().Add(-time.Hour).Unix()
+	for _, sender := range []string{`"from":"49151","from_user_id":"US.1"`, `"from":"49151"`, `"from_user_id":"US.1"`} {
+		w := newWorld(t, everything(), nil)
+		for _, m := range []string{
+			fmt.Sprintf(`{"from":"49151","from_user_id":"US.1","id":"wamid.1","timestamp":"%d","type":"text","text":{"body":"hi"}}`, at),
+			fmt.Sprintf(`{%s,"id":"wamid.2","timestamp":"%d","type":"system","system":{"type":"user_changed_number","wa_id":"49152","user_id":"US.2","previous_user_id":"US.1"}}`, sender, at),
+		} {
+			if status, _ := w.post(secretA, body(entry("301", messages("201", m)))); status != 200 {
+				t.Fatalf("answered %d", status)
+			}
+		}
+		c, err := w.store.Conversations(t.Context(), "line-p", 0, 10)
+		if err != nil || len(c) != 1 || c[0].Contact.BSUID != "US.2" || c[0].Contact.Phone != "49152" || len(w.messages("line-p")) != 2 {
+			t.Errorf("%s: %+v, %v", sender, c, err)
+		}
+	}
+}
+
 func TestEchoes(t *testing.T) {
 	for _, tc := range []struct{ reason, field, value string }{
 		{"of the phone app", "smb_message_echoes", `"message_echoes":[{"from":"1555","to":"49151","id":"wamid.1","timestamp":"1763700001","type":"text","text":{"body":"on my way"}}]`},

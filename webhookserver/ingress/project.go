@@ -98,13 +98,14 @@ func (j *judgement) message(v *webhook.Value, m *webhook.Message, channel *runti
 	}
 	row.ReplyWorthy = from == store.SourceMessages &&
 		(slices.Contains(answeredTypes, m.Type) || row.Text != "" && slices.Contains(spokenTypes, m.Type))
-	j.delivery.Messages = append(j.delivery.Messages, row)
 	if before, after, changed := m.Changed(sender, content.System); changed {
+		row.From.BSUID = before.UserID // the number of the sender is the old one, by which he need not be found any more
 		j.delivery.IdentityMoves = append(j.delivery.IdentityMoves, store.IdentityMove{
 			Line: channel.LineID, PhoneNumberID: channel.PhoneNumberID, PreviousBSUID: before.UserID, BSUID: after.UserID,
 			Phone: after.Phone, EventTime: row.EventTime, Raw: m.Raw,
 		})
 	}
+	j.delivery.Messages = append(j.delivery.Messages, row)
 }
 
 // echo projects a message that the business sent by other means.

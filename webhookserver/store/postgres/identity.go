@@ -317,7 +317,8 @@ func (b *batch) moveIdentity(m *store.IdentityMove) error {
 	if m.Phone == "" {
 		return nil
 	}
-	_, err := b.setPhone(h, m.Phone, at)
+	// The message that tells of the change is of the same second and may name the old phone.
+	_, err := b.setPhone(h, m.Phone, at+1)
 	return err
 }
 

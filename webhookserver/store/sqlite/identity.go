@@ -171,7 +171,8 @@ func (b *batch) moveIdentity(m *store.IdentityMove) error {
 		h, err = b.merge(old, h)
 	}
 	if err == nil && m.Phone != "" {
-		_, err = b.setPhone(h, m.Phone, at)
+		// The message that tells of the change is of the same second and may name the old phone.
+		_, err = b.setPhone(h, m.Phone, at+1)
 	}
 	return err
 }

@@ -108,6 +108,19 @@ var identityCases = map[string]func(*world){
 		w.move("49152")
 		w.equal(1, len(w.conversations(line)), "a copy of the change does nothing")
 	},
+	"the message that tells of a change names the old phone": func(w *world) {
+		at := w.clock().Add(-time.Minute)
+		w.ingest(w.from("m1", "US.1", "49151", at.Add(-time.Hour)))
+		w.ingest(w.from("m2", "", "49159", at.Add(-time.Hour)))
+		told := w.from("m3", "US.1", "49159", at)
+		w.deliver(&store.Delivery{App: app, Messages: []store.InboundMessage{told}, IdentityMoves: []store.IdentityMove{{
+			Line: line, PhoneNumberID: number, PreviousBSUID: "US.1", BSUID: "US.2", Phone: "49152", EventTime: at,
+		}}})
+		w.equal(map[string]string{"US.2": "49152"}, w.phones(), "it does not bring it back, but whoever wrote with it is the customer")
+		w.equal(3, len(w.texts(w.conversation())), "with all messages")
+		w.ingest(w.from("m4", "US.2", "49153", at.Add(time.Second)))
+		w.equal(map[string]string{"US.2": "49153"}, w.phones(), "what comes later counts")
+	},
 	"a BSUID changes after the new one has written": func(w *world) {
 		w.ingest(w.text("m0", "US.1"), w.text("m1", "US.1"))
 		w.must(w.store.CommitReply(w.Context(), w.claim(), drafts("r1"), answered()))
