@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -252,11 +253,40 @@ func TestHistoryAndContactsAreProjectedLater(t *testing.T) {
 		m := w.messages("line-p")
 		return len(m) == 4 && m[2].Text == "his" && m[2].Author == store.AuthorCustomer && m[3].Text == "ours" && m[3].Author == store.AuthorBusiness
 	})
+	// It was announced without its file before; both have one id. Of those that we sent nothing names the customer but their thread.
+	ours := `"from":"15550783881","id":"wamid.h3","timestamp":"1763600004"`
+	for _, value := range []string{
+		`"history":[{"threads":[{"id":"49151","messages":[{` + ours + `,"type":"media_placeholder"}]},
+			{"id":"US.7","messages":[{"from":"15550783881","id":"wamid.h4","timestamp":"1763600005","type":"text","text":{"body":"hidden"}}]}]}]`,
+		`"messages":[{"from":"49151","id":"wamid.h3","timestamp":"1763600004","type":"image","image":{"id":"9","caption":"our list"}}]`,
+		`"messages":[{` + ours + `,"type":"image","image":{"id":"9","caption":"whose?"}}]`,
+	} {
+		change := `{"field":"history","value":{"metadata":{"phone_number_id":"201","display_phone_number":"+1 555-078-3881"},` + value + `}}`
+		if status, _ := w.post(secretA, body(entry("301", change))); status != 200 {
+			t.Errorf("answered %d", status)
+		}
+		w.eventually("it is projected", func() bool {
+			pending, err := w.store.PendingChanges(t.Context(), 0, 10)
+			return err == nil && len(pending) == 0
+		})
+	}
+	if !slices.Contains(w.texts("line-p"), "our list") {
+		t.Errorf("the file is not shown: %q", w.texts("line-p"))
+	}
+	c, err = w.store.Conversations(t.Context(), "line-p", 0, 10)
+	for i := range c {
+		if c[i].Contact.Phone == "15550783881" {
+			t.Errorf("the business is taken for a customer: %+v", c[i].Contact)
+		}
+	}
+	if err != nil || len(c) != 2 || w.contents().DeadLetters != 5 {
+		t.Errorf("%d threads, %d dead letters, %v", len(c), w.contents().DeadLetters, err)
+	}
 	// A history that can't be read is a person's.
 	if status, _ := w.post(secretA, body(entry("301", `{"field":"history","value":{"metadata":{"phone_number_id":"201"},"history":7}}`))); status != 200 {
 		t.Errorf("answered %d", status)
 	}
-	w.eventually("it is a dead letter", func() bool { return w.contents().DeadLetters == 5 })
+	w.eventually("it is a dead letter", func() bool { return w.contents().DeadLetters == 6 })
 }
 
 func TestAccountFieldsAreToldByName(t *testing.T) {

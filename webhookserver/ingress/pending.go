@@ -76,8 +76,9 @@ func historyRows(c *store.RawChange, change webhook.Change) (store.Delivery, err
 	if err != nil || c.Field != webhook.FieldHistory {
 		return d, err
 	}
+	business := webhook.Digits(string(history.Metadata.DisplayPhoneNumber))
 	add := func(thread webhook.Loose, m *webhook.HistoryMessage) {
-		who, wrote := m.Customer(thread)
+		who, wrote := m.Customer(thread, business)
 		if m.Err != nil || m.ID == "" || who.UserID == "" && who.Phone == "" {
 			d.DeadLetters = append(d.DeadLetters, store.DeadLetter{
 				App: c.App, Line: c.Line, Kind: kindMessage, Reason: "the message of a history is not of the documented shape", Raw: m.Raw,

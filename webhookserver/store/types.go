@@ -118,6 +118,18 @@ type InboundMessage struct {
 	Raw []byte
 }
 
+// TypePlaceholder is the type of a history's message whose file comes on its own, with the same WAMID.
+const TypePlaceholder = "media_placeholder"
+
+// Replaces tells whether the message takes the place of a copy that came from
+// source and is of a type: of the better way, or what the copy has announced.
+func (m *InboundMessage) Replaces(source Source, kind string) bool {
+	if source == SourceHistory && m.Source == SourceHistory {
+		return kind == TypePlaceholder && m.Type != TypePlaceholder
+	}
+	return source.Rank() < m.Source.Rank()
+}
+
 // Media is a file at Meta.
 type Media struct {
 	// ID is Meta's, by which the file can be fetched for some days.

@@ -16,13 +16,15 @@ func TestHistoryDirections(t *testing.T) {
 		{"so is what comes from another number", "49151", `{"from":"15550783881"}`, Identity{Phone: "49151"}, false},
 		{"a thread that is no number", "x", `{"from":"1555","to":"49151"}`, Identity{Phone: "49151"}, false},
 		{"a customer who hides his number", "US.1", `{"from_user_id":"US.1"}`, Identity{UserID: "US.1"}, true},
+		{"the business writes to him", "US.1", `{"from":"15550783881"}`, Identity{UserID: "US.1"}, false},
+		{"and is nobody's customer", "", `{"from":"15550783881"}`, Identity{}, false},
 		{"nobody", "", `{}`, Identity{}, true},
 	} {
 		var m HistoryMessage
 		if err := json.Unmarshal([]byte(tc.message), &m); err != nil {
 			t.Fatal(err)
 		}
-		if got, wrote := m.Customer(Loose(tc.thread)); got != tc.want || wrote != tc.wrote {
+		if got, wrote := m.Customer(Loose(tc.thread), "15550783881"); got != tc.want || wrote != tc.wrote {
 			t.Errorf("%s: %+v, wrote %t", tc.reason, got, wrote)
 		}
 	}
@@ -62,7 +64,7 @@ func FuzzContent(f *testing.F) {
 			for i := range h.Chunks {
 				for n := range h.Chunks[i].Threads {
 					for k := range h.Chunks[i].Threads[n].Messages {
-						h.Chunks[i].Threads[n].Messages[k].Customer(h.Chunks[i].Threads[n].ID)
+						h.Chunks[i].Threads[n].Messages[k].Customer(h.Chunks[i].Threads[n].ID, "")
 					}
 				}
 			}

@@ -113,15 +113,16 @@ func (m *HistoryMessage) UnmarshalJSON(data []byte) error {
 	return m.Message.UnmarshalJSON(data)
 }
 
-// Customer returns the customer of a message in the thread with an id, and whether he wrote it.
-func (m *HistoryMessage) Customer(thread Loose) (customer Identity, wrote bool) {
+// Customer returns the customer of a message in the thread with an id, and whether he wrote it. business is the business's own
+// number, in digits: most of what it sent names no recipient.
+func (m *HistoryMessage) Customer(thread Loose, business string) (customer Identity, wrote bool) {
 	customer.add(thread)
 	var from Identity
 	for _, id := range []Loose{m.FromUserID, m.From} {
 		from.add(id)
 	}
-	if wrote = m.To == "" && m.ToUserID == ""; wrote && customer.Phone != "" && from.Phone != "" {
-		wrote = customer.Phone == from.Phone
+	if wrote = m.To == "" && m.ToUserID == ""; wrote && from.Phone != "" {
+		wrote = from.Phone != business && (customer.Phone == "" || customer.Phone == from.Phone)
 	}
 	ids := []Loose{m.ToUserID, m.To}
 	if wrote {

@@ -50,6 +50,7 @@ type newMessage struct {
 type storedMessage struct {
 	id     int64
 	source store.Source
+	kind   string
 	// pending is its place in batch.messages, -1 if it has a row.
 	pending int
 }
@@ -148,7 +149,7 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 	known, copied := b.stored[key]
 	b.note(h, h.Noted(m.Source, known.source == store.SourceOutbox, eventAt))
 	if copied {
-		if known.source.Rank() >= m.Source.Rank() {
+		if !m.Replaces(known.source, known.kind) {
 			return record.OutcomeDuplicate, nil
 		}
 		// The one that came by the better way takes the place of the other.
@@ -165,7 +166,7 @@ func (b *batch) addMessage(m *store.InboundMessage) (record.Outcome, error) {
 		n.seq = h.LastSeq
 		h.Await(n.id, b.t.now)
 	}
-	b.stored[key] = storedMessage{id: n.id, source: m.Source, pending: len(b.messages)}
+	b.stored[key] = storedMessage{id: n.id, source: m.Source, kind: m.Type, pending: len(b.messages)}
 	if m.Source == store.SourceEcho {
 		b.echoes = append(b.echoes, key)
 	}
@@ -262,7 +263,7 @@ func (b *batch) changes() *pgx.Batch {
 	}
 	for i := range b.messages {
 		if m := &b.messages[i]; m.InboundMessage != nil {
-			b.stored[messageKey{m.PhoneNumberID, m.WAMID}] = storedMessage{id: m.id, source: m.Source, pending: -1}
+			b.stored[messageKey{m.PhoneNumberID, m.WAMID}] = storedMessage{id: m.id, source: m.Source, kind: m.Type, pending: -1}
 		}
 	}
 	b.dirty, b.messages, b.replaced = b.dirty[:0], b.messages[:0], b.replaced[:0]

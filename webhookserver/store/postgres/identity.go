@@ -85,7 +85,7 @@ const (
 	threadsOfBSUIDs = `
 		SELECT i.line, i.bsuid, i.conversation_id FROM (SELECT unnest($1::text[]) AS line, unnest($2::text[]) AS bsuid) k JOIN identities i ON i.line = k.line AND i.bsuid = k.bsuid`
 	storedCopies = `
-		SELECT m.phone_number_id, m.wamid, m.id, m.source FROM (SELECT unnest($1::text[]) AS number, unnest($2::text[]) AS wamid) k
+		SELECT m.phone_number_id, m.wamid, m.id, m.source, m.type FROM (SELECT unnest($1::text[]) AS number, unnest($2::text[]) AS wamid) k
 		JOIN messages m ON m.phone_number_id = k.number AND m.wamid = k.wamid`
 )
 
@@ -173,7 +173,7 @@ func (b *batch) readBSUIDs(rows pgx.Rows) error {
 func (b *batch) readCopies(rows pgx.Rows) error {
 	var key messageKey
 	known := storedMessage{pending: -1}
-	_, err := pgx.ForEachRow(rows, []any{&key.number, &key.wamid, &known.id, &known.source}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&key.number, &key.wamid, &known.id, &known.source, &known.kind}, func() error {
 		b.stored[key] = known
 		return nil
 	})

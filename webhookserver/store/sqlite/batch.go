@@ -153,8 +153,9 @@ func (t *tx) insertInbound(m *store.InboundMessage, conversation, seq, eventAt i
 func (t *tx) meetCopy(m *store.InboundMessage, conversation, seq, eventAt int64) (result record.Outcome, id int64, ours bool, err error) {
 	var stored int64
 	var source store.Source
-	err = t.row(`SELECT id, source FROM messages WHERE phone_number_id = ? AND wamid = ?`, []any{m.PhoneNumberID, m.WAMID}, &stored, &source)
-	if err != nil || source.Rank() >= m.Source.Rank() {
+	var kind string
+	err = t.row(`SELECT id, source, type FROM messages WHERE phone_number_id = ? AND wamid = ?`, []any{m.PhoneNumberID, m.WAMID}, &stored, &source, &kind)
+	if err != nil || !m.Replaces(source, kind) {
 		return record.OutcomeDuplicate, 0, source == store.SourceOutbox, err
 	}
 	if _, err := t.exec(`DELETE FROM messages WHERE id = ?`, stored); err != nil {

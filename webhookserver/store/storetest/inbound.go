@@ -93,6 +93,34 @@ var inboundCases = map[string]func(*world){
 		c := w.conversation()
 		w.equal([]any{store.ConversationActive, true, true}, []any{c.State, c.LastUserMessageAt.IsZero(), c.ReplyDueAt.IsZero()}, "and nothing follows from it")
 	},
+	"files of a history": func(w *world) {
+		announced, file := w.text("m1", "US.1"), w.text("m1", "US.1")
+		for _, m := range []*store.InboundMessage{&announced, &file} {
+			m.Source, m.ReplyWorthy, m.OpensWindow = store.SourceHistory, false, false
+		}
+		announced.Type, announced.Text = store.TypePlaceholder, ""
+		file.Type, file.Text, file.Media = "image", "this one", &store.Media{ID: "9", MIMEType: "image/jpeg"}
+		shown := func(why string) {
+			m := w.messages(w.conversation())
+			w.equal(1, len(m), "one message")
+			w.equal([]any{"image", "this one", true}, []any{m[0].Type, m[0].Text, m[0].Media != nil}, why)
+		}
+		w.equal(store.Receipt{New: 1}, w.ingest(announced), "what it was is not told at first")
+		w.equal(store.Receipt{Duplicates: 1}, w.ingest(announced), "a copy changes nothing")
+		w.equal(store.Receipt{Upgraded: 1}, w.ingest(file), "the file comes after it")
+		shown("and is shown")
+		w.equal(store.Receipt{Duplicates: 2}, w.ingest(file, announced), "whatever comes again")
+		shown("it stays")
+		other := file
+		other.WAMID, announced.WAMID = "m2", "m2"
+		w.ingest(other)
+		w.ingest(announced)
+		w.equal("image", w.messages(w.conversation())[1].Type, "nor does it matter which one comes first")
+		live := w.text("m3", "US.1")
+		announced.WAMID = "m3"
+		w.ingest(live)
+		w.equal(store.Receipt{Duplicates: 1}, w.ingest(announced), "nor is a live message touched")
+	},
 	"pending changes": func(w *world) {
 		raw := store.RawChange{App: app, Line: line, WABAID: "waba", PhoneNumberID: number, Field: "history", Pending: true, Raw: []byte(`{}`)}
 		done := raw
