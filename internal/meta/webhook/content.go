@@ -134,9 +134,8 @@ func contentOf(kind string, raw []byte) Content {
 // member decodes a member, leaving what does not fit empty.
 func member[T any](raw json.RawMessage) T {
 	var out T
-	if len(raw) > 0 && json.Unmarshal(raw, &out) != nil {
-		var none T
-		return none
+	if len(raw) > 0 {
+		_ = json.Unmarshal(raw, &out) // what fits is read
 	}
 	return out
 }
@@ -213,8 +212,9 @@ type interactive struct {
 	Button *choice `json:"button_reply"`
 	Row    *choice `json:"list_reply"`
 	Flow   *struct {
-		Body     string `json:"body"`
-		Response string `json:"response_json"`
+		Body string `json:"body"`
+		// Response is a text of JSON, but not always.
+		Response json.RawMessage `json:"response_json"`
 	} `json:"nfm_reply"`
 }
 
@@ -225,7 +225,8 @@ func (i interactive) String() string {
 	case i.Row != nil:
 		return i.Row.Title
 	case i.Flow != nil:
-		return cmp.Or(answers(i.Flow.Response), i.Flow.Body)
+		response := cmp.Or(member[string](i.Flow.Response), string(i.Flow.Response))
+		return cmp.Or(answers(response), i.Flow.Body)
 	default:
 		return ""
 	}
