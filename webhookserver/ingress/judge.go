@@ -214,7 +214,11 @@ func (j *judgement) change(entry *webhook.Entry, c webhook.Change) {
 		j.deadLetter("", kindChange, "the change names an empty id, or more ids than can be checked", c.Value)
 		return
 	}
-	if !j.ownsAccounts(append(wabas, string(entry.ID))) {
+	accounts := wabas
+	if !j.waits(phones) {
+		accounts = append(accounts, string(entry.ID))
+	}
+	if !j.ownsAccounts(accounts) {
 		return
 	}
 	where, channel, phone := j.placeOf(entry, phones, wabas)
@@ -232,6 +236,17 @@ func (j *judgement) change(entry *webhook.Entry, c webhook.Change) {
 	case ambiguous:
 		j.deadLetter("", kindChange, "the change names more than one phone number", c.Value)
 	}
+}
+
+// waits says whether a change is for a number that a channel of a MetaApp may yet claim. An account may have numbers of several apps, so
+// it does not matter who serves the others: the number's own channel must be of the app and the account, or it never gets the change.
+func (j *judgement) waits(phones []string) bool {
+	if len(phones) != 1 || len(j.by.apps) == 0 || j.within.phone != "" {
+		return false
+	}
+	_, served := j.snapshot.Channel(phones[0])
+	_, gone := j.snapshot.Tombstone(phones[0])
+	return !served && !gone
 }
 
 // ownsAccounts says whether every account that is served belongs to the signer.

@@ -71,6 +71,29 @@ func TestErasedPersonOfAQuarantinedBatch(t *testing.T) {
 	}
 }
 
+// TestUnclaimedNumberOfASharedAccount: an account may have numbers of several apps. One that no channel claims yet is not the others'.
+func TestUnclaimedNumberOfASharedAccount(t *testing.T) {
+	w := newWorld(t, everything(), nil)
+	for secret, phones := range map[string][]string{secretA: {"204", "208", "206"}, secretD: {"208"}} {
+		for _, phone := range phones {
+			if status, _ := w.post(secret, body(entry("304", messages(phone, text(phone, "49151", "signed by "+secret))))); status != 200 {
+				t.Fatalf("answered %d", status)
+			}
+		}
+	}
+	if got := w.contents(); got != (contents{Unclaimed: 1}) {
+		t.Errorf("%+v", got)
+	}
+	w.run()
+	claimed := channelP
+	claimed.Namespace, claimed.LineID, claimed.PhoneNumberID, claimed.WABAID = "n", "line-n", "208", "304"
+	w.serve(append(everything(), &claimed))
+	w.eventually("its channel has it", func() bool { return len(w.texts("line-n")) == 1 && w.contents() == contents{} })
+	if got := w.texts("line-n"); got[0] != "signed by "+secretA || len(w.texts("line-d")) != 0 {
+		t.Errorf("%q, and others %q", got, w.texts("line-d"))
+	}
+}
+
 func TestOnlyAnOwnersChangeIsAReasonToLookAgain(t *testing.T) {
 	w := newWorld(t, everything(), nil)
 	k := w.handler.keeper
