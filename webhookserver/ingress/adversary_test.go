@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/whatsapp-operator/whatsapp-operator/internal/redact"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
 	"github.com/whatsapp-operator/whatsapp-operator/internal/serverapi"
@@ -145,6 +147,24 @@ func TestWhatMayBeForAnUnreadableChannelComesAgain(t *testing.T) {
 	w.serve([]encoder{&channelD, &second})
 	if status, _ := w.post(secretD, b); status != 200 || len(w.texts("line-d")) != 1 || len(w.texts("line-x")) != 1 {
 		t.Errorf("answered %d: d has %v, x has %v", status, w.texts("line-d"), w.texts("line-x"))
+	}
+}
+
+// A number with an app of its own that is served no more is no stranger, nor may it be that of a channel that can't be read.
+func TestTombstoneOfADirectNumber(t *testing.T) {
+	second, gone := channelE, grave
+	gone.WABAID = channelD.WABAID
+	w := newWorld(t, []encoder{&channelD, &half{second}, &gone}, nil)
+	for _, path := range []string{Path, AppPath + channelD.AppID} {
+		w.url = strings.TrimSuffix(w.url, Path) + path
+		b := body(entry("304", messages("204", text("1", "49151", "for d")), messages("206", text("2", "49151", "too late"))))
+		if status, _ := w.post(secretD, b); status != 200 || len(w.texts("line-d")) != 1 {
+			t.Errorf("answered %d, and d has %v", status, w.texts("line-d"))
+		}
+		w.url = strings.TrimSuffix(w.url, path) + Path
+	}
+	if diff := cmp.Diff(map[event]int{{reason: serverapi.Tombstoned}: 2}, w.handler.observer.counts, cmp.AllowUnexported(event{})); diff != "" {
+		t.Errorf("security events (-want +got):\n%s", diff)
 	}
 }
 

@@ -268,25 +268,26 @@ func (j *judgement) placeOf(entry *webhook.Entry, phones, wabas []string) (where
 	}
 	for _, id := range phones {
 		c, ok := j.snapshot.Channel(id)
+		_, gone := j.snapshot.Tombstone(id)
 		switch {
 		case ok && !j.owns(c):
 			j.refuse(c)
 			return nowhere, nil, ""
 		case ok:
 			channel = c
+		case gone:
+			j.report(serverapi.Tombstoned, nil)
+			return nowhere, nil, ""
 		case len(j.by.apps) == 0 || j.within.phone != "":
 			return j.unknown(), nil, ""
 		}
 	}
 	phone = phones[0]
-	switch _, gone := j.snapshot.Tombstone(phone); {
+	switch {
 	case len(phones) > 1:
 		return ambiguous, nil, ""
 	case channel != nil:
 		return onLine, channel, phone
-	case gone:
-		j.report(serverapi.Tombstoned, nil)
-		return nowhere, nil, ""
 	default:
 		return unclaimed, nil, phone
 	}
