@@ -76,7 +76,8 @@ const (
 	// pendingPage bounds what one read of them holds in memory (up to 3 MB each), pendingRows what is stored at a time.
 	pendingPage = 4
 	pendingRows = 200
-	// quarantinePage and unclaimedPage bound what one read of the store holds in memory: bodies are up to 3 MB, changes small.
+	// quarantinePage and unclaimedPage bound what one read of the store holds in memory: bodies are up to 3 MB, and so is a change of
+	// a history, which comes before the channel of a new number.
 	quarantinePage = 8
-	unclaimedPage  = 100
+	unclaimedPage  = 8
 )

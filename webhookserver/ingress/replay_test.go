@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -91,6 +92,44 @@ func TestUnclaimedNumberOfASharedAccount(t *testing.T) {
 	w.eventually("its channel has it", func() bool { return len(w.texts("line-n")) == 1 && w.contents() == contents{} })
 	if got := w.texts("line-n"); got[0] != "signed by "+secretA || len(w.texts("line-d")) != 0 {
 		t.Errorf("%q, and others %q", got, w.texts("line-d"))
+	}
+}
+
+// counted tells how many unclaimed changes the largest read has held in memory.
+type counted struct {
+	Store
+
+	most int
+}
+
+func (s *counted) Unclaimed(ctx context.Context, after int64, limit int) ([]store.UnclaimedChange, error) {
+	changes, err := s.Store.Unclaimed(ctx, after, limit)
+	s.most = max(s.most, len(changes))
+	return changes, err
+}
+
+// The history of a number comes right after its onboarding, mostly before its channel, and in changes that fill a webhook each.
+func TestUnclaimedHistoriesFitIntoMemory(t *testing.T) {
+	kept := &counted{}
+	w := newWorld(t, everything(), func(s Store) Store { kept.Store = s; return kept })
+	const n = 40
+	history := []byte(`{"field":"history","value":{"metadata":{"phone_number_id":"208"},"history":[]}}`)
+	for i := range n {
+		d := &store.Delivery{App: appA.AppID, Unclaimed: []store.UnclaimedChange{{
+			App: appA.AppID, WABAID: "301", PhoneNumberID: "208", Field: "history", EntryTime: time.Unix(int64(1763700000+i), 0), Raw: history,
+		}}}
+		if _, err := w.store.Ingest(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claimed := channelP
+	claimed.LineID, claimed.PhoneNumberID = "line-n", "208"
+	w.serve(append(everything(), &claimed))
+	if err := w.handler.sweepOnce(t.Context(), w.view.Snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.contents(); got != (contents{Raw: n}) || kept.most*MaxBody > 32<<20 {
+		t.Errorf("%+v, with %d at once", got, kept.most)
 	}
 }
 
