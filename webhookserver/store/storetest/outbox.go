@@ -44,6 +44,26 @@ var outboxCases = map[string]func(*world){
 		w.equal([]any{store.SendAccepted, "wamid.out"}, []any{r.State, r.WAMID}, "the row knows its wamid")
 		w.nothingToSend("nothing is left")
 	},
+	"a status is a witness for earlier sends of its number alone": func(w *world) {
+		const sends = 6
+		for i := range sends {
+			w.reply(fmt.Sprintf("m%d", i), fmt.Sprintf("US.%d", i), "r")
+			s := w.claimSend()
+			w.must(w.store.MarkUnknown(w.Context(), s, "Timeout"))
+			w.advance(time.Second)
+		}
+		w.advance(store.ResendAfter)
+		w.resolve(store.Resolution{}, "while no status comes nobody knows anything")
+		w.deliver(&store.Delivery{App: app, Statuses: []store.Status{{
+			Line: line, PhoneNumberID: number, WAMID: "wamid.3", Kind: store.StatusDelivered, CallbackData: w.row(3).ID, EventTime: w.clock(), Raw: []byte(`{}`),
+		}}})
+		w.resolve(store.Resolution{Resent: 3}, "what went before it was not taken")
+		var states []store.SendState
+		for i := range sends {
+			states = append(states, w.row(i).State)
+		}
+		w.equal([]store.SendState{store.SendPending, store.SendPending, store.SendPending, store.SendAccepted, store.SendUnknown, store.SendUnknown}, states, "of what went after it nobody knows")
+	},
 	"the figures count what is not settled": func(w *world) {
 		figures := func(pending, sending, unknown, waiting int64) {
 			w.Helper()
