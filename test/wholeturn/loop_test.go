@@ -73,7 +73,7 @@ func TestTurnLoop(t *testing.T) {
 	w := New(t, Options{Change: func(ch *runtimeconfig.Channel) {
 		model.Give(ch, runtimeconfig.CapabilityChat)
 		slow := shop.Server("slow", false, "think")
-		slow.Timeout = runtimeconfig.Duration(3 * time.Second)
+		slow.Timeout = runtimeconfig.Duration(8 * time.Second) // the list of its tools takes some of it, too, on a machine that is busy
 		ch.Assistant.Tools = []runtimeconfig.ToolServer{shop.Server("shop", false, "fail", "talk"), slow}
 	}})
 	t.Run("cases", func(t *testing.T) {
