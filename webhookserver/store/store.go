@@ -248,12 +248,13 @@ type Eraser interface {
 	// Erase removes whatever a line has of a person: the conversation with its
 	// messages, sends and ids, their statuses, test messages to him, and of every
 	// change, dead letter and unclaimed change what names him; a quarantined body
-	// goes if it names nobody else, see Erased.QuarantinedKept. A person is found by any id that the line has ever known
-	// him by. It leaves keyed hashes for MinRetention, so that a copy of an old
-	// delivery does not bring him back; what he writes afterwards is a new
-	// contact's. Erasing somebody unknown leaves the hashes, too. It may take
-	// minutes, can be repeated, and is complete only when it returns nil.
-	// Errors: ErrInvalid.
+	// goes if it names nobody else, see Erased.QuarantinedKept. A person is found
+	// by any BSUID that the line has ever known him by, and by the phone that he
+	// had last: an earlier one may be somebody else's by now. It leaves keyed
+	// hashes for MinRetention, so that a copy of an old delivery does not bring
+	// him back; what he writes afterwards is a new contact's. Erasing somebody
+	// unknown leaves the hashes, too. It may take minutes, can be repeated, and is
+	// complete only when it returns nil. Errors: ErrInvalid.
 	Erase(ctx context.Context, e Erasure) (Erased, error)
 }
 
