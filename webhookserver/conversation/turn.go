@@ -48,10 +48,10 @@ func (w *Worker) work(ctx context.Context, turn *store.Turn) string {
 		if len(younger(turn, store.WindowLength)) == 0 {
 			return w.skip(ctx, turn, reasonTooOld) // or it would be looked at until its retention ends
 		}
-		return w.release(ctx, turn, turn.ClaimedAt.Add(absentDelay))
+		return w.release(ctx, turn, absentDelay)
 	}
 	if contentOnItsWay(ch, turn) {
-		return w.release(ctx, turn, turn.ClaimedAt.Add(contentDelay))
+		return w.release(ctx, turn, contentDelay)
 	}
 	unanswered, reason := guard(ch, turn)
 	if reason != "" {
@@ -83,7 +83,7 @@ func (w *Worker) take(ctx context.Context, snapshot *runtimeconfig.Snapshot, ch 
 	reply, err := w.answer(ctx, snapshot, ch, turn, unanswered, p)
 	switch {
 	case errors.Is(err, errDrained):
-		return w.release(ctx, turn, time.Time{})
+		return w.release(ctx, turn, 0)
 	case errors.Is(err, errLeaseLost), errors.Is(err, store.ErrLeaseLost):
 		return resultLost
 	case errors.Is(err, errSuperseded):
@@ -348,10 +348,10 @@ func (w *Worker) skip(ctx context.Context, turn *store.Turn, reason string) stri
 	return resultSkipped
 }
 
-func (w *Worker) release(ctx context.Context, turn *store.Turn, notBefore time.Time) string {
+func (w *Worker) release(ctx context.Context, turn *store.Turn, after time.Duration) string {
 	ctx, cancel := detached(ctx)
 	defer cancel()
-	if err := persist(ctx, func() error { return w.opts.Store.ReleaseTurn(ctx, turn, notBefore) }); err != nil {
+	if err := persist(ctx, func() error { return w.opts.Store.ReleaseTurn(ctx, turn, after) }); err != nil {
 		return w.lost(turn, err)
 	}
 	return resultReleased

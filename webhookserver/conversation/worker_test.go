@@ -138,8 +138,8 @@ type releasing struct {
 	released chan struct{}
 }
 
-func (r releasing) ReleaseTurn(ctx context.Context, t *store.Turn, notBefore time.Time) error {
-	err := r.Store.ReleaseTurn(ctx, t, notBefore)
+func (r releasing) ReleaseTurn(ctx context.Context, t *store.Turn, after time.Duration) error {
+	err := r.Store.ReleaseTurn(ctx, t, after)
 	r.released <- struct{}{}
 	return err
 }

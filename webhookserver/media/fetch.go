@@ -26,7 +26,7 @@ const (
 const (
 	// maxTries bounds how often a file is tried that is itself at fault: some minutes in all.
 	maxTries = 8
-	// firstDelay is the wait after the first failure; each further one doubles it up to maxDelay.
+	// firstDelay is the shortest wait after a failure. It doubles with each further one, up to maxDelay.
 	firstDelay = 2 * time.Second
 	maxDelay   = 5 * time.Minute
 	// mediaLife is how long Meta keeps what customers send, see
@@ -41,6 +41,8 @@ type result struct {
 	size     int64            // of stored
 	reason   string           // of the others
 	delay    time.Duration    // of pending
+	// untried is a pending one that says nothing of the file.
+	untried bool
 }
 
 func failed(reason string) result { return result{state: store.MediaFailed, reason: reason} }
@@ -53,20 +55,17 @@ func again(f *store.MediaFetch, reason string) result {
 	if f.Attempt >= maxTries {
 		return failed(reason)
 	}
-	return later(f, reason)
+	return result{state: store.MediaPending, reason: reason, delay: min(firstDelay<<(f.Attempt-1), maxDelay)}
 }
 
 // later is for what fails every file, or is for somebody to mend: a token, the network, the blob store. The file waits as
-// long as Meta keeps it.
+// long as Meta keeps it, and each time for as long again as it has waited.
 func later(f *store.MediaFetch, reason string) result {
-	if f.ClaimedAt.Sub(f.ReceivedAt) > mediaLife {
+	age := f.ClaimedAt.Sub(f.ReceivedAt)
+	if age > mediaLife {
 		return failed(reasonExpired)
 	}
-	delay := firstDelay
-	for i := 1; i < f.Attempt && delay < maxDelay; i++ {
-		delay *= 2
-	}
-	return result{state: store.MediaPending, reason: reason, delay: min(delay, maxDelay)}
+	return result{state: store.MediaPending, reason: reason, delay: min(max(age, firstDelay), maxDelay), untried: true}
 }
 
 // fetch moves one file from Meta to the blob store.
@@ -104,7 +103,7 @@ func (k *Fetcher) fetch(ctx context.Context, f *store.MediaFetch) result {
 func (k *Fetcher) judge(ctx context.Context, f *store.MediaFetch, err error) result {
 	switch {
 	case ctx.Err() != nil:
-		return result{state: store.MediaPending, reason: reasonStopping}
+		return result{state: store.MediaPending, reason: reasonStopping, untried: true}
 	case errors.Is(err, errNoRoom):
 		return withoutRoom()
 	case errors.Is(err, errTooLarge):

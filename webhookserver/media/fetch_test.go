@@ -209,8 +209,17 @@ func TestDeadTokenWaitsForAnother(t *testing.T) {
 	w.serve("line-a", func(c *runtimeconfig.Channel) { c.AccessToken = redact.New("EAAGdead") })
 	wamid := w.arrive("image/png", []byte("a photo"), nil)
 	w.run(w.fetcher())
-	w.eventually(wamid, "pending TokenInvalid")
+	for tries := range maxTries + 1 { // more than a file gets that is itself at fault
+		w.wait(fmt.Sprintf("try %d", tries+1), wamid, func() bool { return w.sim.Counters().Calls["get_media"] > tries })
+		w.eventually(wamid, "pending TokenInvalid")
+		w.advance(maxDelay)
+	}
+	if _, err := w.sim.AddFault(metasim.Fault{Call: "get_media", Action: metasim.ActionGraphError, Error: &metasim.FaultError{Code: 100}}); err != nil {
+		t.Fatal(err)
+	}
 	w.serve("line-a")
+	w.advance(maxDelay)
+	w.eventually(wamid, "pending Invalid")
 	w.advance(maxDelay)
 	w.eventually(wamid, "stored")
 }

@@ -173,7 +173,7 @@ func (k *Fetcher) work(ctx context.Context, f *store.MediaFetch) {
 		k.noRoom(ctx, f.Line)
 		err = k.store.MarkMediaSkipped(ctx, f, r.reason)
 	default:
-		err = k.store.MarkMediaPendingAgain(ctx, f, f.ClaimedAt.Add(r.delay), r.reason)
+		err = k.store.MarkMediaPendingAgain(ctx, f, store.Retry{Reason: r.reason, After: r.delay, Untried: r.untried})
 	}
 	switch {
 	case errors.Is(err, store.ErrLeaseLost) && r.state == store.MediaStored:

@@ -202,20 +202,22 @@ func (w *world) state(wamid string) string {
 
 func (w *world) eventually(wamid, want string) {
 	w.Helper()
-	for end := time.Now().Add(patience); w.state(wamid) != want; {
-		if time.Now().After(end) {
-			w.Fatalf("the file is %s, not %s", w.state(wamid), want)
-		}
-		<-time.After(2 * time.Millisecond)
-	}
+	w.wait(want, wamid, func() bool { return w.state(wamid) == want })
 }
 
 // until a file is stored or given up.
 func (w *world) until(what, wamid string) {
 	w.Helper()
-	for end := time.Now().Add(patience); !strings.HasPrefix(w.state(wamid), "stored") && !strings.HasPrefix(w.state(wamid), "failed"); {
+	w.wait(what, wamid, func() bool {
+		return strings.HasPrefix(w.state(wamid), "stored") || strings.HasPrefix(w.state(wamid), "failed")
+	})
+}
+
+func (w *world) wait(what, wamid string, ok func() bool) {
+	w.Helper()
+	for end := time.Now().Add(patience); !ok(); {
 		if time.Now().After(end) {
-			w.Fatalf("%s: the file is %s for ever", what, w.state(wamid))
+			w.Fatalf("never: %s; the file is %s", what, w.state(wamid))
 		}
 		<-time.After(2 * time.Millisecond)
 	}

@@ -112,18 +112,17 @@ func (n *Notifier) claim(ctx context.Context) (func(), error) {
 
 // tell makes one attempt and writes down what became of it.
 func (n *Notifier) tell(ctx context.Context, notice *store.OrderNotice) {
-	state, retryAt := store.NoticeSent, time.Time{}
+	state, after := store.NoticeSent, time.Duration(0)
 	reason := n.attempt(ctx, &notice.Order)
 	if reason != "" {
 		state = store.NoticeDead
 		if i := notice.Attempt - 1; i < len(pauses) {
-			// Relative to the claim, whose instants are of the store's clock.
-			state, retryAt = store.NoticePending, notice.LeaseUntil.Add(pauses[i]-lease)
+			state, after = store.NoticePending, pauses[i]
 		}
 	}
 	writing, cancel := detached(ctx)
 	defer cancel()
-	err := n.opts.Store.EndOrderNotice(writing, notice, state, retryAt, reason)
+	err := n.opts.Store.EndOrderNotice(writing, notice, state, after, reason)
 	if err != nil && !errors.Is(err, store.ErrLeaseLost) {
 		n.opts.Log.Error(err, "It could not be written down whether a shop was told of an order", "line", notice.Order.Line)
 	}

@@ -161,8 +161,8 @@ func (s away) MarkFailed(ctx context.Context, send *store.Send, code int, reason
 	return s.write(func() error { return s.Store.MarkFailed(ctx, send, code, reason) })
 }
 
-func (s away) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
-	return s.write(func() error { return s.Store.MarkPendingAgain(ctx, send, retryAt, reason) })
+func (s away) MarkPendingAgain(ctx context.Context, send *store.Send, again store.Retry) error {
+	return s.write(func() error { return s.Store.MarkPendingAgain(ctx, send, again) })
 }
 
 func TestStoreThatIsAwayForAMomentForgetsNoResult(t *testing.T) {

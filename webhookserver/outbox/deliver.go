@@ -49,10 +49,17 @@ type result struct {
 	code   int             // of failed
 	reason string          // of all others
 	delay  time.Duration   // of pending
+	// untried is a pending one of which Meta knows nothing.
+	untried bool
 }
 
 func pending(reason string, delay time.Duration) result {
 	return result{state: store.SendPending, reason: reason, delay: delay}
+}
+
+// postponed is pending without having been tried: how long Meta is left alone grows with what Meta has refused.
+func postponed(reason string, delay time.Duration) result {
+	return result{state: store.SendPending, reason: reason, delay: delay, untried: true}
 }
 
 func failed(reason string, code int) result {
@@ -68,11 +75,6 @@ func (b *Outbox) deliver(ctx context.Context, send *store.Send, claimed time.Tim
 	// Detached: what Meta has answered must be written down although the process is told to stop.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
-	// By the store's clock, of which we know the reading at the claim.
-	retryAt := send.ClaimedAt
-	if r.delay > 0 {
-		retryAt = retryAt.Add(b.now().Sub(claimed) + r.delay)
-	}
 	err := persist(ctx, func() error {
 		switch r.state {
 		case store.SendAccepted:
@@ -82,7 +84,7 @@ func (b *Outbox) deliver(ctx context.Context, send *store.Send, claimed time.Tim
 		case store.SendUnknown:
 			return b.store.MarkUnknown(ctx, send, r.reason)
 		default:
-			return b.store.MarkPendingAgain(ctx, send, retryAt, r.reason)
+			return b.store.MarkPendingAgain(ctx, send, store.Retry{Reason: r.reason, After: r.delay, Untried: r.untried})
 		}
 	})
 	switch {
@@ -115,7 +117,7 @@ func (b *Outbox) attempt(ctx context.Context, send *store.Send, claimed time.Tim
 	case Moved:
 		return failed(reasonNumberMoved, 0)
 	case Absent:
-		return pending(reasonNotServed, absentDelay)
+		return postponed(reasonNotServed, absentDelay)
 	}
 	content, err := decodeContent(send.Payload)
 	if err != nil {
@@ -124,22 +126,22 @@ func (b *Outbox) attempt(ctx context.Context, send *store.Send, claimed time.Tim
 	client, err := b.client(ch.Graph)
 	if err != nil {
 		b.log.Error(err, "The Graph API can't be called for a line", "line", send.Line)
-		return pending(reasonClient, maxBackoff)
+		return postponed(reasonClient, maxBackoff)
 	}
 	if image := content.blob(); image != nil && send.MediaID == "" {
 		return b.upload(ctx, client, CredentialOf(snapshot, ch), ch, send, image)
 	}
 	wait, ok := b.pace.take(ch.LineID, ch.MessagesPerSecond)
 	if !ok {
-		return pending(reasonThroughput, wait)
+		return postponed(reasonThroughput, wait)
 	}
 	if !sleep(ctx, wait) {
-		return pending(reasonStopping, 0)
+		return postponed(reasonStopping, 0)
 	}
 	left := lease - leaseMargin - b.now().Sub(claimed)
 	if left < callTimeout {
 		// The process was held up so long that the call might end after the lease, when it counts as unknown.
-		return pending(reasonLeaseTooShort, 0)
+		return postponed(reasonLeaseTooShort, 0)
 	}
 	return b.call(ctx, client, snapshot, ch, send, content)
 }

@@ -39,9 +39,9 @@ func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential
 		defer func() { <-b.uploads }()
 	case <-places.Done():
 		if ctx.Err() != nil {
-			return pending(reasonStopping, 0)
+			return postponed(reasonStopping, 0)
 		}
-		return pending(reasonUploads, uploadPatience)
+		return postponed(reasonUploads, uploadPatience)
 	}
 	content, err := b.read(ctx, image.Blob)
 	switch {
@@ -74,7 +74,7 @@ func (b *Outbox) upload(ctx context.Context, client Sender, cred meta.Credential
 		b.log.Error(err, "The id of an uploaded image could not be written down", "line", send.Line, "send", send.ID)
 		return pending(reasonUploaded, backoff(send.Attempt, 2, maxBackoff))
 	}
-	return pending(reasonUploaded, 0)
+	return postponed(reasonUploaded, 0)
 }
 
 // read loads an image. Only a blob that is not there is errImage, as the rest may pass.

@@ -29,8 +29,8 @@ type Files interface {
 	// same kind. It can still be read at Meta for some days. Errors: ErrLeaseLost.
 	MarkMediaSkipped(ctx context.Context, f *MediaFetch, reason string) error
 
-	// MarkMediaPendingAgain gives the file back until retryAt. Errors: ErrLeaseLost.
-	MarkMediaPendingAgain(ctx context.Context, f *MediaFetch, retryAt time.Time, reason string) error
+	// MarkMediaPendingAgain gives the file back for a while. Errors: ErrLeaseLost.
+	MarkMediaPendingAgain(ctx context.Context, f *MediaFetch, again Retry) error
 
 	// NoteBlob is to be called before a blob is written that no row names yet. It
 	// is garbage after BlobGrace, unless an OutboxDraft with its key has become a

@@ -101,7 +101,7 @@ type Orders interface {
 	// ErrNothingDue.
 	ClaimOrderNotice(ctx context.Context, owner string, lease time.Duration) (*OrderNotice, error)
 
-	// EndOrderNotice records that the shop was told (NoticeSent), that it is to be told again at retryAt (NoticePending), or that it
+	// EndOrderNotice records that the shop was told (NoticeSent), that it is to be told again after a while (NoticePending), or that it
 	// was given up (NoticeDead), which leaves a dead letter. reason is a short, stable word. Errors: ErrLeaseLost.
-	EndOrderNotice(ctx context.Context, n *OrderNotice, state NoticeState, retryAt time.Time, reason string) error
+	EndOrderNotice(ctx context.Context, n *OrderNotice, state NoticeState, after time.Duration, reason string) error
 }

@@ -103,6 +103,24 @@ type Send struct {
 	Resend  bool
 }
 
+// Retry says why what was claimed was not done, and when it may be claimed again.
+type Retry struct {
+	// Reason is a short, stable word.
+	Reason string
+	// After is how long it waits, by the store's clock: the caller's may be another.
+	After time.Duration
+	// Untried says that the claim is no attempt, as what failed was something else.
+	Untried bool
+}
+
+// Uncounted is how many attempts are taken back.
+func (r Retry) Uncounted() int {
+	if r.Untried {
+		return 1
+	}
+	return 0
+}
+
 // Resolution counts what ResolveUnknown changed.
 type Resolution struct {
 	// Expired sends became unknown, Resent ones pending again, Unconfirmed

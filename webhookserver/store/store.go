@@ -123,8 +123,8 @@ type Turns interface {
 	SkipTurn(ctx context.Context, t *Turn, reason string) error
 
 	// ReleaseTurn gives the turn back as if it had never been claimed; it is
-	// not due again before notBefore (zero: at once). Errors: ErrLeaseLost.
-	ReleaseTurn(ctx context.Context, t *Turn, notBefore time.Time) error
+	// not due again until after has passed. Errors: ErrLeaseLost.
+	ReleaseTurn(ctx context.Context, t *Turn, after time.Duration) error
 
 	// FailTurn gives the turn back after an error, with a back-off. A failure of
 	// the MaxTurnAttempts-th attempt, or a later one, makes the conversation
@@ -180,9 +180,9 @@ type Outbox interface {
 	MarkUnknown(ctx context.Context, s *Send, reason string) error
 
 	// MarkPendingAgain records that Meta certainly did not take the send
-	// (throttled, not sent, line parked) and that it may be tried again at
-	// retryAt. Errors: ErrLeaseLost.
-	MarkPendingAgain(ctx context.Context, s *Send, retryAt time.Time, reason string) error
+	// (throttled, not sent, line parked) and when it may be tried again. Errors:
+	// ErrLeaseLost.
+	MarkPendingAgain(ctx context.Context, s *Send, again Retry) error
 
 	// ResolveUnknown does what time alone decides, and is to be called every
 	// few seconds: sends whose lease ran out become unknown; unknown ones

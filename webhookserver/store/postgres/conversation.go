@@ -224,10 +224,10 @@ func (s *Store) SkipTurn(ctx context.Context, turn *store.Turn, reason string) e
 }
 
 // ReleaseTurn implements store.Turns.
-func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore time.Time) error {
+func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, after time.Duration) error {
 	return s.hold(ctx, turn, func(t *tx, _ held) error {
 		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = $1 WHERE id = $2`,
-			record.Millis(notBefore), turn.ConversationID)
+			t.now+after.Milliseconds(), turn.ConversationID)
 	})
 }
 

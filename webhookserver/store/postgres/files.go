@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -65,36 +64,47 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 
 // MarkMediaStored implements store.Files.
 func (s *Store) MarkMediaStored(ctx context.Context, f *store.MediaFetch, mimeType string, size int64) error {
-	return s.settleMedia(ctx, f, `state = 'stored', reason = '', mime_type = $1, size = $2`, mimeType, size)
+	return s.settleMedia(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'stored', reason = '', mime_type = $4, size = $5`, mimeType, size)
+	})
 }
 
 // MarkMediaFailed implements store.Files.
 func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'failed', reason = $1, size = $2`, reason, 0)
+	return s.settleMedia(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'failed', reason = $4, size = 0`, reason)
+	})
 }
 
 // MarkMediaSkipped implements store.Files.
 func (s *Store) MarkMediaSkipped(ctx context.Context, f *store.MediaFetch, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'skipped', reason = $1, size = $2`, reason, 0)
+	return s.settleMedia(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'skipped', reason = $4, size = 0`, reason)
+	})
 }
 
 // MarkMediaPendingAgain implements store.Files.
-func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, retryAt time.Time, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'pending', reason = $1, not_before = $2`, reason, record.Millis(retryAt))
+func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, again store.Retry) error {
+	return s.settleMedia(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'pending', reason = $4, not_before = $5, attempts = attempts - $6`, again.Reason, t.now+again.After.Milliseconds(), again.Uncounted())
+	})
 }
 
-// settleMedia ends a claim with what set (a constant of two parameters) says.
-func (s *Store) settleMedia(ctx context.Context, f *store.MediaFetch, set string, a, b any) error {
-	err := s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = $3 AND wamid = $4 AND epoch = $5 AND state = 'fetching'`,
-			a, b, f.PhoneNumberID, f.WAMID, f.Epoch)
-		if err == nil && n == 0 {
-			err = store.ErrLeaseLost
-		}
-		return err
-	})
+// settleMedia runs fn, and wakes those who wait for a file.
+func (s *Store) settleMedia(ctx context.Context, fn func(*tx) error) error {
+	err := s.write(ctx, fn)
 	if err == nil {
 		s.hints.tell() // a reply may have waited for it
+	}
+	return err
+}
+
+// settleMedia ends a claim with what set, a constant whose parameters begin at the fourth, and its values say.
+func (t *tx) settleMedia(f *store.MediaFetch, set string, values ...any) error {
+	n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = $1 AND wamid = $2 AND epoch = $3 AND state = 'fetching'`,
+		append([]any{f.PhoneNumberID, f.WAMID, f.Epoch}, values...)...)
+	if err == nil && n == 0 {
+		err = store.ErrLeaseLost
 	}
 	return err
 }

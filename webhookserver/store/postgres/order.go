@@ -125,11 +125,11 @@ func (s *Store) ClaimOrderNotice(ctx context.Context, owner string, lease time.D
 }
 
 // EndOrderNotice implements store.Orders.
-func (s *Store) EndOrderNotice(ctx context.Context, n *store.OrderNotice, state store.NoticeState, retryAt time.Time, reason string) error {
+func (s *Store) EndOrderNotice(ctx context.Context, n *store.OrderNotice, state store.NoticeState, after time.Duration, reason string) error {
 	return s.write(ctx, func(t *tx) error {
 		changed, err := t.exec(`
 			UPDATE orders SET notice = $1, notice_at = $2, notice_reason = $3, owner = '', lease_until = 0 WHERE id = $4 AND epoch = $5 AND owner = $6 AND notice = 'pending'`,
-			string(state), record.Millis(retryAt), reason, n.Order.ID, n.Epoch, n.Owner)
+			string(state), t.now+after.Milliseconds(), reason, n.Order.ID, n.Epoch, n.Owner)
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -200,10 +199,11 @@ func (s *Store) MarkUnknown(ctx context.Context, send *store.Send, reason string
 }
 
 // MarkPendingAgain implements store.Outbox.
-func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
+func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, again store.Retry) error {
 	return s.settle(ctx, send, func(t *tx) error {
-		t.later().Queue(`UPDATE outbox SET state = 'pending', reason = $1, not_before = $2, state_at = $3, lease_until = 0 WHERE id = $4`,
-			reason, record.Millis(retryAt), t.now, send.ID)
+		t.later().Queue(`
+			UPDATE outbox SET state = 'pending', reason = $1, not_before = $2, attempts = attempts - $3, state_at = $4, lease_until = 0 WHERE id = $5`,
+			again.Reason, t.now+again.After.Milliseconds(), again.Uncounted(), t.now, send.ID)
 		return nil
 	})
 }

@@ -335,13 +335,13 @@ func (s *Store) SkipTurn(ctx context.Context, turn *store.Turn, reason string) e
 }
 
 // ReleaseTurn implements store.Turns.
-func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, notBefore time.Time) error {
+func (s *Store) ReleaseTurn(ctx context.Context, turn *store.Turn, after time.Duration) error {
 	return s.write(ctx, func(t *tx) error {
 		if _, err := t.hold(turn); err != nil {
 			return err
 		}
 		return t.exec1(`UPDATE conversations SET owner = '', lease_until = 0, attempts = attempts - 1, retry_at = ? WHERE id = ?`,
-			record.Millis(notBefore), turn.ConversationID)
+			t.now+after.Milliseconds(), turn.ConversationID)
 	})
 }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
@@ -67,34 +66,40 @@ func (s *Store) ClaimMedia(ctx context.Context, req store.ClaimMediaRequest) (*s
 
 // MarkMediaStored implements store.Files.
 func (s *Store) MarkMediaStored(ctx context.Context, f *store.MediaFetch, mimeType string, size int64) error {
-	return s.settleMedia(ctx, f, `state = 'stored', reason = '', mime_type = ?, size = ?`, mimeType, size)
+	return s.write(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'stored', reason = '', mime_type = ?, size = ?`, mimeType, size)
+	})
 }
 
 // MarkMediaFailed implements store.Files.
 func (s *Store) MarkMediaFailed(ctx context.Context, f *store.MediaFetch, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'failed', reason = ?, size = ?`, reason, 0)
+	return s.write(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'failed', reason = ?, size = 0`, reason)
+	})
 }
 
 // MarkMediaSkipped implements store.Files.
 func (s *Store) MarkMediaSkipped(ctx context.Context, f *store.MediaFetch, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'skipped', reason = ?, size = ?`, reason, 0)
+	return s.write(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'skipped', reason = ?, size = 0`, reason)
+	})
 }
 
 // MarkMediaPendingAgain implements store.Files.
-func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, retryAt time.Time, reason string) error {
-	return s.settleMedia(ctx, f, `state = 'pending', reason = ?, not_before = ?`, reason, record.Millis(retryAt))
+func (s *Store) MarkMediaPendingAgain(ctx context.Context, f *store.MediaFetch, again store.Retry) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.settleMedia(f, `state = 'pending', reason = ?, not_before = ?, attempts = attempts - ?`, again.Reason, t.now+again.After.Milliseconds(), again.Uncounted())
+	})
 }
 
-// settleMedia ends a claim with what set (a constant of two parameters) says.
-func (s *Store) settleMedia(ctx context.Context, f *store.MediaFetch, set string, a, b any) error {
-	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = ? AND wamid = ? AND epoch = ? AND state = 'fetching'`,
-			a, b, f.PhoneNumberID, f.WAMID, f.Epoch)
-		if err == nil && n == 0 {
-			err = store.ErrLeaseLost
-		}
-		return err
-	})
+// settleMedia ends a claim with what set, a constant, and its values say.
+func (t *tx) settleMedia(f *store.MediaFetch, set string, values ...any) error {
+	n, err := t.exec(`UPDATE media SET `+set+`, lease_until = 0 WHERE phone_number_id = ? AND wamid = ? AND epoch = ? AND state = 'fetching'`,
+		append(values, f.PhoneNumberID, f.WAMID, f.Epoch)...)
+	if err == nil && n == 0 {
+		err = store.ErrLeaseLost
+	}
+	return err
 }
 
 // NoteBlob implements store.Files.

@@ -127,11 +127,11 @@ func (s *Store) ClaimOrderNotice(ctx context.Context, owner string, lease time.D
 }
 
 // EndOrderNotice implements store.Orders.
-func (s *Store) EndOrderNotice(ctx context.Context, n *store.OrderNotice, state store.NoticeState, retryAt time.Time, reason string) error {
+func (s *Store) EndOrderNotice(ctx context.Context, n *store.OrderNotice, state store.NoticeState, after time.Duration, reason string) error {
 	return s.write(ctx, func(t *tx) error {
 		changed, err := t.exec(`
 			UPDATE orders SET notice = ?, notice_at = ?, notice_reason = ?, owner = '', lease_until = 0 WHERE id = ? AND epoch = ? AND owner = ? AND notice = 'pending'`,
-			string(state), record.Millis(retryAt), reason, n.Order.ID, n.Epoch, n.Owner)
+			string(state), t.now+after.Milliseconds(), reason, n.Order.ID, n.Epoch, n.Owner)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"time"
 
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/record"
@@ -143,10 +142,11 @@ func (s *Store) MarkUnknown(ctx context.Context, send *store.Send, reason string
 }
 
 // MarkPendingAgain implements store.Outbox.
-func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, retryAt time.Time, reason string) error {
+func (s *Store) MarkPendingAgain(ctx context.Context, send *store.Send, again store.Retry) error {
 	return s.settle(ctx, send, func(t *tx) error {
-		return t.exec1(`UPDATE outbox SET state = 'pending', reason = ?, not_before = ?, state_at = ?, lease_until = 0 WHERE id = ?`,
-			reason, record.Millis(retryAt), t.now, send.ID)
+		return t.exec1(`
+			UPDATE outbox SET state = 'pending', reason = ?, not_before = ?, attempts = attempts - ?, state_at = ?, lease_until = 0 WHERE id = ?`,
+			again.Reason, t.now+again.After.Milliseconds(), again.Uncounted(), t.now, send.ID)
 	})
 }
 

@@ -107,12 +107,15 @@ func fileLease(w *world) {
 
 func fileFailures(w *world) {
 	w.ingest(w.photo("m1", "US.1"))
-	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), w.clock().Add(time.Second), "Network"))
+	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), store.Retry{Reason: "Network", After: time.Second}))
 	w.equal([]string{"pending", "Network"}, []string{string(w.file().State), w.file().Reason}, "a file that waits")
 	w.nothingToFetch("before it is due")
 	w.advance(time.Second)
 	f := w.claimMedia()
 	w.equal(2, f.Attempt, "tries")
+	w.must(w.store.MarkMediaPendingAgain(w.Context(), f, store.Retry{Reason: "TokenInvalid", Untried: true}))
+	f = w.claimMedia()
+	w.equal(2, f.Attempt, "tries that were none of the file")
 	w.must(w.store.MarkMediaFailed(w.Context(), f, "TooLarge"))
 	w.equal([]string{"failed", "TooLarge"}, []string{string(w.file().State), w.file().Reason}, "a file that was given up")
 	w.advance(time.Hour)
@@ -161,7 +164,7 @@ func fileTurns(w *world) {
 
 func fileRetries(w *world) {
 	w.ingest(w.photo("m1", "US.1"))
-	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), w.clock().Add(time.Second), "Network"))
+	w.must(w.store.MarkMediaPendingAgain(w.Context(), w.claimMedia(), store.Retry{Reason: "Network", After: time.Second}))
 	w.advance(time.Second)
 	w.ingest(w.photo("m2", "US.1"))
 	w.equal([]string{"m2", "m1"}, []string{w.claimMedia().WAMID, w.claimMedia().WAMID}, "a reply may wait for the new one")
@@ -285,7 +288,7 @@ func fileUpload(w *world) {
 	s := w.claimSend()
 	w.equal("", s.MediaID, "the upload of a first try")
 	w.must(w.store.SetUploaded(w.Context(), s, "777"))
-	w.must(w.store.MarkPendingAgain(w.Context(), s, w.clock(), "Throttled"))
+	w.must(w.store.MarkPendingAgain(w.Context(), s, store.Retry{Reason: "Throttled"}))
 	w.wantErr(w.store.SetUploaded(w.Context(), s, "888"), store.ErrLeaseLost, "a claim that is over")
 	again := w.claimSend()
 	w.equal("777", again.MediaID, "the upload of the second try")

@@ -92,8 +92,7 @@ var outboxCases = map[string]func(*world){
 		first, other := w.claimSend(), w.claimSend()
 		w.equal([]string{`{"body":"r1"}`, `{"body":"other"}`}, []string{string(first.Payload), string(other.Payload)}, "another conversation does not wait")
 		w.nothingToSend("the second waits for the first")
-		retry := w.clock().Add(time.Minute)
-		w.must(w.store.MarkPendingAgain(w.Context(), first, retry, "Throttled"))
+		w.must(w.store.MarkPendingAgain(w.Context(), first, store.Retry{Reason: "Throttled", After: time.Minute}))
 		w.nothingToSend("also while the first waits for its retry")
 		w.advance(time.Minute)
 		first = w.claimSend()
@@ -103,6 +102,21 @@ var outboxCases = map[string]func(*world){
 		w.must(w.store.MarkFailed(w.Context(), first, 131026, "Undeliverable"))
 		w.equal([]any{store.SendFailed, "Undeliverable", 131026}, []any{w.row(0).State, w.row(0).Reason, w.row(0).ErrorCode}, "the failure is explained")
 		w.equal(`{"body":"r2"}`, string(w.claimSend().Payload), "then the second goes")
+	},
+	"what was not tried is no attempt": func(w *world) {
+		w.reply("m1", "US.1", "r1")
+		again := func(untried bool) int {
+			w.Helper()
+			s := w.claimSend()
+			w.advance(time.Second)
+			w.must(w.store.MarkPendingAgain(w.Context(), s, store.Retry{Reason: "Later", After: time.Minute, Untried: untried}))
+			w.advance(time.Minute - time.Second)
+			w.nothingToSend("it waits from when it was given back")
+			w.advance(time.Second)
+			return s.Attempt
+		}
+		w.equal([]int{1, 1, 1, 2}, []int{again(true), again(true), again(false), again(true)}, "the attempts")
+		w.equal(1, w.row(0).Attempts, "what people see")
 	},
 	"a person bypasses blocked rows": func(w *world) {
 		w.reply("m1", "US.1", "r1", "r2")

@@ -1,0 +1,49 @@
+package outbox
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store"
+)
+
+// TestSendThatWasNotMadeIsNoAttempt: what kept it from being made was not Meta, which is left alone the longer the more it has refused.
+func TestSendThatWasNotMadeIsNoAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if n == 1 {
+			return refuse(400, 131056)(n, s)
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.serve("1555", "")
+	looks := &counting{Store: w.store}
+	b := w.outbox()
+	b.store = looks
+	w.run(b)
+	for n := range int32(5) {
+		w.until("it is looked at", func() bool { return looks.again.Load() > n }, func() string { return w.states("line-a") })
+		if n == 4 {
+			w.serve("1555", "line-a")
+		}
+		w.advance(absentDelay)
+	}
+	w.eventually("line-a", "pending PairRateLimit")
+	w.advance(4 * time.Second) // 4^1
+	w.eventually("line-a", "accepted")
+}
+
+// counting is a store that counts what was given back.
+type counting struct {
+	Store
+	again atomic.Int32
+}
+
+func (s *counting) MarkPendingAgain(ctx context.Context, send *store.Send, again store.Retry) error {
+	err := s.Store.MarkPendingAgain(ctx, send, again)
+	s.again.Add(1)
+	return err
+}
