@@ -154,7 +154,7 @@ func (s *channelScope) holdProblem() (reason, message string) {
 		}
 	case v1alpha1.ReasonInvalidAccessToken:
 		why, remedy = "the access token is dead (Meta's code 190)", s.tokenAdvice()
-		goesOn = "They go out as soon as there is another token"
+		goesOn = "They go out as soon as there is another token; one is tried every ten minutes, should Meta take this one again"
 	case v1alpha1.ReasonPermissionDenied:
 		why = fmt.Sprintf("the access token may not send for the WhatsApp Business account %s", account)
 		remedy = "give its system user access to the account and the permission whatsapp_business_messaging, or " + s.tokenAdvice()

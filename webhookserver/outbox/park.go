@@ -18,7 +18,7 @@ const (
 )
 
 // probeAfter is when one message of a parked line is tried again. Payment, permission and registration are mended at
-// Meta, of which nobody tells us; a dead token is never alive again.
+// Meta, of which nobody tells us, and so is a token whose app or user was only barred for a while.
 const probeAfter = 10 * time.Minute
 
 // probeRevision is no credential's revision, so it lifts every parking.
@@ -140,7 +140,7 @@ func (b *Outbox) liftParkings(ctx context.Context) (int, error) {
 			continue // nothing of it can be sent anyway
 		}
 		if revision == p.CredentialRevision {
-			if p.Reason == parkedToken || p.For < probeAfter {
+			if p.For < probeAfter {
 				continue
 			}
 			revision = probeRevision
