@@ -292,6 +292,21 @@ func TestRateIsSharedByThoseWhoSend(t *testing.T) {
 	}
 }
 
+func TestSendsWaitForAProxyThatRefusesThem(t *testing.T) {
+	w := newWorld(t)
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if n == 1 {
+			return 403, "<html>Access to graph.facebook.com is denied</html>"
+		}
+		return accept(n, s)
+	})
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.run(w.outbox())
+	w.eventually("line-a", "pending BadResponse")
+	w.advance(2 * time.Second)
+	w.eventually("line-a", "accepted")
+}
+
 func TestSendsWaitForARotatedAppSecret(t *testing.T) {
 	w := newWorld(t)
 	w.graph.answers(func(n int, s sent) (int, string) {
