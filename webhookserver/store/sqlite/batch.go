@@ -161,7 +161,9 @@ func (t *tx) meetCopy(m *store.InboundMessage, conversation, seq, eventAt int64)
 	if _, err := t.exec(`DELETE FROM messages WHERE id = ?`, stored); err != nil {
 		return 0, 0, false, err
 	}
-	id, err = t.insertInbound(m, conversation, seq, eventAt)
+	if id, err = t.insertInbound(m, conversation, seq, eventAt); err == nil {
+		err = t.spare(conversation, id)
+	}
 	return record.OutcomeUpgraded, id, false, err
 }
 

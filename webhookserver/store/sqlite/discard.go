@@ -75,6 +75,13 @@ func (t *tx) discardThread(id int64) (bool, error) {
 	return true, nil
 }
 
+// spare has the message of an id keep its words until they are to go. The newest
+// message's id is given again once it is gone; it may have lost its words before.
+func (t *tx) spare(conversation, id int64) error {
+	_, err := t.exec(`UPDATE conversations SET discarded_through = ?1 - 1 WHERE id = ?2 AND discarded_through = ?1`, id, conversation)
+	return err
+}
+
 // discarding is a table that has rows to empty.
 type discarding struct{ record.Discarding }
 

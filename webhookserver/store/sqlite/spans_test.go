@@ -246,3 +246,33 @@ func TestDiscardSettlesTheLastMessage(t *testing.T) {
 		}
 	}
 }
+
+// TestDiscardKnowsAnIDThatIsGivenAgain: the echo that is gone had lost its words, the message that has its id now has not.
+func TestDiscardKnowsAnIDThatIsGivenAgain(t *testing.T) {
+	s := openStore(t, Options{})
+	discard := func(want int) {
+		t.Helper()
+		if n, err := s.Discard(t.Context(), []string{"line"}, 10); err != nil || n != want {
+			t.Errorf("%d conversations lost their words, %v; want %d", n, err, want)
+		}
+	}
+	for _, d := range []*store.Delivery{message("m1", 10), message("echo", 10)} {
+		d.Messages[0].ReplyWorthy = false
+		if d.Messages[0].WAMID == "echo" {
+			d.Messages[0].Source = store.SourceEcho
+		}
+		ingest(t, s, d)
+	}
+	discard(1)
+	if err := s.write(t.Context(), func(tx *tx) error { return tx.dropEcho(message("", 10).Messages[0].PhoneNumberID, "echo") }); err != nil {
+		t.Fatal(err)
+	}
+	d := message("m2", 10)
+	d.Messages[0].ReplyWorthy = false
+	ingest(t, s, d)
+	if got := ids(t, s, `SELECT id FROM messages WHERE wamid = 'm2'`); !slices.Equal(got, []int64{2}) {
+		t.Fatalf("the message has the id %d, want that of the echo", got)
+	}
+	discard(1)
+	discard(0)
+}

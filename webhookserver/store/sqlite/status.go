@@ -100,10 +100,13 @@ func (t *tx) resolveByCallback(s *store.Status) error {
 // dropEcho removes what looked like a message from elsewhere and was the echo of
 // one of ours: no person wrote it, so it must not keep the assistant silent.
 func (t *tx) dropEcho(number, wamid string) error {
-	var conversation int64
-	found, err := t.found(`DELETE FROM messages WHERE phone_number_id = ? AND wamid = ? AND outbox_id = '' AND source = 'echo' RETURNING conversation_id`,
-		[]any{number, wamid}, &conversation)
+	var id, conversation int64
+	found, err := t.found(`DELETE FROM messages WHERE phone_number_id = ? AND wamid = ? AND outbox_id = '' AND source = 'echo' RETURNING id, conversation_id`,
+		[]any{number, wamid}, &id, &conversation)
 	if err != nil || !found {
+		return err
+	}
+	if err := t.spare(conversation, id); err != nil {
 		return err
 	}
 	if err := t.exec1(`

@@ -16,6 +16,7 @@ var discardCases = map[string]func(*world){
 	"what a person has answered counts as answered":       discardByPerson,
 	"what asks for no answer goes at once":                discardSilent,
 	"a better copy brings its words, and loses them too":  discardUpgraded,
+	"the file of a history loses its words, too":          discardAnnounced,
 	"a joined thread loses the words of both":             discardMerged,
 	"decisions go when they are made or too old":          discardDecisions,
 	"other lines keep their words, and go batch by batch": discardOthers,
@@ -229,6 +230,20 @@ func discardUpgraded(w *world) {
 	w.discards(1, "it is answered")
 	w.equal("", w.words(line), "left of what was said")
 	w.wantErr(w.store.MarkMediaStored(w.Context(), f, "image/jpeg", 3), store.ErrLeaseLost, "a file that is fetched meanwhile is for nobody")
+}
+
+func discardAnnounced(w *world) {
+	announced := w.text("m1", "US.1")
+	announced.Source, announced.ReplyWorthy, announced.OpensWindow = store.SourceHistory, false, false
+	file := announced
+	announced.Type, announced.Text = store.TypePlaceholder, ""
+	file.Type, file.Text = "image", "this one"
+	w.ingest(announced)
+	w.discards(1, "a history asks for no answer")
+	w.equal(store.Receipt{Upgraded: 1}, w.ingest(file), "the file takes the place of what announced it")
+	w.discards(1, "it brought words")
+	w.equal("", w.words(line), "left of what was said")
+	w.discards(0, "nothing new was said")
 }
 
 func discardMerged(w *world) {
