@@ -224,6 +224,25 @@ func TestDeadTokenWaitsForAnother(t *testing.T) {
 	w.eventually(wamid, "stored")
 }
 
+// TestFileWaitsForAProxyThatRefusesIt: whoever mends the way to Meta takes longer than a file gets that is itself at fault.
+func TestFileWaitsForAProxyThatRefusesIt(t *testing.T) {
+	for _, call := range []string{"get_media", "download_media"} {
+		t.Run(call, func(t *testing.T) {
+			w := newWorld(t)
+			_, err := w.sim.AddFault(metasim.Fault{Call: call, Action: metasim.ActionHTTPStatus, Status: 403, Count: maxTries + 1})
+			w.must(err)
+			wamid := w.arrive("image/png", []byte("a photo"), nil)
+			w.run(w.fetcher())
+			for tries := range maxTries + 1 {
+				w.wait(fmt.Sprintf("try %d", tries+1), wamid, func() bool { return w.sim.Counters().Calls[call] > tries })
+				w.eventually(wamid, "pending BadResponse")
+				w.advance(maxDelay)
+			}
+			w.eventually(wamid, "stored")
+		})
+	}
+}
+
 func TestReplyWaitsForTheFile(t *testing.T) {
 	w := newWorld(t)
 	w.arrive("image/png", []byte("a photo"), nil)
