@@ -36,6 +36,34 @@ func TestSendThatWasNotMadeIsNoAttempt(t *testing.T) {
 	w.eventually("line-a", "accepted")
 }
 
+// TestRefusalOfALineIsNoAttempt: what Meta refuses for the line's token or account says nothing of the message.
+func TestRefusalOfALineIsNoAttempt(t *testing.T) {
+	link, err := Content{Image: &Image{Link: "https://shop.example/fern.jpg"}}.Payload()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	codes := []int{131042, 131042, 131053}
+	w.graph.answers(func(n int, s sent) (int, string) {
+		if n <= len(codes) {
+			return refuse(400, codes[n-1])(n, s)
+		}
+		return accept(n, s)
+	})
+	w.enqueueDrafts("1555", "line-a", "4911", store.OutboxDraft{Type: "image", Payload: link})
+	b := w.outbox()
+	w.run(b)
+	for n := range 2 {
+		w.until("it is refused", func() bool { return len(w.graph.all()) > n }, w.graph.texts)
+		w.eventually("line-a", "pending Payment")
+		w.advance(probeAfter)
+		b.tend(w.Context())
+	}
+	w.eventually("line-a", "pending MediaUpload") // Meta could not fetch it, for the first time
+	w.advance(2 * time.Second)
+	w.eventually("line-a", "accepted")
+}
+
 // counting is a store that counts what was given back.
 type counting struct {
 	Store

@@ -49,7 +49,7 @@ type result struct {
 	code   int             // of failed
 	reason string          // of all others
 	delay  time.Duration   // of pending
-	// untried is a pending one of which Meta knows nothing.
+	// untried is a pending one of which Meta knows nothing, or that it refused for its line alone.
 	untried bool
 }
 
@@ -57,7 +57,7 @@ func pending(reason string, delay time.Duration) result {
 	return result{state: store.SendPending, reason: reason, delay: delay}
 }
 
-// postponed is pending without having been tried: how long Meta is left alone grows with what Meta has refused.
+// postponed is pending without having been tried: how long Meta is left alone grows with what Meta has refused of the message.
 func postponed(reason string, delay time.Duration) result {
 	return result{state: store.SendPending, reason: reason, delay: delay, untried: true}
 }
@@ -197,7 +197,7 @@ func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *sto
 	case meta.Rejected:
 		if parking, ok := parkingReason(e.Class); ok {
 			b.park(ctx, ch, parking, e.Code, e.Subcode)
-			return pending(reason, 0)
+			return postponed(reason, 0)
 		}
 		switch {
 		case e.Class == meta.ClassAppSecretProofInvalid:
