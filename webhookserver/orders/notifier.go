@@ -174,7 +174,8 @@ func (n *Notifier) attempt(ctx context.Context, o *store.Order) string {
 		n.opts.Log.Error(err, "An order could not be encoded", "line", o.Line)
 		return "Unreadable"
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	// Detached: a call under way is finished on a shutdown, since a shop that was not let answer would count as one that failed.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, ch.Orders.Notify.URL, bytes.NewReader(body))
 	if err != nil {

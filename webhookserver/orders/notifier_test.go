@@ -38,12 +38,17 @@ type shop struct {
 	*testing.T
 	store    *sqlite.Store
 	notifier *Notifier
+	// stop tells the notifier to stop, stopped waits until it has.
+	stop    context.CancelFunc
+	stopped func()
 
 	mu     sync.Mutex
 	now    time.Time
 	status int
 	got    []*http.Request
 	bodies []string
+	// during, if set, is called while the shop is told.
+	during func()
 }
 
 func (s *shop) clock() time.Time {
@@ -72,6 +77,9 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.during != nil {
+		s.during()
+	}
 	s.got, s.bodies = append(s.got, r), append(s.bodies, string(body))
 	w.WriteHeader(s.status)
 }
@@ -83,7 +91,8 @@ func (s *shop) calls() int {
 	return len(s.got)
 }
 
-func open(t *testing.T, policy egress.Policy) *shop {
+// open starts all of it, after prepare.
+func open(t *testing.T, policy egress.Policy, prepare func(*shop)) *shop {
 	t.Helper()
 	s := &shop{T: t, now: time.Date(2026, 3, 1, 12, 0, 5, 0, time.UTC), status: http.StatusNoContent}
 	var err error
@@ -108,9 +117,14 @@ func open(t *testing.T, policy egress.Policy) *shop {
 	s.must(err)
 	s.notifier = n
 	ctx, cancel := context.WithCancel(t.Context())
+	s.stop = cancel
+	if prepare != nil {
+		prepare(s)
+	}
 	done := make(chan error, 1)
 	go func() { done <- n.Run(ctx) }()
-	t.Cleanup(func() { cancel(); s.must(<-done) })
+	s.stopped = sync.OnceFunc(func() { s.must(<-done) })
+	t.Cleanup(func() { cancel(); s.stopped() })
 	return s
 }
 
@@ -149,7 +163,7 @@ func (s *shop) until(what string, ok func() bool) {
 }
 
 func TestShopIsToldWithASignature(t *testing.T) {
-	s := open(t, egress.Policy{AllowLoopback: true})
+	s := open(t, egress.Policy{AllowLoopback: true}, nil)
 	s.until("the shop is told", func() bool { return s.order().Notice == store.NoticeSent })
 	h := s.got[0].Header
 	var event Event
@@ -168,10 +182,7 @@ func TestShopIsToldWithASignature(t *testing.T) {
 }
 
 func TestShopThatFailsIsToldAgainAndThenGivenUp(t *testing.T) {
-	s := open(t, egress.Policy{AllowLoopback: true})
-	s.mu.Lock()
-	s.status = http.StatusInternalServerError
-	s.mu.Unlock()
+	s := open(t, egress.Policy{AllowLoopback: true}, func(s *shop) { s.status = http.StatusInternalServerError })
 	for attempt := range len(pauses) {
 		s.until("an attempt", func() bool {
 			return testutil.ToFloat64(s.notifier.calls.WithLabelValues("retry")) == float64(attempt+1)
@@ -193,8 +204,17 @@ func TestShopThatFailsIsToldAgainAndThenGivenUp(t *testing.T) {
 	}
 }
 
+// TestCallUnderWayIsFinished: one that a shutdown breaks off counts as the shop's failure, for which it may be told hours later, or never.
+func TestCallUnderWayIsFinished(t *testing.T) {
+	s := open(t, egress.Policy{AllowLoopback: true}, func(s *shop) { s.during = s.stop })
+	s.stopped()
+	if o := s.order(); o.Notice != store.NoticeSent {
+		t.Errorf("the notice is %s %s", o.Notice, o.NoticeReason)
+	}
+}
+
 func TestShopInsideTheClusterIsNotCalled(t *testing.T) {
-	s := open(t, egress.Policy{})
+	s := open(t, egress.Policy{}, nil)
 	s.until("it is refused", func() bool { return s.order().NoticeReason == reasonAddressRefused })
 	if s.calls() != 0 {
 		t.Error("the address was called")
