@@ -3,12 +3,13 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // queue hands out work from a channel.
 func queue(work chan func()) Claim {
@@ -22,7 +23,8 @@ func queue(work chan func()) Claim {
 	})
 }
 
-func start(t *testing.T, l *Loop) (stop func()) {
+// start runs a loop until it is told to stop, or the test ends.
+func start(t *testing.T, l *Loop) (stop func(), ended <-chan struct{}) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -30,16 +32,11 @@ func start(t *testing.T, l *Loop) (stop func()) {
 		defer close(done)
 		l.Run(ctx)
 	}()
-	stop = func() {
+	t.Cleanup(func() {
 		cancel()
-		select {
-		case <-done:
-		case <-time.After(patience):
-			t.Error("the loop did not stop")
-		}
-	}
-	t.Cleanup(stop)
-	return stop
+		receive(t, done, "the end of the loop")
+	})
+	return cancel, done
 }
 
 func receive(t *testing.T, c <-chan struct{}, what string) {
@@ -54,16 +51,21 @@ func receive(t *testing.T, c <-chan struct{}, what string) {
 func TestLoopBoundsItsWorkersAndUsesThemAll(t *testing.T) {
 	const slots = 3
 	work := make(chan func(), 100)
-	var running, most atomic.Int32
+	var mu sync.Mutex
+	running, most := 0, 0
+	count := func(more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		running += more
+		most = max(most, running)
+	}
 	started, release, finished := make(chan struct{}, 100), make(chan struct{}), make(chan struct{}, 100)
 	for range 10 {
 		work <- func() {
-			if n := running.Add(1); n > most.Load() {
-				most.Store(n)
-			}
+			count(1)
 			started <- struct{}{}
 			<-release
-			running.Add(-1)
+			count(-1)
 			finished <- struct{}{}
 		}
 	}
@@ -75,8 +77,10 @@ func TestLoopBoundsItsWorkersAndUsesThemAll(t *testing.T) {
 	for range 10 {
 		receive(t, finished, "the end of a piece of work")
 	}
-	if n := most.Load(); n != slots {
-		t.Errorf("%d at a time, want %d", n, slots)
+	mu.Lock()
+	defer mu.Unlock()
+	if most != slots {
+		t.Errorf("%d at a time, want %d", most, slots)
 	}
 }
 
@@ -130,11 +134,12 @@ func TestLoopWaitsForItsWork(t *testing.T) {
 		<-release
 		ended.Store(true)
 	}
-	stop := start(t, New(1, 1, time.Millisecond, queue(work), nil))
+	stop, stopped := start(t, New(1, 1, time.Millisecond, queue(work), nil))
 	receive(t, started, "the start")
 	work <- func() { second.Store(true) }
-	time.AfterFunc(20*time.Millisecond, func() { close(release) })
 	stop()
+	close(release)
+	receive(t, stopped, "the end of the loop")
 	if !ended.Load() || second.Load() {
 		t.Errorf("the work under way ended: %t; new work was begun after the stop: %t", ended.Load(), second.Load())
 	}
