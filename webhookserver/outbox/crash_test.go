@@ -108,10 +108,14 @@ func TestShutdownFinishesTheCallUnderWay(t *testing.T) {
 		return accept(n, s)
 	})
 	w.enqueue("1555", "line-a", "4911", "one", "two")
-	stop := w.run(w.outbox())
+	b := w.outbox()
+	ctx, cancel := context.WithCancel(w.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
 	<-started
-	time.AfterFunc(30*time.Millisecond, func() { close(release) })
-	stop()
+	cancel()
+	close(release)
+	w.must(<-done)
 	if got := w.states("line-a"); got != "accepted, pending" {
 		t.Errorf("after the shutdown: %s", got)
 	}
