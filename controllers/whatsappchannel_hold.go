@@ -20,7 +20,7 @@ const (
 	fieldOnHold = "status.sendsOnHold"
 	onHold      = "true"
 	// holdsGone is in how many pulls in a row a line must be able to send before that is believed: the webhook-server lets a line go on every
-	// ten minutes to try a message, and it is on hold again as soon as that is refused.
+	// ten minutes to try some messages, and it is on hold again as soon as that is refused.
 	holdsGone = 15
 )
 
@@ -144,7 +144,7 @@ func (s *channelScope) holdProblem() (reason, message string) {
 	}
 	account := s.channel.Status.BusinessAccountID
 	var why, remedy string
-	goesOn := "One is tried every ten minutes, and the others follow when Meta takes it"
+	goesOn := "Some are tried every ten minutes, and the others follow when Meta takes them"
 	switch hold.Reason {
 	case v1alpha1.ReasonPaymentRequired:
 		why = fmt.Sprintf("nobody pays for the WhatsApp Business account %s (Meta's code 131042)", account)
@@ -154,7 +154,7 @@ func (s *channelScope) holdProblem() (reason, message string) {
 		}
 	case v1alpha1.ReasonInvalidAccessToken:
 		why, remedy = "the access token is dead (Meta's code 190)", s.tokenAdvice()
-		goesOn = "They go out as soon as there is another token; one is tried every ten minutes, should Meta take this one again"
+		goesOn = "They go out as soon as there is another token; some are tried every ten minutes, should Meta take this one again"
 	case v1alpha1.ReasonPermissionDenied:
 		why = fmt.Sprintf("the access token may not send for the WhatsApp Business account %s", account)
 		remedy = "give its system user access to the account and the permission whatsapp_business_messaging, or " + s.tokenAdvice()

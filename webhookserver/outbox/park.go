@@ -17,8 +17,9 @@ const (
 	parkedNumber     = "NotRegistered"
 )
 
-// probeAfter is when one message of a parked line is tried again. Payment, permission and registration are mended at
-// Meta, of which nobody tells us, and so is a token whose app or user was only barred for a while.
+// probeAfter is when messages of a parked line are tried again, those that are claimed before one of them is refused. Payment,
+// permission and registration are mended at Meta, of which nobody tells us, and so is a token whose app or user was only barred for
+// a while.
 const probeAfter = 10 * time.Minute
 
 // probeRevision is no credential's revision, so it lifts every parking.
