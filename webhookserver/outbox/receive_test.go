@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/whatsapp-operator/whatsapp-operator/internal/runtimeconfig"
@@ -45,13 +46,19 @@ func TestReceivedElsewhereCountsAgainstTheRate(t *testing.T) {
 	w := newWorld(t)
 	w.serve("1555", "line-a", func(ch *runtimeconfig.Channel) { ch.MessagesPerSecond = 20 })
 	w.serve("1666", "line-b")
+	// Before the rate is used up, as time passes while a reply is made.
+	w.enqueue("1555", "line-a", "4911", "one")
+	w.enqueue("1666", "line-b", "4912", "two")
 	b := w.outbox()
-	w.run(b)
 	receiver := &Receiver{Store: w.store, Snapshot: w.snapshot, Owner: "ingress-1", Log: w.log()}
 	ctx, cancel := context.WithCancel(w.Context())
 	done := make(chan error, 1)
 	go func() { done <- receiver.Run(ctx) }()
 	t.Cleanup(func() { cancel(); w.must(<-done) })
+	noticing, noticed := context.WithCancel(w.Context())
+	var looking sync.WaitGroup
+	looking.Go(func() { b.receiveLoop(noticing) })
+	t.Cleanup(func() { noticed(); looking.Wait() })
 	// What was told before the sender's first look is past, so it is told more until the sender notices.
 	w.until("the sender has noticed", func() bool {
 		receiver.mu.Lock()
@@ -66,9 +73,9 @@ func TestReceivedElsewhereCountsAgainstTheRate(t *testing.T) {
 	if lines := b.pace.blocked(); len(lines) != 1 || lines[0] != "line-a" {
 		t.Errorf("%q must not send", lines)
 	}
-	w.enqueue("1666", "line-b", "4912", "two")
+	noticed()
+	w.run(b)
 	w.eventually("line-b", "accepted")
-	w.enqueue("1555", "line-a", "4911", "one")
 	if n := len(w.graph.all()); n != 1 {
 		t.Errorf("%d sends, although the number's rate is used up", n)
 	}
