@@ -64,10 +64,16 @@ func TestRefusalOfALineIsNoAttempt(t *testing.T) {
 	w.eventually("line-a", "accepted")
 }
 
-// counting is a store that counts what was given back.
+// counting is a store that counts what was given back, and the looks for what is to be sent.
 type counting struct {
 	Store
-	again atomic.Int32
+	again, claims atomic.Int32
+}
+
+func (s *counting) ClaimSends(ctx context.Context, req store.ClaimSendRequest) ([]*store.Send, error) {
+	sends, err := s.Store.ClaimSends(ctx, req)
+	s.claims.Add(1)
+	return sends, err
 }
 
 func (s *counting) MarkPendingAgain(ctx context.Context, send *store.Send, again store.Retry) error {

@@ -420,8 +420,13 @@ func TestThrottledLineWaitsAsLongAsTold(t *testing.T) {
 		return accept(n, s)
 	})
 	w.enqueue("1555", "line-a", "4911", "one")
-	w.run(w.outbox())
+	looks := &counting{Store: w.store}
+	b := w.outbox()
+	b.store = looks
+	w.run(b)
 	w.eventually("line-a", "pending Maintenance")
+	before := looks.claims.Load() // the look that is under way may have begun before the line was told to wait
+	w.until("another look", func() bool { return looks.claims.Load() > before }, func() string { return fmt.Sprint(before) })
 	w.enqueue("1555", "line-a", "4922", "another customer of the line")
 	w.enqueue("1666", "line-b", "4933", "another line")
 	w.eventually("line-b", "accepted")
