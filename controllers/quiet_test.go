@@ -103,10 +103,7 @@ func TestQuietClusterAndRestartWriteNothing(t *testing.T) {
 	create(t, channel)
 	awaitCondition(t, channel, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotSubscribedToMessages)
 	d.enterWebhook(t, channel)
-	channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"}
-	if err := admin.Update(t.Context(), channel); err != nil {
-		t.Fatal(err)
-	}
+	update(t, channel, func() { channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "now"} })
 	awaitReady(t, channel)
 
 	awaitSilence(t)

@@ -439,10 +439,9 @@ func TestChannelTestConnectionOnRequest(t *testing.T) {
 	if err := sim.RevokeToken(d.token); err != nil {
 		t.Fatal(err)
 	}
-	channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "2026-11-21T10:00:00Z"}
-	if err := admin.Update(t.Context(), channel); err != nil {
-		t.Fatal(err)
-	}
+	update(t, channel, func() {
+		channel.Annotations = map[string]string{v1alpha1.RequestedAtAnnotation: "2026-11-21T10:00:00Z"}
+	})
 	awaitCondition(t, channel, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvalidAccessToken)
 	awaitHandled(t, channel, "2026-11-21T10:00:00Z")
 }
