@@ -39,10 +39,7 @@ func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error
 	if err != nil {
 		return done, err
 	}
-	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
-		return done, err
-	}
-	err = s.eraseQuarantined(ctx, e, ids, &done)
+	err = s.eraseMentioning(ctx, e, ids, &done)
 	return done, err
 }
 
@@ -53,7 +50,7 @@ func (s *Store) eraseMentioning(ctx context.Context, e store.Erasure, ids []stri
 			return err
 		}
 	}
-	return nil
+	return s.eraseQuarantined(ctx, e, ids, done)
 }
 
 // mentions is a table whose rows may name a person.
@@ -218,6 +215,7 @@ func (s *Store) eraseQuarantined(ctx context.Context, e store.Erasure, ids []str
 		return err
 	}
 	var his []int64
+	done.QuarantinedKept = 0 // not those of an earlier look
 	for _, id := range found {
 		bodies, err := list(ctx, s, pgx.RowTo[[]byte], `SELECT body FROM quarantine WHERE id = $1`, id)
 		if err != nil {

@@ -40,10 +40,7 @@ func (s *Store) Erase(ctx context.Context, e store.Erasure) (store.Erased, error
 	if err != nil {
 		return done, err
 	}
-	if err := s.eraseMentioning(ctx, e, ids, &done); err != nil {
-		return done, err
-	}
-	err = s.eraseQuarantined(ctx, e, ids, &done)
+	err = s.eraseMentioning(ctx, e, ids, &done)
 	return done, err
 }
 
@@ -54,7 +51,7 @@ func (s *Store) eraseMentioning(ctx context.Context, e store.Erasure, ids []stri
 			return err
 		}
 	}
-	return nil
+	return s.eraseQuarantined(ctx, e, ids, done)
 }
 
 // mentions is a table whose rows may name a person.
@@ -281,6 +278,7 @@ func (s *Store) eraseQuarantined(ctx context.Context, e store.Erasure, ids []str
 		return err
 	}
 	var his []int64
+	done.QuarantinedKept = 0 // not those of an earlier look
 	for _, id := range found {
 		bodies, err := list(ctx, s, func(rows *sql.Rows) (body []byte, err error) {
 			err = rows.Scan(&body)

@@ -19,6 +19,7 @@ var eraseCases = map[string]func(*world){
 	"a turn under way is not the next customer's":        eraseMakesNoRoom,
 	"a person without messages is marked, too":           eraseStranger,
 	"an erasure that was cut off can be repeated":        eraseCutOff,
+	"so it can where a webhook in quarantine names him":  eraseCutOffQuarantined,
 	"an erasure that names nobody is refused":            eraseRefuses,
 }
 
@@ -193,13 +194,24 @@ func eraseUnderWay(w *world) {
 	w.equal(store.Receipt{New: 1}, w.deliver(&store.Delivery{App: app, Statuses: []store.Status{told}}), "and of others")
 }
 
-// eraseCutOff has the caller give up once the erasure has begun to write.
 func eraseCutOff(w *world) {
-	m := w.text("wamid.1", erasedUser)
-	m.From.Phone = erasedPhone
-	w.deliver(&store.Delivery{App: app, Messages: []store.InboundMessage{m}, Raw: []store.RawChange{
+	w.deliver(&store.Delivery{App: app, Raw: []store.RawChange{
 		{App: app, Line: line, PhoneNumberID: number, Field: "history", Raw: naming(erasedUser)},
 	}})
+	w.eraseInPieces()
+}
+
+func eraseCutOffQuarantined(w *world) {
+	w.quarantine(naming(erasedUser))
+	w.eraseInPieces()
+}
+
+// eraseInPieces has the caller give up once the erasure of a customer has begun to write, again and again.
+func (w *world) eraseInPieces() {
+	w.Helper()
+	m := w.text("wamid.1", erasedUser)
+	m.From.Phone = erasedPhone
+	w.ingest(m)
 	e := store.Erasure{Line: line, PhoneNumberID: number, Phone: erasedPhone}
 	ends := 0
 	for done := false; !done; ends++ {
