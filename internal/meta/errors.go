@@ -121,7 +121,7 @@ func statusFailure(cl *call, a *answer) *Error {
 		e.meaning = "the server failed without a Graph error"
 	default:
 		// Something refused the request, but not Graph: a proxy, or a wrong base URL.
-		e.Outcome, e.meaning = Rejected, "the server refused the request without a Graph error"
+		e.Outcome, e.meaning = NotSent, "something on the way refused the request, without a Graph error"
 	}
 	return e
 }

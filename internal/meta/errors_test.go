@@ -134,7 +134,7 @@ func TestErrorText(t *testing.T) {
 	for _, tc := range []struct{ reason, body, want string }{
 		{"code and subcode", `{"error":{"code":190,"error_subcode":463}}`, "ReadMe: rejected: the access token is expired or invalid (code 190, subcode 463)"},
 		{"code", `{"error":{"code":131056}}`, "ReadMe: throttled: too many messages to this user (code 131056)"},
-		{"no Graph error", `<html>`, "ReadMe: rejected: the server refused the request without a Graph error (HTTP 400)"},
+		{"no Graph error", `<html>`, "ReadMe: not sent: something on the way refused the request, without a Graph error (HTTP 400)"},
 	} {
 		s := serve(t, answering(400, nil, tc.body))
 		_, err := newClient(t, s.URL).Me(testContext(t), cred)

@@ -14,7 +14,8 @@ type Outcome string
 const (
 	// Succeeded is the outcome of a call without error. Only observers see it.
 	Succeeded Outcome = "Succeeded"
-	// NotSent means that the request never reached the network as a whole, so Meta can't have executed it.
+	// NotSent means that the request never reached the network as a whole, or was kept from Graph on the way, so Meta can't
+	// have executed it.
 	NotSent Outcome = "NotSent"
 	// Rejected means that Meta answered and did not execute the request. The same request is refused again until
 	// somebody changes something; Class says what.
@@ -92,7 +93,7 @@ func (e *Error) Temporary() bool {
 	case Throttled, Unknown:
 		return true
 	case NotSent:
-		return e.Class == ClassNetwork
+		return e.Class == ClassNetwork || e.Class == ClassBadResponse
 	default:
 		return false
 	}

@@ -107,12 +107,13 @@ func TestOutcomeOfAnswers(t *testing.T) {
 	}
 }
 
-// TestRefusalWithoutGraphError: a page that is not Graph's proves that a request was refused, but not that a code lives.
+// TestRefusalWithoutGraphError: a page that is not Graph's proves that a request was kept from Meta, which somebody mends, but not that a
+// code lives.
 func TestRefusalWithoutGraphError(t *testing.T) {
 	s := serve(t, answering(403, nil, "<html>blocked by the proxy"))
 	c := newClient(t, s.URL)
 	e := mustError(t, c.UnsubscribeApp(testContext(t), cred, "102"))
-	if e.Outcome != Rejected || e.Class != ClassBadResponse {
+	if e.Outcome != NotSent || e.Class != ClassBadResponse || !e.Temporary() {
 		t.Errorf("unsubscribe: %s", e)
 	}
 	_, err := c.ExchangeCode(testContext(t), exchangeRequest())

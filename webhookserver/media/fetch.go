@@ -118,9 +118,6 @@ func (k *Fetcher) judge(ctx context.Context, f *store.MediaFetch, err error) res
 	switch class := meta.ClassOf(err); {
 	case class == meta.ClassTokenInvalid, class == meta.ClassPermissionDenied, class == meta.ClassAppSecretProofInvalid:
 		return later(f, string(class))
-	case class == meta.ClassBadResponse:
-		// It was not Graph that refused it: a proxy on the way did, which somebody mends.
-		return later(f, string(class))
 	case class == meta.ClassInvalid || meta.OutcomeOf(err) == meta.Rejected:
 		return again(f, string(class))
 	default:

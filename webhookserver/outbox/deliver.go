@@ -206,9 +206,6 @@ func (b *Outbox) judge(ctx context.Context, ch *runtimeconfig.Channel, send *sto
 			delay := backoff(send.Attempt, 2, maxSecretBackoff)
 			b.pace.pause(ch.LineID, ch.MessagesPerSecond, b.now().Add(delay))
 			return pending(reason, delay)
-		case e.Class == meta.ClassBadResponse:
-			// It was not Graph that refused it: a proxy on the way did, which somebody mends.
-			return pending(reason, backoff(send.Attempt, 2, maxBackoff))
 		case e.Class == meta.ClassWindowClosed:
 			reason = store.ReasonWindowClosed
 		case e.Class == meta.ClassNotThreadOwner, e.Class == meta.ClassUnclassified && send.Routed:
