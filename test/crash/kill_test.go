@@ -115,11 +115,11 @@ func (p crashPoint) allowed() []end {
 		// The one window in which a token is lost.
 		return []end{lost}
 	case p.call == "exchange":
-		return []end{ready, lost}
+		return []end{ready, lost, announced}
 	case p.call == "credit_share_and_attach" && p.when == onArrival:
 		return []end{announced}
-	case p.call == "assign_user" && p.when == onceAnswered:
-		// The sharing is what comes next.
+	case (p.call == "assign_user" || p.call == "subscribe") && p.when == onceAnswered:
+		// The sharing comes after them, and how far the process comes until it is dead is up to the machine.
 		return []end{ready, announced}
 	default:
 		return []end{ready}
