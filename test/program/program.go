@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -143,11 +144,22 @@ func (p *Program) Tail() string {
 	return fmt.Sprintf("--- end of %s\n%s", p.LogPath, bytes.TrimSpace(log))
 }
 
-// FreeAddress is a loopback address that nobody listens on now.
+// The ports of FreeAddress. Kernels give none of them to those who listen on any port.
+const (
+	firstPort = 20000
+	ports     = 10000
+)
+
+// FreeAddress is a loopback address that nobody listens on now. Until the program does, other tests start servers by the dozen, each on
+// any port, so it is none that they could get.
 func FreeAddress(ctx context.Context) (string, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(ports)))
+		switch {
+		case err == nil:
+			return l.Addr().String(), l.Close()
+		case ctx.Err() != nil || !errors.Is(err, syscall.EADDRINUSE):
+			return "", err
+		}
 	}
-	return l.Addr().String(), l.Close()
 }
