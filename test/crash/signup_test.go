@@ -56,8 +56,6 @@ func (c *customer) handOver(t *testing.T, token string) {
 
 // TestLeaderDiesBeforeTheSignupArrives kills the leader of two managers a second before a customer's signup by link arrives.
 func TestLeaderDiesBeforeTheSignupArrives(t *testing.T) {
-	// exchangeIn is how soon a code is exchanged although nobody leads.
-	const exchangeIn = 5 * time.Second
 	leader := startManager(t, "--leader-elect")
 	awaitAppChecked(t, 0)
 	startManager(t, "--leader-elect")
@@ -70,6 +68,7 @@ func TestLeaderDiesBeforeTheSignupArrives(t *testing.T) {
 	}
 	token := c.linkToken(t)
 	leader.kill(t)
+	release := holdLease(t)
 	killed := time.Now()
 	await(t, patience, glance, func(context.Context) error {
 		if time.Since(killed) < time.Second {
@@ -79,7 +78,7 @@ func TestLeaderDiesBeforeTheSignupArrives(t *testing.T) {
 	})
 	c.handOver(t, token)
 	arrived := time.Now()
-	await(t, exchangeIn, glance, func(ctx context.Context) error {
+	await(t, patience, glance, func(ctx context.Context) error {
 		entry, err := (&vault.Vault{Reader: admin, Namespace: systemNamespace}).Read(ctx, vault.Key{Namespace: tenantNamespace, Name: c.name})
 		if err == nil && entry.Phase != vault.PhaseKept {
 			err = fmt.Errorf("the token is not kept: the vault says %q", entry.Phase)
@@ -87,6 +86,7 @@ func TestLeaderDiesBeforeTheSignupArrives(t *testing.T) {
 		return err
 	})
 	exchanged := time.Since(arrived)
+	release()
 	// Status is the next leader's, who has to wait until the lease of the dead one is over.
 	await(t, patience, glance, func(ctx context.Context) error {
 		request, err := c.read(ctx)
