@@ -27,7 +27,7 @@ import (
 
 const (
 	// patience is how long a test waits for something that must happen; a loaded machine needs much of it.
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 	// glance is the pause between two looks.
 	glance = 50 * time.Millisecond
 )

@@ -39,7 +39,7 @@ const (
 	appSecret = "secret-of-the-app-01"
 	bearer    = "bearer-of-the-manager"
 	// patience bounds waits that take moments on an idle machine.
-	patience = 30 * time.Second
+	patience = 60 * time.Second
 )
 
 // client plays Meta, the kubelet and Prometheus.

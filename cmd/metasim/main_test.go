@@ -29,7 +29,7 @@ func TestRunServesAndStops(t *testing.T) {
 	case err := <-done:
 		t.Fatalf("run ended: %v", err)
 	}
-	res, err := (&http.Client{Timeout: 5 * time.Second}).Get(base + "/sim/v1/world")
+	res, err := (&http.Client{Timeout: time.Minute}).Get(base + "/sim/v1/world")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func TestPermits(t *testing.T) {
 // get reads a URL and returns the body and the first error of the exchange or the read.
 func get(t *testing.T, c *http.Client, url string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

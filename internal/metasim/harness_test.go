@@ -44,7 +44,7 @@ func newWorld(t *testing.T, change ...func(*metasim.Options)) *world {
 	}
 	srv := httptest.NewServer(sim)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 		defer cancel()
 		if err := sim.Close(ctx); err != nil {
 			t.Errorf("Close: %v", err)
@@ -52,7 +52,7 @@ func newWorld(t *testing.T, change ...func(*metasim.Options)) *world {
 		srv.Close()
 	})
 	client := &http.Client{
-		Timeout:       10 * time.Second,
+		Timeout:       60 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &world{t: t, sim: sim, url: srv.URL, clock: clk, client: client}
@@ -268,7 +268,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 // wait returns the first n POSTs once they are there.
 func (r *receiver) wait(n int) []post {
 	r.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(60 * time.Second)
 	for {
 		r.mu.Lock()
 		posts := append([]post(nil), r.posts...)

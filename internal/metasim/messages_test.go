@@ -114,7 +114,7 @@ func TestSendRates(t *testing.T) {
 // awaitStatuses polls until a message has produced n statuses.
 func (w *world) awaitStatuses(wamid string, n int) []string {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		changed := w.sim.Changed()
 		got := w.sim.Statuses(wamid)

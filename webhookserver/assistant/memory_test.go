@@ -57,7 +57,7 @@ func newNotary(t *testing.T) *notary {
 func (n *notary) chat(before int) Turn {
 	turn := Turn{
 		Channel: &runtimeconfig.Channel{LineID: "line-1", Revision: "c1", Assistant: runtimeconfig.Assistant{
-			Chat: &runtimeconfig.Provider{Provider: "OpenAI", BaseURL: n.URL, Model: "m", Timeout: runtimeconfig.Duration(5 * time.Second)},
+			Chat: &runtimeconfig.Provider{Provider: "OpenAI", BaseURL: n.URL, Model: "m", Timeout: runtimeconfig.Duration(time.Minute)},
 		}},
 		Unanswered: []Message{{ID: int64(before + 1), FromCustomer: true, Text: "And now?"}},
 	}

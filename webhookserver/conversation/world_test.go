@@ -30,7 +30,7 @@ import (
 const (
 	line     = "line-a"
 	number   = "1555"
-	deadline = 20 * time.Second
+	deadline = 60 * time.Second
 )
 
 // world is a store with a clock of its own, a scripted assistant and what is served.

@@ -24,7 +24,7 @@ import (
 )
 
 // patience bounds waits for what happens beside requests.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // The secrets of the world. Each is the app secret of one app.
 const (

@@ -25,7 +25,7 @@ import (
 	"github.com/whatsapp-operator/whatsapp-operator/webhookserver/store/sqlite"
 )
 
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // world is a store with a clock of its own, a blob store in a directory, and Meta.
 type world struct {

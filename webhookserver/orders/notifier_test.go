@@ -111,7 +111,7 @@ func open(t *testing.T, policy egress.Policy, prepare func(*shop)) *shop {
 	s.must(err)
 	snapshot := runtimeconfig.Load([]runtimeconfig.Object{object})
 	n, err := New(Options{
-		Store: s.store, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Client: egress.NewClient(policy, 5*time.Second, MaxResponseBytes),
+		Store: s.store, Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Client: egress.NewClient(policy, time.Minute, MaxResponseBytes),
 		Owner: "test", Poll: 2 * time.Millisecond, Log: testr.New(t), Metrics: prometheus.NewRegistry(),
 	})
 	s.must(err)
@@ -154,7 +154,7 @@ func (s *shop) order() store.Order {
 
 func (s *shop) until(what string, ok func() bool) {
 	s.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); {
+	for end := time.Now().Add(60 * time.Second); !ok(); {
 		if time.Now().After(end) {
 			s.Fatalf("never: %s; order %+v after %d calls", what, s.order(), s.calls())
 		}

@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	deadline = 20 * time.Second
+	deadline = 60 * time.Second
 	token    = "EAAGsupersecrettoken0123456789"
 )
 

@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds waits that take milliseconds on an idle machine.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func write(t *testing.T, path, content string) {
 	t.Helper()

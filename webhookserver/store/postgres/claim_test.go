@@ -66,7 +66,7 @@ func TestTurnsGiveWayToACrowd(t *testing.T) {
 		t.Errorf("crowded %t, and %d turns are claimed: %v; want a crowd, and one turn in spite of it", crowded, len(turns), err)
 	}
 	waiting(t, s, 0, 0)
-	for deadline := time.Now().Add(10 * time.Second); s.writer.crowded(); <-time.After(time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); s.writer.crowded(); <-time.After(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing waits any more, and it still counts as a crowd")
 		}

@@ -245,7 +245,7 @@ func TestReportsAppearInOrder(t *testing.T) {
 func TestHintsCrossReplicas(t *testing.T) {
 	dsn := schemaOf(t, server)
 	a, b := openStore(t, Options{DSN: dsn}), openStore(t, Options{DSN: dsn})
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(60 * time.Second)
 	for n := 0; ; n++ { // until b listens
 		if _, err := a.Ingest(t.Context(), delivery(fmt.Sprintf("m%d", n), "US.1")); err != nil {
 			t.Fatal(err)

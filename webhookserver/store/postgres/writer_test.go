@@ -41,7 +41,7 @@ func block(t *testing.T, s *Store) (release func()) {
 // them (or none) not begun.
 func waiting(t *testing.T, s *Store, n, queued int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		s.writer.mu.Lock()
 		got, left := s.writer.waiting, len(s.writer.queue)

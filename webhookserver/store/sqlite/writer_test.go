@@ -41,7 +41,7 @@ func block(t *testing.T, s *Store) (release func()) {
 // waiting waits until n deliveries are in the queue.
 func waiting(t *testing.T, s *Store, n int) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		s.writer.mu.Lock()
 		got := s.writer.waiting
