@@ -73,8 +73,6 @@ var outages = []struct {
 	// throttled means that Meta said it did not act; wait is how long it asked for.
 	throttled bool
 	wait      time.Duration
-	// kept means that something on the way kept the call from Meta, and said so.
-	kept bool
 }{
 	{name: "connection refused", unsent: true},
 	{name: "reset before Meta acts", fault: metasim.Fault{Action: metasim.ActionResetBefore}},
@@ -92,7 +90,7 @@ var outages = []struct {
 	{name: "throttled without a Graph error", throttled: true, fault: metasim.Fault{Action: metasim.ActionHTTPStatus, Status: http.StatusTooManyRequests}},
 	{name: "500 as JSON", fault: graphFault(metasim.FaultError{HTTP: http.StatusInternalServerError, Code: 2, Transient: true})},
 	{name: "500 as JSON, Meta has acted", applied: true, fault: withApply(graphFault(metasim.FaultError{HTTP: http.StatusInternalServerError, Code: 1}))},
-	{name: "403 of a proxy", kept: true, fault: metasim.Fault{Action: metasim.ActionHTTPStatus, Status: http.StatusForbidden}},
+	{name: "403 of a proxy", fault: metasim.Fault{Action: metasim.ActionHTTPStatus, Status: http.StatusForbidden}},
 	{name: "502 as HTML", fault: metasim.Fault{Action: metasim.ActionHTTPStatus, Status: http.StatusBadGateway}},
 	{name: "502 as HTML, Meta has acted", applied: true, fault: withApply(metasim.Fault{Action: metasim.ActionHTTPStatus, Status: http.StatusBadGateway})},
 	{name: "malformed JSON", applied: true, fault: withApply(metasim.Fault{Action: metasim.ActionMalformedJSON})},
@@ -145,7 +143,7 @@ func TestFaultMatrix(t *testing.T) {
 				switch {
 				case o.throttled:
 					reason = v1alpha1.ReasonThrottled
-				case call.name == "credit_share_and_attach" && !o.unsent && !o.kept:
+				case call.name == "credit_share_and_attach" && !o.unsent:
 					reason = v1alpha1.ReasonCreditOutcomeUnknown
 				}
 				shown := false

@@ -39,6 +39,9 @@ type call struct {
 	cred         Credential
 	// timeout is callTimeout when zero.
 	timeout time.Duration
+	// irreversible calls spend or give away what nobody gets back: that one was not executed is believed of Graph alone, and not of
+	// something on the way that may have seen its answer.
+	irreversible bool
 	// hidden are secrets of this call beside the credential. An answer may quote them.
 	hidden []string
 }

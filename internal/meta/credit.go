@@ -132,7 +132,7 @@ func (c *Client) AttachCredit(ctx context.Context, cred Credential, creditLineID
 }
 
 func (c *Client) allocate(ctx context.Context, cl *call) (ID, error) {
-	cl.method = http.MethodPost
+	cl.method, cl.irreversible = http.MethodPost, true
 	var out allocationAnswer
 	if err := c.do(ctx, cl, &out); err != nil {
 		return "", err

@@ -116,8 +116,7 @@ func statusFailure(cl *call, a *answer) *Error {
 		e.RetryAfter = retryHint(a.header, true)
 	case a.status >= 300 && a.status < 400:
 		e.meaning = "the server answered with a redirect, which is not followed"
-	case a.status >= 500 || a.status == http.StatusRequestTimeout || cl.action == actionExchangeCode:
-		// Only Graph itself can say that a code was not spent.
+	case a.status >= 500 || a.status == http.StatusRequestTimeout || cl.irreversible:
 		e.meaning = "the server failed without a Graph error"
 	default:
 		// Something refused the request, but not Graph: a proxy, or a wrong base URL.

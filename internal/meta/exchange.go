@@ -61,7 +61,7 @@ func (c *Client) ExchangeCode(ctx context.Context, req ExchangeRequest) (Busines
 	}
 	var out tokenAnswer
 	err := c.doVia(ctx, c.single, &call{
-		action: actionExchangeCode, method: http.MethodGet, edge: "oauth/access_token", query: query, hidden: hidden,
+		action: actionExchangeCode, method: http.MethodGet, edge: "oauth/access_token", query: query, hidden: hidden, irreversible: true,
 	}, &out)
 	if err != nil {
 		return BusinessToken{}, err

@@ -108,7 +108,7 @@ func TestOutcomeOfAnswers(t *testing.T) {
 }
 
 // TestRefusalWithoutGraphError: a page that is not Graph's proves that a request was kept from Meta, which somebody mends, but not that a
-// code lives.
+// code lives, or that no credit was given.
 func TestRefusalWithoutGraphError(t *testing.T) {
 	s := serve(t, answering(403, nil, "<html>blocked by the proxy"))
 	c := newClient(t, s.URL)
@@ -116,9 +116,14 @@ func TestRefusalWithoutGraphError(t *testing.T) {
 	if e.Outcome != NotSent || e.Class != ClassBadResponse || !e.Temporary() {
 		t.Errorf("unsubscribe: %s", e)
 	}
-	_, err := c.ExchangeCode(testContext(t), exchangeRequest())
-	if e := mustError(t, err); e.Outcome != Unknown {
-		t.Errorf("exchange: %s, want an unknown outcome", e)
+	_, exchange := c.ExchangeCode(testContext(t), exchangeRequest())
+	_, share := c.ShareCredit(testContext(t), cred, "102", "103")
+	_, attach := c.AttachCredit(testContext(t), cred, "102", "104", "USD")
+	_, both := c.ShareAndAttachCredit(testContext(t), cred, "102", "104", "USD")
+	for _, err := range []error{exchange, share, attach, both} {
+		if e := mustError(t, err); e.Outcome != Unknown {
+			t.Errorf("%s, want an unknown outcome", e)
+		}
 	}
 }
 
