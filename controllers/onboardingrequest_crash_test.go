@@ -92,6 +92,7 @@ func TestJourneyCrashAtEveryWrite(t *testing.T) {
 		{name: "the answer to registering is lost", fault: &metasim.Fault{Call: "register", Action: metasim.ActionResetAfter}},
 		{name: "the number is used in the WhatsApp Business app", coexistent: true},
 		{name: "so it is, and the answer to the sync is lost", coexistent: true, fault: &metasim.Fault{Call: "smb_app_data", Action: metasim.ActionResetAfter}},
+		{name: "so it is, and a proxy refuses the sync", coexistent: true, fault: &metasim.Fault{Call: "smb_app_data", Action: metasim.ActionHTTPStatus, Status: 403}},
 	} {
 		t.Run(day.name, func(t *testing.T) {
 			var table crashTable
@@ -161,6 +162,9 @@ func (w *exchangeWorld) checkSync(when string) {
 	asked := map[string]int{}
 	lost := false
 	for _, entry := range w.sim.Journal("smb_app_data", 0) {
+		if entry.Fault == metasim.ActionHTTPStatus {
+			continue // a proxy kept it from Meta
+		}
 		asked[entry.Params["sync_type"]]++
 		lost = lost || entry.Fault != ""
 	}
