@@ -70,8 +70,14 @@ func (w *world) advance(d time.Duration) {
 	w.now = w.now.Add(d)
 }
 
-// replica makes Feeds of a channel with these sources. Its client has a short time and a small limit.
+// replica makes Feeds of a channel with these sources. Its client has a small limit.
 func (w *world) replica(policy egress.Policy, ch *runtimeconfig.Channel) *Feeds {
+	w.Helper()
+	return w.impatient(policy, ch, time.Minute)
+}
+
+// impatient is replica with a time for each document.
+func (w *world) impatient(policy egress.Policy, ch *runtimeconfig.Channel, timeout time.Duration) *Feeds {
 	w.Helper()
 	objects := []runtimeconfig.Object{}
 	if ch.Content != nil {
@@ -89,7 +95,7 @@ func (w *world) replica(policy egress.Policy, ch *runtimeconfig.Channel) *Feeds 
 	snapshot := runtimeconfig.Load(append(objects, object))
 	f, err := New(Options{
 		Snapshot: func() *runtimeconfig.Snapshot { return snapshot }, Store: w.store,
-		Client: egress.NewClient(policy, 2*time.Second, 1<<20), Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
+		Client: egress.NewClient(policy, timeout, 1<<20), Metrics: prometheus.NewRegistry(), Log: logr.Discard(),
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -230,7 +236,11 @@ func TestBadURLs(t *testing.T) {
 			w := newWorld(t)
 			w.answers(tc.answer)
 			src := w.feed()
-			f := w.replica(tc.policy, channel(src))
+			timeout := time.Minute
+			if tc.want == serverapi.SourceTimeout {
+				timeout = time.Second
+			}
+			f := w.impatient(tc.policy, channel(src), timeout)
 			w.sweep(f)
 			all := w.reports()
 			if len(all) != 1 || all[0].Reason != tc.want || all[0].Source == nil || all[0].Source.Served || all[0].Source.Field != src.Field {
