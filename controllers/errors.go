@@ -222,8 +222,11 @@ func classifyGraph(e *meta.Error) verdict {
 		v.message += " " + rejectedRemedy[v.reason]
 	case meta.NotSent:
 		v.reason = v1alpha1.ReasonGraphUnreachable
-		if !e.Temporary() {
+		switch {
+		case !e.Temporary():
 			v.state, v.reason = stateStalled, v1alpha1.ReasonRejected
+		case e.Class == meta.ClassBadResponse:
+			v.message += " " + barredRemedy
 		}
 	default:
 		v.reason = v1alpha1.ReasonGraphUnreachable
@@ -251,6 +254,9 @@ var rejectedRemedy = map[string]string{
 	v1alpha1.ReasonAppSecretInvalid:   "Copy the app secret again from the App Dashboard (App settings, Basic) into the Secret that it came from.",
 	v1alpha1.ReasonRejected:           "Mend what Meta names; " + lookAgain,
 }
+
+// barredRemedy is what to do about something that keeps calls from Meta.
+const barredRemedy = "Let the proxy or egress rule on the way to Meta's Graph API permit the call, or correct spec.graph.baseURL of the MetaApp if it is set; it is tried again."
 
 const lookAgain = "then set the annotation " + v1alpha1.RequestedAtAnnotation + " to the present time."
 

@@ -35,6 +35,7 @@ func TestClassify(t *testing.T) {
 		{why: "any other refusal too", err: &meta.Error{Outcome: meta.Rejected, Class: meta.ClassInvalid}, state: stateStalled, reason: v1alpha1.ReasonRejected},
 		{why: "an unknown outcome of a read is tried again", err: &meta.Error{Outcome: meta.Unknown}, state: stateRetry, reason: v1alpha1.ReasonGraphUnreachable},
 		{why: "so is what was not sent", err: &meta.Error{Outcome: meta.NotSent, Class: meta.ClassNetwork}, state: stateRetry, reason: v1alpha1.ReasonGraphUnreachable},
+		{why: "and what a proxy kept from Meta", err: &meta.Error{Outcome: meta.NotSent, Class: meta.ClassBadResponse, HTTPStatus: 403}, state: stateRetry, reason: v1alpha1.ReasonGraphUnreachable},
 		{why: "unless it never can be", err: &meta.Error{Outcome: meta.NotSent, Class: meta.ClassInvalid}, state: stateStalled, reason: v1alpha1.ReasonRejected},
 		{why: "a missing Secret may appear", err: &missingSecretError{field: "f", name: "n"}, state: stateRetry, reason: v1alpha1.ReasonSecretNotFound},
 		{why: "a conflict is somebody else's write", err: apierrors.NewConflict(secrets, "n", errors.New("x")), state: stateRetry, reason: v1alpha1.ReasonProgressing, after: time.Second, held: true},
@@ -49,6 +50,9 @@ func TestClassify(t *testing.T) {
 		}
 		if meta.OutcomeOf(tc.err) == meta.Rejected && (rejectedRemedy[got.reason] == "" || !strings.Contains(got.message, rejectedRemedy[got.reason])) {
 			t.Errorf("%s: the message does not say what to do: %q", tc.why, got.message)
+		}
+		if barred := meta.OutcomeOf(tc.err) == meta.NotSent && meta.ClassOf(tc.err) == meta.ClassBadResponse; barred != strings.Contains(got.message, barredRemedy) {
+			t.Errorf("%s: the message tells of a proxy or does not: %q", tc.why, got.message)
 		}
 	}
 }
